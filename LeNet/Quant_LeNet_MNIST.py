@@ -1,0 +1,34 @@
+"""Trains or tests the LeNet with quantised activations on MNIST.
+
+python Quant_LeNet_MNIST.py --k 0                                trains 150 epochs
+python Quant_LeNet_MNIST.py --k 0 --resume True                  goes on after an interruption
+python Quant_LeNet_MNIST.py --k 0 --mode inference               tests the result
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from LeNet import command_line, experiment
+
+
+def main():
+    parser = command_line.ArgumentParser(__doc__)
+    parser.add_argument(
+        "--k",
+        type=command_line.integer_from(0),
+        default=1,
+        help="quantisation level: activations are multiples of 1 / 2^k",
+    )
+    experiment.add_arguments(parser)
+    args = parser.parse_args()
+
+    if args.mode == "training":
+        experiment.train(args.k, args)
+    else:
+        experiment.test(args.k, args)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

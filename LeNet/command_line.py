@@ -1,0 +1,78 @@
+"""What the command lines of all scripts share: option types, one-line errors, exit statuses, tables."""
+
+import argparse
+import signal
+import sys
+
+BAD_INPUT = 2  # exit status
+
+
+class InputError(ValueError):
+    """Something from outside is not as expected; the text says what was found and what was expected."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse, with its errors on one line."""
+
+    def __init__(self, docstring):
+        super().__init__(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def add_argument(self, *names, help, default=None, shown_default=None, **settings):
+        """As in argparse; `help` ends in the default, or in `shown_default` where that is computed."""
+        if shown_default is not None or default is not None:
+            help = f"{help} (default: {shown_default or default})"
+        return super().add_argument(*names, help=help, default=default, **settings)
+
+    def error(self, message):
+        self.exit(BAD_INPUT, f"error: {message}\n")
+
+
+def boolean(text):
+    """Option type: True or False."""
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected True or False")
+    return text.lower() == "true"
+
+
+def integer_from(minimum):
+    """Option type: an integer of at least `minimum`."""
+
+    def integer(text):
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or number < minimum:
+            raise argparse.ArgumentTypeError(f"found {text!r}, expected an integer of at least {minimum}")
+        return number
+
+    return integer
+
+
+def run(main):
+    """Runs a script; bad input, a full disk and an interruption end it with one line, not a traceback."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        main()
+    except InputError as error:
+        _stop(f"error: {error}", BAD_INPUT)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        _stop(f"error: {place}{error.strerror or error}", BAD_INPUT)
+    except KeyboardInterrupt:
+        _stop("interrupted", 128 + signal.SIGINT)
+    except Terminated:
+        _stop("terminated", 128 + signal.SIGTERM)
+
+
+class Terminated(BaseException):
+    """SIGTERM, raised where the program was, so that what it had begun is cleaned up."""
+
+
+def _terminate(signum, frame):
+    raise Terminated
+
+
+def _stop(line, status):
+    print(line, file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,90 @@
+"""What training and testing have in common for all networks, as the steps of a script."""
+
+import os
+import sys
+from pathlib import Path
+
+from LeNet.command_line import InputError, boolean, integer_from
+from LeNet.network import LENET
+from LeNet.output_folder import OutputFolder, settle
+from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, published_weights, shown
+
+
+def add_arguments(parser):
+    """The options of the two training scripts."""
+    parser.add_argument("--mode", choices=("training", "inference"), default="training", help="what to do")
+    parser.add_argument(
+        "--resume",
+        type=boolean,
+        default=False,
+        help="training: True goes on from the last finished epoch, False starts anew",
+    )
+    parser.add_argument("--epochs", type=integer_from(1), default=150, help="finished epochs to train up to")
+    parser.add_argument("--seed", type=integer_from(0), default=0, help="fixes initial values and shuffling")
+    parser.add_argument("--limit", type=integer_from(1), help="only the first N images of each set, for trials")
+    parser.add_argument("--data", type=Path, default=MNIST, help="folder of the MNIST files")
+    parser.add_argument("--checkpoint", type=Path, help="folder of the training state")
+
+
+def quiet_tensorflow():
+    """Keras on TensorFlow, without TensorFlow's banner lines; to be called before either is imported."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+
+def train(k, args):
+    """Trains the network of level k as the options say."""
+    folder = args.checkpoint or checkpoint_folder(k)
+    quiet_tensorflow()
+    from LeNet.tensorlayer import files, utils
+
+    data = [part[: args.limit] for part in files.load_mnist_dataset(args.data)]
+    X_train, y_train, X_val, y_val, _, _ = data
+    training = utils.Training(LENET, k, args.seed, len(X_train))
+    if args.resume:
+        settle(folder)
+        training.resume(folder)
+    with OutputFolder(folder) as output:
+        if (folder / NPZ_NAME).exists() and not args.resume:
+            print(f"replacing the training in {shown(folder)} after the first epoch")
+        verbose = 1 if sys.stdout.isatty() else 2
+        training.fit(X_train, y_train, X_val, y_val, args.epochs, output, verbose)
+    report(training, folder)
+
+
+def report(training, folder):
+    """Prints the last epoch and where the result lies."""
+    epoch, loss, accuracy, val_loss, val_accuracy, _ = training.history[-1]
+    seconds = sum(float(row[-1]) for row in training.history)
+    print(f"{'':12}{'loss':>12}{'accuracy':>12}")
+    print(f"{'training':12}{float(loss):12.6f}{100 * float(accuracy):10.2f} %")
+    print(f"{'validation':12}{float(val_loss):12.6f}{100 * float(val_accuracy):10.2f} %")
+    print(f"{epoch} epochs in {seconds:.0f} s, written to {shown(folder)}")
+
+
+def test(k, args):
+    """Tests the network of level k.
+
+    Returns
+    -------
+    right : bool array (images,)
+    weights_path : of the npz file that was tested
+    """
+    path = (args.checkpoint or checkpoint_folder(k)) / NPZ_NAME
+    settle(path.parent)
+    if args.checkpoint is None and not path.exists():
+        print(f"no checkpoint in {shown(path.parent)}: testing the published weights")
+        path = published_weights(k)
+    from LeNet.tensorlayer import files
+
+    weights = files.load_npz(path, LENET, k)
+    pixels, labels = files.load_mnist_split("t10k", args.data)
+    quiet_tensorflow()
+    from LeNet.tensorlayer import utils
+
+    images = files.scaled(pixels[: args.limit])
+    right = utils.test(LENET, k, weights, images, labels[: args.limit])
+    print(f"{'weights':18}{shown(path)}")
+    print(f"{'test images right':18}{right.sum()} of {len(right)}")
+    print(f"{'test accuracy':18}{100 * right.mean():.2f} %")
+    return right, path

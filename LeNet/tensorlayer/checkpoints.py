@@ -1,0 +1,120 @@
+"""The four files of a TensorFlow checkpoint, restorable without this project's code.
+
+    checkpoint                                       names the checkpoint, as tf.train.latest_checkpoint reads it
+    model_MNIST_advanced.ckpt.data-00000-of-00001    weights, optimizer slots, epoch
+    model_MNIST_advanced.ckpt.index
+    model_MNIST_advanced.ckpt.meta                   inference graph: placeholder x:0 to logits:0
+
+SHA256SUMS, in the format of sha256sum, holds a training state's files together.
+"""
+
+import hashlib
+from functools import cache
+
+import tensorflow as tf
+
+from LeNet.command_line import InputError
+from LeNet.paths import shown
+from LeNet.tensorlayer import models
+
+PREFIX = "model_MNIST_advanced.ckpt"
+CHECKPOINT_FILES = (
+    "checkpoint",
+    f"{PREFIX}.data-00000-of-00001",
+    f"{PREFIX}.index",
+    f"{PREFIX}.meta",
+)
+SUMS = "SHA256SUMS"
+
+
+def save_ckpt(tensors, network, k, folder):
+    """Writes the four files.
+
+    Parameters
+    ----------
+    tensors : dict of arrays by name, among them all weights
+    network, k : what the graph in .meta computes
+    folder : path of an empty folder
+    """
+    names = sorted(tensors)
+    try:
+        tf.raw_ops.SaveV2(
+            prefix=str(folder / PREFIX),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tensors[name] for name in names],
+        )
+    except tf.errors.OpError as error:
+        raise OSError(f"{shown(folder.parent / PREFIX)}: {error.message}") from None
+    (folder / f"{PREFIX}.meta").write_bytes(_meta_graph(network, k))
+    (folder / "checkpoint").write_text(
+        f'model_checkpoint_path: "{PREFIX}"\nall_model_checkpoint_paths: "{PREFIX}"\n'
+    )
+
+
+def load_ckpt(specification, folder):
+    """The named tensors of a checkpoint.
+
+    Parameters
+    ----------
+    specification : dict of (shape, dtype) by tensor name
+    folder : path
+
+    Raises
+    ------
+    InputError
+        Damaged, or without one of the tensors in its shape and dtype.
+    """
+    path = folder / PREFIX
+    try:
+        reader = tf.train.load_checkpoint(str(path))
+        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+        for name, expected in specification.items():
+            found = (tuple(shapes[name]), dtypes[name].as_numpy_dtype) if name in shapes else "nothing"
+            if found != expected:
+                raise InputError(f"{shown(path)}: {name} is {found}, expected {expected}")
+        return {name: reader.get_tensor(name) for name in specification}
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{shown(path)}: damaged ({error}), expected a TensorFlow checkpoint") from None
+
+
+def write_sums(folder):
+    """Writes SHA256SUMS over the files in a folder."""
+    lines = [f"{_sha256(file)}  {file.name}\n" for file in sorted(folder.iterdir())]
+    (folder / SUMS).write_text("".join(lines))
+
+
+def check_sums(folder, names):
+    """Raises InputError unless the named files belong together as SHA256SUMS says."""
+    sums_path = folder / SUMS
+    try:
+        sums = dict(reversed(line.split("  ", 1)) for line in sums_path.read_text().splitlines())
+    except ValueError:
+        raise InputError(
+            f"{shown(sums_path)}: damaged, expected lines of a SHA-256 and a file name"
+        ) from None
+    for name in names:
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"{shown(path)}: missing, expected the one listed in {SUMS}")
+        if sums.get(name) != _sha256(path):
+            raise InputError(
+                f"{shown(path)}: damaged or of another epoch, expected the file listed in {SUMS}"
+            )
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def _meta_graph(network, k):
+    with tf.Graph().as_default():
+        model = models.build(network, k)
+        images = tf.compat.v1.placeholder(tf.float32, [None, *network.input_shape], name="x")
+        tf.identity(model(images, training=False), name="logits")
+        by_key = models.variables(network, model)
+        saver = tf.compat.v1.train.Saver({key: variable.value for key, variable in by_key.items()})
+        return saver.export_meta_graph().SerializeToString(deterministic=True)

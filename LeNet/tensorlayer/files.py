@@ -1,0 +1,213 @@
+"""Files without TensorFlow: the MNIST images and the weights in npz files."""
+
+import gzip
+import hashlib
+import urllib.request
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from LeNet.command_line import InputError
+from LeNet.network import PIXEL_LEVELS
+from LeNet.output_folder import OutputFolder
+from LeNet.paths import MNIST, network_name, shown
+
+MIRRORS = (
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+)
+VALIDATION_IMAGES = 10_000  # the last ones of the training set
+IMAGE_HEADER, LABEL_HEADER = 16, 8  # bytes before the data of an IDX file
+# of the uncompressed files: size in bytes, SHA-256
+MNIST_FILES = {
+    "train-images-idx3-ubyte": (
+        IMAGE_HEADER + 60_000 * 784,
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    ),
+    "train-labels-idx1-ubyte": (
+        LABEL_HEADER + 60_000,
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    ),
+    "t10k-images-idx3-ubyte": (
+        IMAGE_HEADER + 10_000 * 784,
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    ),
+    "t10k-labels-idx1-ubyte": (
+        LABEL_HEADER + 10_000,
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
+}
+
+
+def load_mnist_split(split, path=MNIST):
+    """MNIST as integers: the 60,000 images of split "train" or the 10,000 of "t10k".
+
+    A missing file is downloaded, checked against its SHA-256 and moved into place.
+    MNIST is by LeCun, Cortes and Burges; CC BY-SA 3.0.
+
+    Returns
+    -------
+    pixels : uint8 array (images, 28, 28, 1), 0 to 255
+    labels : uint8 array (images,), 0 to 9
+
+    Raises
+    ------
+    InputError
+        A file is damaged, or missing and cannot be downloaded.
+    """
+    pixels = _read_idx(f"{split}-images-idx3-ubyte", Path(path))[IMAGE_HEADER:]
+    labels = _read_idx(f"{split}-labels-idx1-ubyte", Path(path))[LABEL_HEADER:]
+    return pixels.reshape(-1, 28, 28, 1), labels
+
+
+def load_mnist_dataset(path=MNIST):
+    """MNIST as the networks take it.
+
+    Returns
+    -------
+    X_train, y_train, X_val, y_val, X_test, y_test : arrays
+        50,000 training, 10,000 validation (the last of the training set) and 10,000 test images;
+        X float32 (images, 28, 28, 1), pixel / 256, so from 0 to 255/256; y uint8 (images,), 0 to 9.
+    """
+    pixels, labels = load_mnist_split("train", path)
+    test_pixels, test_labels = load_mnist_split("t10k", path)
+    images, test_images = scaled(pixels), scaled(test_pixels)
+    split = len(images) - VALIDATION_IMAGES
+    return images[:split], labels[:split], images[split:], labels[split:], test_images, test_labels
+
+
+def scaled(pixels):
+    """Integer pixels as inputs of the artificial network: float32, pixel / 256."""
+    return pixels.astype(np.float32) / PIXEL_LEVELS
+
+
+def _read_idx(name, folder):
+    path = folder / f"{name}.gz"
+    if not path.exists():
+        _download(path)
+    return np.frombuffer(_checked_content(path, name), np.uint8)
+
+
+def _checked_content(path, name):
+    size, expected = MNIST_FILES[name]
+    try:
+        with gzip.open(path) as file:
+            content = file.read(size + 1)  # no more, whatever the file would expand to
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{shown(path)}: damaged gzip file ({error}), expected MNIST's {name}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise InputError(f"{shown(path)}: content has SHA-256 {found}, expected {expected}")
+    return content
+
+
+def _download(path):
+    with OutputFolder(path.parent) as folder, folder.replacing() as staging:
+        file = staging / path.name
+        failures = []
+        for mirror in MIRRORS:
+            try:
+                with urllib.request.urlopen(mirror + path.name, timeout=30) as response:
+                    file.write_bytes(response.read(64 << 20))
+                _checked_content(file, path.stem)
+                return
+            except (OSError, InputError) as error:
+                failures.append(f"{mirror}: {error}")
+        raise InputError(f"{shown(path)}: not found, and no mirror gave it ({'; '.join(failures)})")
+
+
+def save_npz(weights, k, path):
+    """Writes float32 weights, by key, and the level k (-1 for full precision) as a npz file."""
+    arrays = {key: np.asarray(weight, np.float32) for key, weight in weights.items()}
+    with open(path, "wb") as file:
+        np.savez(file, k=np.int64(k), **arrays)
+
+
+def load_npz(path, network, k):
+    """The weights of a npz file, checked against the network and the level that they are meant for.
+
+    Parameters
+    ----------
+    path : path of a file that save_npz has written
+    network : Network
+    k : int
+        The expected level; -1 for full precision.
+
+    Returns
+    -------
+    dict of float32 arrays with the keys and shapes of network.weight_shapes
+
+    Raises
+    ------
+    InputError
+        Not such a file, or of another network or level, or with weights that cannot be.
+    OSError
+        The file is missing or unreadable.
+    """
+    shapes = {"k": ()} | network.weight_shapes
+    weights = _read_arrays(path, shapes)
+    found_k = int(weights.pop("k"))
+    if found_k != k:
+        raise InputError(
+            f"{shown(path)}: is a model of {_level(found_k)} (k={found_k}), expected {_level(k)} (k={k})"
+        )
+    for key, weight in weights.items():
+        if not np.all(np.isfinite(weight)):
+            raise InputError(f"{shown(path)}: {key} has NaN or infinite values, expected finite ones")
+        if key.endswith("moving_var") and np.any(weight < 0):
+            raise InputError(f"{shown(path)}: {key} is {weight.min():g} at its lowest, expected 0 or above")
+    return weights
+
+
+def _level(k):
+    return network_name(k) if k >= -1 else "no known level"
+
+
+def _read_arrays(path, shapes):
+    """The arrays of a npz file; keys, sizes, shapes and dtypes are checked before any array is read."""
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                _check_members(path, archive, shapes)
+                return {key: _read_array(path, archive, key, shape) for key, shape in shapes.items()}
+        except InputError:
+            raise
+        except Exception as error:  # a damaged archive raises whatever its bytes lead to
+            raise InputError(
+                f"{shown(path)}: damaged ({error}), expected a npz file of network weights"
+            ) from None
+
+
+def _check_members(path, archive, shapes):
+    sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+    missing, unknown = shapes.keys() - sizes.keys(), sizes.keys() - shapes.keys()
+    if missing or unknown:
+        found = f"{len(missing)} keys missing" + f" ({', '.join(sorted(missing)[:3])} ...)" * bool(missing)
+        found += f", {len(unknown)} unknown" + f" ({', '.join(sorted(unknown)[:3])} ...)" * bool(unknown)
+        raise InputError(f"{shown(path)}: {found}, expected the keys {', '.join(shapes)}")
+    header = 1024  # bytes at most
+    for key, shape in shapes.items():
+        limit = 8 * int(np.prod(shape)) + header
+        if sizes[key] > limit:
+            raise InputError(f"{shown(path)}: {key} takes {sizes[key]} bytes, expected at most {limit}")
+
+
+def _read_array(path, archive, key, shape):
+    kind = "i" if key == "k" else "f"
+    with archive.open(f"{key}.npy") as member:
+        version = np.lib.format.read_magic(member)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        found_shape, _, dtype = read_header(member)
+        if found_shape != shape:
+            raise InputError(f"{shown(path)}: {key} has shape {found_shape}, expected {shape}")
+        if dtype.kind != kind:
+            expected = "an integer" if kind == "i" else "floats"
+            raise InputError(f"{shown(path)}: {key} has dtype {dtype}, expected {expected}")
+    with archive.open(f"{key}.npy") as member:
+        array = np.lib.format.read_array(member, allow_pickle=False)
+    return array if kind == "i" else array.astype(np.float32)

@@ -1,0 +1,73 @@
+"""The network of LeNet/network.py in Keras, for any quantisation level and for full precision."""
+
+import keras
+from keras.initializers import RandomNormal, TruncatedNormal
+from keras.layers import BatchNormalization, Conv2D, Dense, Flatten, ReLU
+
+from LeNet.network import BN_DECAY, BN_EPSILON, FULL_PRECISION
+from LeNet.tensorlayer.layers import FullWindowConv2D, MedianQuantizer
+
+
+def build(network, k, dtype="float32"):
+    """The artificial network as a Keras model: images (batch, h, w, c), pixel / 256, to logits.
+
+    Initial values are those of the paper's code; keras.utils.set_random_seed makes them repeatable.
+
+    Parameters
+    ----------
+    network : Network
+    k : int
+        Quantisation level, or FULL_PRECISION for the same network without quantiser.
+    dtype : "float32" or "float64"
+    """
+    image = keras.Input(network.input_shape, dtype=dtype)
+    x = image
+    for block in network.blocks:
+        convolution = FullWindowConv2D if block.output_shape[:2] == (1, 1) else Conv2D
+        x = convolution(
+            block.filters,
+            block.kernel_size,
+            strides=block.stride,
+            use_bias=False,
+            kernel_initializer=TruncatedNormal(stddev=0.02),
+            dtype=dtype,
+            name=f"conv{block.name}",
+        )(x)
+        x = BatchNormalization(
+            momentum=BN_DECAY,
+            epsilon=BN_EPSILON,
+            gamma_initializer=RandomNormal(1, 0.002),
+            dtype=dtype,
+            name=f"bn{block.name}",
+        )(x)
+        x = ReLU(dtype=dtype)(x)
+        if k != FULL_PRECISION:
+            x = MedianQuantizer(k, dtype=dtype, name=f"quantizer{block.name}")(x)
+    x = Flatten(dtype=dtype)(x)
+    logits = Dense(
+        network.classes,
+        use_bias=False,
+        kernel_initializer=TruncatedNormal(stddev=0.1),
+        dtype=dtype,
+        name="fc",
+    )(x)
+    return keras.Model(image, logits)
+
+
+def variables(network, model):
+    """The model's weight variables by their key in a npz file."""
+    by_key = {}
+    for block in network.blocks:
+        normalization = model.get_layer(f"bn{block.name}")
+        by_key[f"conv{block.name}/W"] = model.get_layer(f"conv{block.name}").kernel
+        by_key[f"bn{block.name}/beta"] = normalization.beta
+        by_key[f"bn{block.name}/gamma"] = normalization.gamma
+        by_key[f"bn{block.name}/moving_mean"] = normalization.moving_mean
+        by_key[f"bn{block.name}/moving_var"] = normalization.moving_variance
+    return by_key | {"fc/W": model.get_layer("fc").kernel}
+
+
+def assign(network, model, weights):
+    """Gives the model the weights of a npz file."""
+    for key, variable in variables(network, model).items():
+        variable.assign(weights[key])

@@ -1,0 +1,42 @@
+"""The weight grid: W = w / 2^f with w an int16 and one f per layer.
+
+On it every membrane potential is an integer number of grid units, so that every sum is exact in any order
+and the spiking network is lossless as a theorem, not nearly.
+"""
+
+import numpy as np
+
+INT16_MAX = 32767
+
+
+def grid_exponent(weights):
+    """The f of a layer: the largest integer with round(max|W| * 2^f) <= 32767; 0 if all weights are 0."""
+    largest = float(np.max(np.abs(weights)))
+    if largest == 0:
+        return 0
+    mantissa, exponent = np.frexp(largest)  # largest = mantissa * 2^exponent, 1/2 <= mantissa < 1
+    fits = np.rint(np.ldexp(mantissa, 15)) <= INT16_MAX
+    return int(15 - exponent if fits else 14 - exponent)
+
+
+def to_grid(weights):
+    """The weights as integers of the grid.
+
+    Parameters
+    ----------
+    weights : float array, finite, any shape
+
+    Returns
+    -------
+    w : int16 array of the same shape
+    f : int, such that w / 2^f are the rounded weights
+    """
+    exponent = grid_exponent(weights)
+    scaled = np.ldexp(np.asarray(weights, np.float64), exponent)
+    return np.rint(scaled).astype(np.int16), exponent
+
+
+def round_to_grid(weights):
+    """The weights rounded to their grid, in their own dtype. Rounding them again changes nothing."""
+    integers, exponent = to_grid(weights)
+    return np.ldexp(integers.astype(np.float64), -exponent).astype(weights.dtype)
