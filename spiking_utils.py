@@ -1,0 +1,344 @@
+"""Spiking convolution and linear layers with positive and negative spikes, over exported npz weights.
+
+A spiking layer is a function from a spike train to a spike train. Everything in it is an integer: weights
+w = W * 2^f on the weight grid, potentials in units of that grid, thresholds as the lowest potential that
+justifies a spike count. Zou et al., "Towards a Lossless Conversion for Spiking Neural Networks with
+Negative-Spike Dynamics", Advanced Intelligent Systems, 2023.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import spiking_kernels as kernels
+from LeNet.command_line import InputError
+from LeNet.network import BN_EPSILON, PIXEL_LEVELS, ROUNDING_OFFSET, window_count
+from LeNet.weight_grid import INT16_MAX, to_grid
+
+INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class SpikeTrain:
+    """The spikes of a layer for some images, as events in order of image, time step, position and channel.
+
+    An event is position << 16 | channel << 1 | (1 for a negative spike), where position = row * width + column.
+    """
+
+    events: np.ndarray  # int32 (spikes,)
+    steps: np.ndarray  # int64 (images, time steps + 1); events[steps[i, t]:steps[i, t + 1]]: image i in step t
+    shape: tuple[int, int, int]  # (h, w, channels)
+    peak_count: int  # the largest net spike count that a neuron has after any time step
+
+    @classmethod
+    def from_dense(cls, spikes):
+        """From an array of -1, 0 and +1, (images, time steps, h, w, channels)."""
+        spikes = np.asarray(spikes)
+        images, time_steps, height, width, channels = spikes.shape
+        _check_event_range(height * width, channels)
+        counts = np.cumsum(spikes, axis=1, dtype=np.int64)
+        if not np.isin(spikes, (-1, 0, 1)).all() or counts.min(initial=0) < 0:
+            raise ValueError("spikes must be -1, 0 or +1, and no net count negative")
+        flat = spikes.reshape(images * time_steps, height * width, channels)
+        step, position, channel = np.nonzero(flat)
+        negative = flat[step, position, channel] < 0
+        events = (position << kernels.POSITION_SHIFT | channel << 1 | negative).astype(np.int32)
+        ends = np.searchsorted(step, np.arange(images * time_steps + 1))
+        starts = np.arange(images)[:, None] * time_steps + np.arange(time_steps + 1)
+        return cls(events, ends[starts].astype(np.int64), (height, width, channels), int(counts.max(initial=0)))
+
+    @property
+    def time_steps(self):
+        return self.steps.shape[1] - 1
+
+    def to_dense(self):
+        """An int8 array of -1, 0 and +1, (images, time steps, h, w, channels)."""
+        images = len(self.steps)
+        dense = np.zeros((images, self.time_steps, *self.shape), np.int8)
+        step = np.repeat(np.arange(images * self.time_steps), np.diff(self.steps).ravel())
+        position, channel, sign = self._decoded()
+        dense.reshape(images * self.time_steps, -1, self.shape[2])[step, position, channel] = sign
+        return dense
+
+    def counts(self):
+        """Net spike counts after the last time step, int64 (images, h, w, channels)."""
+        counts = np.zeros((len(self.steps), *self.shape), np.int64)
+        image = np.repeat(np.arange(len(self.steps)), self.steps[:, -1] - self.steps[:, 0])
+        position, channel, sign = self._decoded()
+        np.add.at(counts.reshape(len(counts), -1, self.shape[2]), (image, position, channel), sign)
+        return counts
+
+    def _decoded(self):
+        position = self.events >> kernels.POSITION_SHIFT
+        channel = (self.events & kernels.ROW_MASK) >> 1
+        return position, channel, 1 - 2 * (self.events & 1)
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What a spiking network did with some images."""
+
+    trains: list  # SpikeTrain of each block
+    potentials: np.ndarray  # int32 (images, time steps, classes), of the classifier
+    statistics: np.ndarray  # int64 (blocks, time steps, 3): spikes, negative spikes, synaptic operations
+
+
+class SpikingConv:
+    """Spiking convolution (VALID windows) whose neurons fire +1 and -1. In each time step:
+
+        u <- u + convolution of the incoming spikes
+        spike = +1 if u >= theta_(n+1), -1 if n > 0 and u < theta_n, else 0
+        n <- n + spike
+
+    Parameters
+    ----------
+    kernel : integer array (h, w, in, out), from -32767 to 32767
+    thresholds : integer array (out, time steps + 2)
+        Column n is theta_n, the lowest potential that justifies a count of n; see `count_thresholds`.
+        Column 0 is not used: a count of 0 is always justified.
+    input_shape : (h, w, in)
+    stride : int
+    """
+
+    def __init__(self, kernel, thresholds, input_shape, stride=1):
+        kernel = np.asarray(kernel)
+        self.filters = kernel.shape[3]
+        self.input_shape = tuple(input_shape)
+        height, width = (
+            window_count(size, window, stride)
+            for size, window in zip(input_shape[:2], kernel.shape[:2], strict=True)
+        )
+        self.output_shape = (height, width, self.filters)
+        self.thresholds = np.array(thresholds, np.int32)
+        self.thresholds[:, 0] = kernels.ALWAYS
+        self.time_steps = self.thresholds.shape[1] - 2
+        self._synapses = synapses(kernel, self.input_shape, stride)
+        self._largest_weight_sum = _largest_weight_sum(kernel)
+        _check_event_range(height * width, self.filters)
+
+    def forward(self, train):
+        """The output SpikeTrain, and statistics of the input: int64 (time steps, 3), summed over the images.
+
+        The columns of the statistics are spikes, negative spikes and synaptic operations.
+        """
+        _check_input(train, self.input_shape, self.time_steps)
+        _check_potentials(self._largest_weight_sum, train.peak_count)
+        nothing = np.empty((len(train.steps), 0), np.int32)
+        return self._run(nothing, train.events, train.steps)
+
+    def encode(self, images):
+        """The output SpikeTrain for integer images (images, h, w, in), presented at the first step only."""
+        if images.shape[1:] != self.input_shape:
+            raise ValueError(f"images have shape {images.shape[1:]}, expected {self.input_shape}")
+        _check_potentials(self._largest_weight_sum, int(np.abs(images.astype(np.int64)).max(initial=0)))
+        flat = images.reshape(len(images), -1).astype(np.int32)
+        no_steps = np.zeros((len(images), self.time_steps + 1), np.int64)
+        train, _ = self._run(flat, np.empty(0, np.int32), no_steps)
+        return train
+
+    def _run(self, image_input, events, steps):
+        height, width, filters = self.output_shape
+        neurons = _resting_neurons(height * width, filters)
+        worst_case = neurons.potential.size * self.time_steps  # spikes of one image
+        spikes = np.empty(worst_case + neurons.potential.size * len(steps), np.int32)
+        spike_steps = np.zeros(steps.shape, np.int64)
+        statistics = np.zeros((self.time_steps, 3), np.int64)
+        image, peak_count = 0, 0
+        while image < len(steps):
+            image, peak = kernels.run_block(
+                image_input,
+                events,
+                steps,
+                self._synapses,
+                self.thresholds,
+                neurons,
+                image,
+                spikes,
+                spike_steps,
+                statistics,
+            )
+            peak_count = max(peak_count, peak)
+            if image < len(steps):
+                spikes = np.concatenate([spikes, np.empty_like(spikes)])
+        written = spike_steps[-1, -1] if len(steps) else 0
+        return SpikeTrain(spikes[:written], spike_steps, self.output_shape, peak_count), statistics
+
+
+class SpikingLinear:
+    """The classifier: accumulates potentials u <- u + W . spikes, and fires nothing.
+
+    Parameters
+    ----------
+    weights : integer array (h * w * in, out), from -32767 to 32767
+    input_shape : (h, w, in)
+    """
+
+    def __init__(self, weights, input_shape):
+        self.input_shape = tuple(input_shape)
+        kernel = np.asarray(weights).reshape(*input_shape, -1)
+        self.neurons = kernel.shape[3]
+        self._synapses = synapses(kernel, self.input_shape, stride=1)
+        self._largest_weight_sum = _largest_weight_sum(kernel)
+
+    def forward(self, train):
+        """Potentials after each step, int32 (images, time steps, out), and statistics as SpikingConv's."""
+        _check_input(train, self.input_shape, train.time_steps)
+        _check_potentials(self._largest_weight_sum, train.peak_count)
+        potentials = np.empty((len(train.steps), train.time_steps, self.neurons), np.int32)
+        statistics = np.zeros((train.time_steps, 3), np.int64)
+        neurons = _resting_neurons(1, self.neurons)
+        kernels.run_classifier(train.events, train.steps, self._synapses, neurons, potentials, statistics)
+        return potentials, statistics
+
+
+class SpikingNetwork:
+    """A trained network as a spiking one.
+
+    Parameters
+    ----------
+    weights : dict of float arrays, as load_npz gives it; kernels are rounded to the weight grid
+    network : Network
+    k : int
+        Quantisation level.
+    time_steps : int
+
+    Attributes
+    ----------
+    blocks : list of SpikingConv
+    classifier : SpikingLinear
+    rounding : float
+        The largest change that the rounding made to a weight; 0 for weights on the grid.
+    """
+
+    def __init__(self, weights, network, k, time_steps):
+        self.blocks, self.rounding = [], 0.0
+        for index, block in enumerate(network.blocks):
+            kernel, exponent = self._to_grid(weights[f"conv{block.name}/W"])
+            gamma, beta, mean, variance = (
+                weights[f"bn{block.name}/{name}"].astype(np.float64)
+                for name in ("gamma", "beta", "moving_mean", "moving_var")
+            )
+            # a negative gamma would turn the inequality u >= theta: its sign goes into the weights
+            sign = np.where(gamma < 0, -1, 1)
+            unit = 2.0**-exponent / (PIXEL_LEVELS if index == 0 else 2**k)
+            thresholds = count_thresholds(gamma * sign, beta, mean * sign, variance, unit, k, time_steps)
+            kernel = kernel * sign.astype(np.int16)
+            self.blocks.append(SpikingConv(kernel, thresholds, block.input_shape, block.stride))
+        kernel, _ = self._to_grid(weights["fc/W"])
+        self.classifier = SpikingLinear(kernel, network.blocks[-1].output_shape)
+
+    def run(self, images):
+        """Runs integer images, (images, h, w, channels) from 0 on, through the network; returns the Activity."""
+        trains, statistics = [self.blocks[0].encode(images)], []
+        for block in self.blocks[1:]:
+            train, input_statistics = block.forward(trains[-1])
+            trains.append(train)
+            statistics.append(input_statistics)
+        potentials, input_statistics = self.classifier.forward(trains[-1])
+        return Activity(trains, potentials, np.stack([*statistics, input_statistics]))
+
+    def _to_grid(self, weights):
+        integers, exponent = to_grid(weights)
+        change = np.abs(np.ldexp(integers.astype(np.float64), -exponent) - weights)
+        self.rounding = max(self.rounding, float(change.max()))
+        return integers, exponent
+
+
+def count_thresholds(gamma, beta, mean, variance, unit, k, time_steps):
+    """The lowest integer potentials that justify each spike count, for a SpikingConv.
+
+    A potential of U units means the pre-activation x = U * unit, and justifies the count
+
+        m(U) = floor(S * relu(gamma * (x - mean) / sqrt(variance + eps) + beta) + 1/2 + 1e-5)    with S = 2^k
+
+    m rises with U, so theta_j is found by bisection on this formula itself: no rounding of a closed form can
+    contradict it, and a constant activation (gamma = 0) is no special case.
+
+    Parameters
+    ----------
+    gamma, beta, mean, variance : float64 arrays (channels,), gamma not negative
+    unit : float
+    k : int
+    time_steps : int
+        No count exceeds it.
+
+    Returns
+    -------
+    int32 array (channels, time_steps + 2); INT32_MAX where no potential justifies the count
+    """
+    sigma = np.sqrt(variance + BN_EPSILON)
+
+    def justified_count(potential):
+        normalized = gamma * (potential * unit - mean) / sigma + beta
+        return np.floor(2**k * np.maximum(normalized, 0) + (0.5 + ROUNDING_OFFSET))
+
+    counts = np.arange(time_steps + 2)[:, None]
+    low = np.full((len(counts), len(gamma)), kernels.ALWAYS, np.int64)
+    high = np.full_like(low, kernels.NEVER)
+    while np.any(low < high):
+        middle = (low + high) // 2
+        enough = justified_count(middle) >= counts
+        high = np.where(enough, middle, high)
+        low = np.where(enough, low, middle + 1)
+    return high.T.astype(np.int32)
+
+
+def synapses(kernel, input_shape, stride):
+    """The kernel of a convolution in the order in which a spike adds it; see spiking_kernels."""
+    kernel_height, kernel_width, channels, filters = kernel.shape
+    height, width, input_channels = input_shape
+    if input_channels != channels:
+        raise ValueError(f"kernel takes {channels} channels, expected the input's {input_channels}")
+    if np.any(np.abs(kernel.astype(np.int64)) > INT16_MAX):
+        raise ValueError(f"kernel has weights beyond {INT16_MAX}, expected int16 on the weight grid")
+    _check_event_range(height * width, channels)
+    rows = window_count(height, kernel_height, stride)
+    columns = window_count(width, kernel_width, stride)
+    # of the same phase, a column further left in the kernel belongs to the window further right
+    order = sorted(range(kernel_width), key=lambda column: (column % stride, -column))
+    runs, first_run = [], [0]
+    for y, x in np.ndindex(height, width):
+        reached = [(x - column) // stride for column in order if (x - column) % stride == 0]
+        slots = [slot for slot, column in enumerate(order) if (x - column) % stride == 0]
+        inside = [(window, slot) for window, slot in zip(reached, slots, strict=True) if 0 <= window < columns]
+        for kernel_row in range(kernel_height):
+            row, rest = divmod(y - kernel_row, stride)
+            if rest == 0 and 0 <= row < rows and inside:
+                window, slot = inside[0]
+                offset = (kernel_row * kernel_width + slot) * filters
+                runs.append((row * columns + window, offset, len(inside)))
+        first_run.append(len(runs))
+    by_channel = kernel[:, order].transpose(2, 0, 1, 3).reshape(channels, -1).astype(np.int16)
+    signed = np.stack([by_channel, -by_channel], axis=1).reshape(2 * channels, -1)
+    return kernels.Synapses(signed, np.array(first_run, np.int32), np.array(runs, np.int32).reshape(-1, 3))
+
+
+def _resting_neurons(windows, filters):
+    shape = (windows, filters)
+    arrays = [np.empty(shape, np.int32) for _ in range(4)]
+    return kernels.Neurons(*arrays, np.empty(windows, np.bool_), np.empty(windows, np.bool_))
+
+
+def _largest_weight_sum(kernel):
+    return int(np.abs(kernel.astype(np.int64)).sum(axis=(0, 1, 2)).max())
+
+
+def _check_potentials(largest_weight_sum, largest_input):
+    """Every potential, and every partial sum on the way to it, is at most the product of the two."""
+    bound = largest_weight_sum * largest_input
+    if bound >= INT32_MAX:
+        raise InputError(
+            f"membrane potentials could reach {bound} (weights of a filter sum up to {largest_weight_sum}, "
+            f"counts to {largest_input}), expected less than {INT32_MAX} as they are int32"
+        )
+
+
+def _check_input(train, input_shape, time_steps):
+    found = (train.shape, train.time_steps)
+    if found != (input_shape, time_steps):
+        raise ValueError(f"spike train has (shape, time steps) {found}, expected {(input_shape, time_steps)}")
+
+
+def _check_event_range(positions, channels):
+    if positions > 2**15 or channels > 2**15:
+        raise ValueError(f"{positions} positions and {channels} channels, expected at most {2**15} of each")
