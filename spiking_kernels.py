@@ -42,7 +42,9 @@ class Neurons(NamedTuple):
 
 
 @compiled
-def run_block(image_input, events, steps, synapses, thresholds, neurons, first_image, spikes, spike_steps, statistics):
+def run_block(
+    image_input, events, steps, synapses, thresholds, neurons, first_image, spikes, spike_steps, statistics
+):
     """Runs a block over images and time steps, from the spike train of its input to that of its output.
 
     Parameters
@@ -123,7 +125,9 @@ def add_spikes(neurons, events, synapses, statistics):
     while start < len(events):
         position = events[start] >> POSITION_SHIFT
         together = 1
-        while together < 4 and start + together < len(events) and events[start + together] >> POSITION_SHIFT == position:
+        while (
+            together < 4 and start + together < len(events) and events[start + together] >> POSITION_SHIFT == position
+        ):
             together += 1
         if together == 3:
             together = 2

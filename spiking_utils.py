@@ -82,6 +82,14 @@ class Activity:
     potentials: np.ndarray  # int32 (images, time steps, classes), of the classifier
     statistics: np.ndarray  # int64 (blocks, time steps, 3): spikes, negative spikes, synaptic operations
 
+    def predictions(self):
+        """The class with the highest potential after each step, (images, time steps); the lowest on a tie."""
+        return self.potentials.argmax(axis=2)
+
+    def quiescent(self):
+        """Whether nothing fired in the last step, so that nothing can change any more; bool (images,)."""
+        return np.all([train.steps[:, -1] == train.steps[:, -2] for train in self.trains], axis=0)
+
 
 class SpikingConv:
     """Spiking convolution (VALID windows) whose neurons fire +1 and -1. In each time step:
@@ -105,8 +113,7 @@ class SpikingConv:
         self.filters = kernel.shape[3]
         self.input_shape = tuple(input_shape)
         height, width = (
-            window_count(size, window, stride)
-            for size, window in zip(input_shape[:2], kernel.shape[:2], strict=True)
+            window_count(size, window, stride) for size, window in zip(input_shape[:2], kernel.shape[:2], strict=True)
         )
         self.output_shape = (height, width, self.filters)
         self.thresholds = np.array(thresholds, np.int32)

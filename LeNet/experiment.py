@@ -3,9 +3,10 @@
 import ctypes
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
-from LeNet.command_line import InputError, boolean, integer_from
+from LeNet.command_line import boolean, integer_from
 from LeNet.network import LENET
 from LeNet.output_folder import OutputFolder, settle
 from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, published_weights, shown
@@ -30,10 +31,25 @@ def add_arguments(parser):
 
 
 def prepare_tensorflow():
-    """Keras on TensorFlow, without banner lines and at full speed; to be called before either is imported."""
+    """Imports TensorFlow for Keras, without its banner and at full speed; to be called before Keras is imported."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     _keep_freed_memory()
+    with _muted_stderr():
+        import tensorflow  # noqa: F401
+
+
+@contextmanager
+def _muted_stderr():
+    """Hides what C++ code writes; TensorFlow has no other switch for its first lines."""
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _keep_freed_memory():
@@ -102,3 +118,24 @@ def test(k, args):
     print(f"{'test images right':18}{right.sum()} of {len(right)}")
     print(f"{'test accuracy':18}{100 * right.mean():.2f} %")
     return right, path
+
+
+def write_accuracy(k, right, weights_path, folder):
+    """Writes the accuracy of an artificial network as logs, (images,) bool, so that the figures can show it."""
+    from figs import logs
+    from LeNet.tensorlayer import files
+    from LeNet.tensorlayer.utils import BATCH_SIZE
+
+    batches = [right[start : start + BATCH_SIZE] for start in range(0, len(right), BATCH_SIZE)]
+    run = {
+        "k": k,
+        "time_steps": 1,
+        "batch_size": BATCH_SIZE,
+        "images": len(right),
+        "ann_accuracy": float(right.mean()),
+        "weights": shown(weights_path),
+        "weights_sha256": files.sha256(weights_path),
+    }
+    with OutputFolder(folder) as output, output.replacing() as staging:
+        logs.write_accuracy(staging, run, [batch.sum() for batch in batches])
+    print(f"{'written':18}{shown(folder)}")

@@ -97,14 +97,17 @@ class Network:
         return shapes | {"fc/W": (self.features, self.classes)}
 
     @property
+    def counted_multiply_accumulates(self):
+        """Of the artificial network for one image, in what spikes drive: blocks 2 and up and the classifier."""
+        return sum(block.multiply_accumulates for block in self.blocks[1:]) + self.features * self.classes
+
+    @property
     def ann_operations(self):
         """Operations of the artificial network for one image, comparable with synaptic operations.
 
-        As the paper counts them: blocks 2 and up and the classifier, a multiply-accumulate being three
-        additions (a multiplication counts as two).
+        A multiply-accumulate counts as three additions, a multiplication being two, as in the paper.
         """
-        multiply_accumulates = sum(block.multiply_accumulates for block in self.blocks[1:])
-        return 3 * (multiply_accumulates + self.features * self.classes)
+        return 3 * self.counted_multiply_accumulates
 
 
 def chain(input_shape, layers, classes):

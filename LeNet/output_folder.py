@@ -68,9 +68,7 @@ class OutputFolder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(
-                f"{shown(self.path)}: another run is writing into this folder, expected none"
-            ) from None
+            raise InputError(f"{shown(self.path)}: another run is writing into this folder, expected none") from None
 
     def _settle(self):
         complete = self.path / COMPLETE

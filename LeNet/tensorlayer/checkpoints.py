@@ -8,7 +8,6 @@
 SHA256SUMS, in the format of sha256sum, holds a training state's files together.
 """
 
-import hashlib
 from functools import cache
 
 import tensorflow as tf
@@ -16,6 +15,7 @@ import tensorflow as tf
 from LeNet.command_line import InputError
 from LeNet.paths import shown
 from LeNet.tensorlayer import models
+from LeNet.tensorlayer.files import sha256
 
 PREFIX = "model_MNIST_advanced.ckpt"
 CHECKPOINT_FILES = (
@@ -47,9 +47,7 @@ def save_ckpt(tensors, network, k, folder):
     except tf.errors.OpError as error:
         raise OSError(f"{shown(folder.parent / PREFIX)}: {error.message}") from None
     (folder / f"{PREFIX}.meta").write_bytes(_meta_graph(network, k))
-    (folder / "checkpoint").write_text(
-        f'model_checkpoint_path: "{PREFIX}"\nall_model_checkpoint_paths: "{PREFIX}"\n'
-    )
+    (folder / "checkpoint").write_text(f'model_checkpoint_path: "{PREFIX}"\nall_model_checkpoint_paths: "{PREFIX}"\n')
 
 
 def load_ckpt(specification, folder):
@@ -82,7 +80,7 @@ def load_ckpt(specification, folder):
 
 def write_sums(folder):
     """Writes SHA256SUMS over the files in a folder."""
-    lines = [f"{_sha256(file)}  {file.name}\n" for file in sorted(folder.iterdir())]
+    lines = [f"{sha256(file)}  {file.name}\n" for file in sorted(folder.iterdir())]
     (folder / SUMS).write_text("".join(lines))
 
 
@@ -92,21 +90,13 @@ def check_sums(folder, names):
     try:
         sums = dict(reversed(line.split("  ", 1)) for line in sums_path.read_text().splitlines())
     except ValueError:
-        raise InputError(
-            f"{shown(sums_path)}: damaged, expected lines of a SHA-256 and a file name"
-        ) from None
+        raise InputError(f"{shown(sums_path)}: damaged, expected lines of a SHA-256 and a file name") from None
     for name in names:
         path = folder / name
         if not path.is_file():
             raise InputError(f"{shown(path)}: missing, expected the one listed in {SUMS}")
-        if sums.get(name) != _sha256(path):
-            raise InputError(
-                f"{shown(path)}: damaged or of another epoch, expected the file listed in {SUMS}"
-            )
-
-
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        if sums.get(name) != sha256(path):
+            raise InputError(f"{shown(path)}: damaged or of another epoch, expected the file listed in {SUMS}")
 
 
 @cache

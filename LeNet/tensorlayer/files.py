@@ -118,6 +118,11 @@ def _download(path):
         raise InputError(f"{shown(path)}: not found, and no mirror gave it ({'; '.join(failures)})")
 
 
+def sha256(path):
+    """Of a file, in hexadecimal."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
 def save_npz(weights, k, path):
     """Writes float32 weights, by key, and the level k (-1 for full precision) as a npz file."""
     arrays = {key: np.asarray(weight, np.float32) for key, weight in weights.items()}
@@ -175,9 +180,7 @@ def _read_arrays(path, shapes):
         except InputError:
             raise
         except Exception as error:  # a damaged archive raises whatever its bytes lead to
-            raise InputError(
-                f"{shown(path)}: damaged ({error}), expected a npz file of network weights"
-            ) from None
+            raise InputError(f"{shown(path)}: damaged ({error}), expected a npz file of network weights") from None
 
 
 def _check_members(path, archive, shapes):

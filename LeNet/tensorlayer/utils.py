@@ -91,9 +91,7 @@ class Training:
             There is none, it is damaged, or it is of a training with another k, seed or number of images.
         """
         if not (folder / checkpoints.SUMS).exists():
-            raise InputError(
-                f"{shown(folder)}: nothing to resume, expected a checkpoint; start with --resume False"
-            )
+            raise InputError(f"{shown(folder)}: nothing to resume, expected a checkpoint; start with --resume False")
         checkpoints.check_sums(folder, STATE_FILES)
         variables = self._weights() | self._optimizer_state()
         specification = {name: (variable.shape, np.dtype(variable.dtype)) for name, variable in variables.items()}

@@ -1,0 +1,34 @@
+"""Trains or tests the full-precision LeNet on MNIST: the same network without the quantiser.
+
+python FP32_LeNet_MNIST.py                            trains 150 epochs
+python FP32_LeNet_MNIST.py --resume True              goes on after an interruption
+python FP32_LeNet_MNIST.py --mode inference           tests the result, writes figs/fp32/accuracy.txt and run.json
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from LeNet import command_line, experiment
+from LeNet.network import FULL_PRECISION
+from LeNet.paths import log_folder
+
+
+def main():
+    parser = command_line.ArgumentParser(__doc__)
+    experiment.add_arguments(parser)
+    parser.add_argument(
+        "--logs", type=Path, default=log_folder(FULL_PRECISION), help="folder of the logs of inference"
+    )
+    args = parser.parse_args()
+
+    if args.mode == "training":
+        experiment.train(FULL_PRECISION, args)
+    else:
+        right, weights_path = experiment.test(FULL_PRECISION, args)
+        experiment.write_accuracy(FULL_PRECISION, right, weights_path, args.logs)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,26 @@
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: run test reproduce lint
+
+run: .venv/run
+	$(BIN)/python run.py
+
+test: .venv/test
+	$(BIN)/python -m pytest
+
+reproduce: .venv/run
+	$(BIN)/python run.py --train
+
+lint: .venv/test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.venv/run: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	touch $@
+
+.venv/test: .venv/run tests/requirements.txt
+	$(BIN)/pip install --quiet --requirement tests/requirements.txt
+	touch $@

@@ -1,0 +1,49 @@
+"""Draws the accuracy of the spiking networks over the time steps, from their logs.
+
+python accuracy_speed.py                                 figs/k0, k1 and k2
+python accuracy_speed.py --logs k0 k1 --output .         these folders
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from figs import logs, plotting
+from LeNet import command_line
+from LeNet.network import FULL_PRECISION
+from LeNet.paths import log_folder
+
+
+def main():
+    args = plotting.parse_arguments(__doc__)
+    reference = full_precision_accuracy()
+
+    figure, (whole, zoomed) = plotting.new_figure(panels=2)
+    print(f"{'network':16}{'accuracy':>10}{'time steps':>12}")
+    for log, style in zip(args.logs, plotting.styles()):
+        steps = range(1, len(log.accuracy) + 1)
+        label = f"{log.name}: {log.accuracy[-1]:.2f} %, {log.time_steps_needed} time steps"
+        for axes in (whole, zoomed):
+            axes.plot(steps, log.accuracy, label=label, **style)
+        print(f"{log.name:16}{log.accuracy[-1]:8.2f} %{log.time_steps_needed:12}")
+    if reference is not None:
+        for axes in (whole, zoomed):
+            axes.axhline(reference, label=f"full precision ANN: {reference:.2f} %", **plotting.REFERENCE_STYLE)
+        print(f"{'full precision':16}{reference:8.2f} %")
+    whole.set(title="Accuracy of the spiking LeNet on MNIST", ylabel="accuracy (%)", ylim=(0, 101))
+    zoomed.set(title="the same, above 98 %", ylim=(98, 99.6))
+    whole.legend(loc="lower right")
+    for axes in (whole, zoomed):
+        plotting.label_time_steps(axes)
+    plotting.save(figure, "scnn_accuracy_mnist", args.output)
+
+
+def full_precision_accuracy():
+    """In percent, from figs/fp32; None if that has not been measured."""
+    folder = log_folder(FULL_PRECISION)
+    return logs.read_accuracy(folder) if (folder / logs.ACCURACY).exists() else None
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,191 @@
+"""The log files of an evaluation: written by the LeNet scripts, read by the figures.
+
+A log has one integer per line: for each batch of images in order, for each time step.
+
+    accuracy.txt        images predicted right
+    spike_num.txt       spikes of the five blocks, |+1| + |-1|, up to this time step
+    spike_collect.txt   their signed sum
+    sop_num.txt         synaptic operations up to this time step
+    run.json            sizes and results of the run
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from LeNet.command_line import InputError
+from LeNet.output_folder import settle
+from LeNet.paths import shown
+
+RUN, ACCURACY = "run.json", "accuracy.txt"
+SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
+FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
+FOREIGN_SIZES = {"batch_size": 200, "time_steps": 20}  # of logs without a run.json
+LARGEST_LOG = 64 << 20  # bytes
+INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?")
+
+
+@dataclass(frozen=True)
+class Logs:
+    """What an evaluation has logged; arrays of (time steps,), summed over all images."""
+
+    folder: Path
+    run: dict  # of run.json; {} without one
+    images: int
+    right: np.ndarray
+    spike_num: np.ndarray
+    spike_collect: np.ndarray
+    sop_num: np.ndarray
+
+    @property
+    def name(self):
+        return f"k={self.run['k']}" if "k" in self.run else self.folder.resolve().name
+
+    @property
+    def accuracy(self):
+        """In percent, after each time step."""
+        return 100 * self.right / self.images
+
+    @property
+    def time_steps_needed(self):
+        """The first time step from which the accuracy stays at its final value, counted from 1."""
+        return time_steps_needed(self.right)
+
+    @property
+    def positive_spikes(self):
+        """Per image, up to each time step."""
+        return (self.spike_num + self.spike_collect) / 2 / self.images
+
+    @property
+    def negative_spikes(self):
+        """Per image, up to each time step."""
+        return (self.spike_num - self.spike_collect) / 2 / self.images
+
+    @property
+    def sops(self):
+        """Synaptic operations per image, up to each time step."""
+        return self.sop_num / self.images
+
+
+def time_steps_needed(right):
+    """The first time step, counted from 1, from which the number of right predictions stays at its last value."""
+    different = np.flatnonzero(right != right[-1])
+    return int(different[-1]) + 2 if len(different) else 1
+
+
+def write(output, run, right, statistics):
+    """Writes the logs of a spiking evaluation into an OutputFolder, all together.
+
+    Parameters
+    ----------
+    output : OutputFolder
+    run : dict, for run.json
+    right : int array (batches, time steps)
+    statistics : int array (batches, blocks, time steps, 3)
+        Spikes, negative spikes and synaptic operations in each time step.
+
+    Returns
+    -------
+    The paths of the files.
+    """
+    spikes, negative, sops = np.moveaxis(statistics.sum(axis=1).cumsum(axis=1), -1, 0)
+    with output.replacing() as staging:
+        for name, numbers in zip(SPIKE_LOGS, (spikes, spikes - 2 * negative, sops), strict=True):
+            write_integers(staging / name, numbers)
+        write_accuracy(staging, run, right)
+        names = sorted(path.name for path in staging.iterdir())
+    return [output.path / name for name in names]
+
+
+def write_accuracy(folder, run, right):
+    """Writes accuracy.txt, from (batches, time steps), and run.json."""
+    write_integers(folder / ACCURACY, right)
+    (folder / RUN).write_text(json.dumps(run, indent=2) + "\n")
+
+
+def write_integers(path, numbers):
+    """Writes an array as a log: an integer per line, the last axis fastest."""
+    path.write_text("".join(f"{number}\n" for number in np.ravel(numbers)))
+
+
+def read_logs(folder):
+    """The four logs of a spiking evaluation.
+
+    Without a run.json, in a folder of someone else's logs, the batches are of 200 images and 20 time steps.
+
+    Raises
+    ------
+    InputError
+        A file is missing, damaged or does not fit to the others.
+    """
+    folder = Path(folder)
+    settle(folder)
+    run = _read_run(folder / RUN)
+    accuracy = folder / ACCURACY
+    if not run and not accuracy.exists() and (folder / FOREIGN_ACCURACY).exists():
+        accuracy = folder / FOREIGN_ACCURACY
+    sizes = run or FOREIGN_SIZES
+    right, *spikes = (_read_log(path, sizes) for path in [accuracy, *(folder / name for name in SPIKE_LOGS)])
+    images = run.get("images", len(right) * sizes["batch_size"])
+    for name, log in zip(SPIKE_LOGS, spikes, strict=True):
+        if len(log) != len(right):
+            raise InputError(
+                f"{shown(folder / name)}: has {len(log)} batches, expected the {len(right)} of {accuracy.name}"
+            )
+    return Logs(folder, run, images, *(log.sum(axis=0) for log in [right, *spikes]))
+
+
+def read_accuracy(folder):
+    """The accuracy, in percent, of an artificial network: from a folder with accuracy.txt and run.json."""
+    folder = Path(folder)
+    settle(folder)
+    run = _read_run(folder / RUN)
+    if not run:
+        raise InputError(f"{shown(folder / RUN)}: not found, expected the sizes of the run")
+    return 100 * _read_log(folder / ACCURACY, run).sum() / run["images"]
+
+
+def _read_run(path):
+    if not path.exists():
+        return {}
+    try:
+        run = json.loads(_content(path))
+        positive = ("images", "batch_size", "time_steps")
+        valid = all(type(run[name]) is int and run[name] >= 1 for name in positive) and type(run["k"]) is int
+    except (ValueError, KeyError, TypeError, RecursionError):
+        valid = False
+    if not valid:
+        raise InputError(f"{shown(path)}: damaged, expected JSON with integers k, images, batch_size, time_steps")
+    return run
+
+
+def _read_log(path, sizes):
+    """An integer array (batches, time steps)."""
+    numbers = []
+    for number, line in enumerate(_content(path).splitlines(), start=1):
+        match = INTEGER.fullmatch(line)
+        if match is None:
+            raise InputError(f"{shown(path)}: line {number} is {line[:20]!r}, expected an integer")
+        numbers.append(int(match[1]))
+    time_steps = sizes["time_steps"]
+    if "images" in sizes:
+        batches = -(-sizes["images"] // sizes["batch_size"])
+        expected = f"{batches} batches x {time_steps} time steps"
+        fits = len(numbers) == batches * time_steps
+    else:
+        expected = f"a multiple of {time_steps} time steps"
+        fits = numbers and len(numbers) % time_steps == 0
+    if not fits:
+        raise InputError(f"{shown(path)}: has {len(numbers)} lines, expected {expected}")
+    return np.array(numbers, np.int64).reshape(-1, time_steps)
+
+
+def _content(path):
+    with open(path, "rb") as file:
+        content = file.read(LARGEST_LOG + 1)
+    if len(content) > LARGEST_LOG:
+        raise InputError(f"{shown(path)}: larger than {LARGEST_LOG} bytes, expected a log")
+    return content

@@ -1,0 +1,83 @@
+"""What the figure scripts share: options, colours, line styles, saving."""
+
+from itertools import cycle
+from pathlib import Path
+
+from figs import logs
+from LeNet.command_line import ArgumentParser, InputError
+from LeNet.output_folder import OutputFolder
+from LeNet.paths import ROOT, log_folder, shown
+
+WIDTH = 7.0  # inches, of a figure across a page
+PUBLISHED_LEVELS = (0, 1, 2)
+# Okabe and Ito's colours, which colour-blind people tell apart; the markers differ as well
+STYLES = (
+    {"color": "#0072B2", "marker": "o"},
+    {"color": "#D55E00", "marker": "s"},
+    {"color": "#009E73", "marker": "^"},
+    {"color": "#CC79A7", "marker": "D"},
+    {"color": "#E69F00", "marker": "v"},
+    {"color": "#56B4E9", "marker": "P"},
+)
+REFERENCE_STYLE = {"color": "#444444", "linestyle": "--", "linewidth": 1.2}
+
+
+def parse_arguments(docstring, draws=True):
+    """--logs and, for a script that draws, --output; the folders of --logs become Logs."""
+    parser = ArgumentParser(docstring)
+    parser.add_argument(
+        "--logs",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="log folders (default: those of figs/k0, k1, k2 that exist)",
+    )
+    if draws:
+        parser.add_argument("--output", type=Path, default=ROOT / "figs", help="folder of the figure (default: figs)")
+    args = parser.parse_args()
+    folders = args.logs or [log_folder(k) for k in PUBLISHED_LEVELS if (log_folder(k) / logs.ACCURACY).exists()]
+    if not folders:
+        raise InputError("figs: no logs found, expected figs/k0, k1 or k2; LeNet/Spiking_LeNet_MNIST.py writes them")
+    args.logs = [logs.read_logs(folder) for folder in folders]
+    return args
+
+
+def new_figure(panels=1, width_ratios=None):
+    """A figure across a page, and its axes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    matplotlib.rcParams |= {
+        "font.size": 9,
+        "axes.grid": True,
+        "grid.color": "#dddddd",
+        "axes.axisbelow": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "lines.linewidth": 1.6,
+        "lines.markersize": 4,
+        "legend.frameon": False,
+        "svg.hashsalt": "figs",  # else every run gives other bytes
+    }
+    return plt.subplots(1, panels, figsize=(WIDTH, 3.6), layout="constrained", width_ratios=width_ratios)
+
+
+def label_time_steps(axes):
+    """Names and ticks of an axis of time steps."""
+    axes.set_xlabel("time step")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def styles():
+    """A style for each network, in order, without end."""
+    return cycle(STYLES)
+
+
+def save(figure, name, folder):
+    """Writes the figure as .png and .svg and prints where."""
+    with OutputFolder(folder) as output, output.replacing() as staging:
+        figure.savefig(staging / f"{name}.png", dpi=200)
+        figure.savefig(staging / f"{name}.svg", metadata={"Date": None})
+    print(f"written    {shown(folder / f'{name}.png')}, {shown(folder / f'{name}.svg')}")

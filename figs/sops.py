@@ -1,0 +1,53 @@
+"""Draws the synaptic operations of the spiking networks over the time steps, beside the ANN's operations.
+
+python sops.py                                 figs/k0, k1 and k2
+python sops.py --logs k0 k1 --output .         these folders
+
+The energy is an estimate: 0.9 pJ an addition (a synaptic operation), 4.6 pJ a multiply-accumulate of the
+artificial network, both in 32-bit floating point at 45 nm. Horowitz, "Computing's Energy Problem", ISSCC 2014.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from figs import plotting
+from LeNet import command_line
+from LeNet.network import LENET
+
+MICROJOULE_PER_ADDITION = 0.9e-6
+MICROJOULE_PER_MULTIPLY_ACCUMULATE = 4.6e-6
+
+
+def main():
+    args = plotting.parse_arguments(__doc__)
+    ann_energy = LENET.counted_multiply_accumulates * MICROJOULE_PER_MULTIPLY_ACCUMULATE
+
+    figure, (curves, bars) = plotting.new_figure(panels=2, width_ratios=(3, 2))
+    print(f"{'network':16}{'SOPs/image':>14}{'of the ANN':>12}{'energy (estimate)':>20}")
+    for log, style in zip(args.logs, plotting.styles()):
+        steps = range(1, len(log.sops) + 1)
+        sops, energy = log.sops[-1], log.sops[-1] * MICROJOULE_PER_ADDITION
+        curves.plot(steps, log.sops / 1e6, label=f"{log.name}: {sops / 1e6:.2f} million", **style)
+        bars.bar_label(bars.bar(log.name, energy, color=style["color"]), fmt="%.2f")
+        print(f"{log.name:16}{sops:14,.0f}{100 * sops / LENET.ann_operations:10.1f} %{energy:17.2f} µJ")
+    ann_label = f"ANN: {LENET.ann_operations / 1e6:.2f} million"
+    curves.axhline(LENET.ann_operations / 1e6, label=ann_label, **plotting.REFERENCE_STYLE)
+    bars.bar_label(bars.bar("ANN", ann_energy, color=plotting.REFERENCE_STYLE["color"]), fmt="%.2f")
+    print(f"{'ANN':16}{LENET.ann_operations:14,}{100:10.1f} %{ann_energy:17.2f} µJ")
+
+    curves.set(
+        title="Synaptic operations of the spiking LeNet on MNIST",
+        ylabel="operations per image,\nup to the time step (million)",
+        ylim=(0, None),
+    )
+    curves.legend(loc="center right")
+    bars.set(title="Energy, estimated", ylabel="energy per image (µJ)")
+    bars.grid(axis="x", visible=False)
+    plotting.label_time_steps(curves)
+    plotting.save(figure, "scnn_sop_mnist", args.output)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,55 @@
+"""Does it all: evaluates the published spiking networks, draws the figures, prints the results.
+
+python run.py              about a minute
+python run.py --train      trains the four networks first, for hours; started again, it goes on where it was
+"""
+
+import shutil
+import subprocess
+import sys
+
+from LeNet import command_line
+from LeNet.network import FULL_PRECISION
+from LeNet.paths import NPZ_NAME, ROOT, checkpoint_folder, published_weights, shown
+
+LEVELS = (0, 1, 2)
+FIGURES = ("accuracy_speed.py", "sparsity.py", "sops.py")
+
+
+def main():
+    parser = command_line.ArgumentParser(__doc__)
+    parser.add_argument("--train", action="store_true", help="train the networks and publish their weights first")
+    args = parser.parse_args()
+
+    if args.train:
+        for k in (FULL_PRECISION, *LEVELS):
+            train(k)
+    for k in LEVELS:
+        if published_weights(k).exists():
+            python("LeNet/Spiking_LeNet_MNIST.py", "--k", k, "--weights", published_weights(k))
+    for figure in FIGURES:
+        python(f"figs/{figure}")
+    python("figs/results.py")
+
+
+def train(k):
+    """Trains a network to the end, from where an earlier run was interrupted, and publishes its weights."""
+    script = ["LeNet/FP32_LeNet_MNIST.py"] if k == FULL_PRECISION else ["LeNet/Quant_LeNet_MNIST.py", "--k", k]
+    folder = checkpoint_folder(k)
+    python(*script, "--mode", "training", "--resume", (folder / NPZ_NAME).exists())
+    shutil.copyfile(folder / NPZ_NAME, published_weights(k))
+    shutil.copyfile(folder / "training.csv", published_weights(k).with_suffix(".csv"))
+    python(*script, "--mode", "inference")
+
+
+def python(*arguments):
+    """Runs a command of the project, shown as a user would type it; ends with its exit status if it fails."""
+    arguments = [str(argument) for argument in arguments]
+    print("\n$ python", *(shown(a) if a.startswith("/") else a for a in arguments), flush=True)
+    status = subprocess.run([sys.executable, *arguments], cwd=ROOT).returncode
+    if status:
+        sys.exit(status)
+
+
+if __name__ == "__main__":
+    command_line.run(main)
