@@ -48,7 +48,7 @@ def artificial(weights, network, k, pixels):
 
 
 def spiking(weights, network, k, time_steps, pixels):
-    """Spikes of every block, (batch, time steps, h, w, c), and the classifier's potentials, (batch, steps, classes)."""
+    """Spikes of every block, (batch, time steps, h, w, c), and the classifier's potentials."""
     scale = 2**k
     potentials = {block.name: 0.0 for block in network.blocks}
     counts = {block.name: 0.0 for block in network.blocks}
