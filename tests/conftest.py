@@ -1,0 +1,65 @@
+"""Settings of all tests, and what several of them share: trainings, and scripts run inside this process."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import settings
+
+from LeNet import command_line
+from tests.helpers import run_script
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
+LIMIT = 400  # images of the shared trainings: two steps an epoch
+
+
+def run_quantised(*options):
+    """Quant_LeNet_MNIST.py --k 0 on few images, which must succeed; returns what it printed."""
+    process = run_script("LeNet/Quant_LeNet_MNIST.py", "--k", 0, "--limit", LIMIT, *options)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == ""
+    return process.stdout
+
+
+@pytest.fixture(scope="session")
+def quantised():
+    return run_quantised
+
+
+@pytest.fixture(scope="session")
+def one_epoch(tmp_path_factory):
+    """Folder of a finished training of one epoch, k=0. To be copied, not changed."""
+    folder = tmp_path_factory.mktemp("one_epoch")
+    run_quantised("--checkpoint", folder, "--epochs", 1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def two_epochs(tmp_path_factory):
+    """Folder of the same training with two epochs, never interrupted. To be copied, not changed."""
+    folder = tmp_path_factory.mktemp("two_epochs")
+    run_quantised("--checkpoint", folder, "--epochs", 2)
+    return folder
+
+
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """Runs a script's main in this process, where TensorFlow is imported already; returns as run_script does."""
+
+    def run(main, *options):
+        monkeypatch.setattr(sys, "argv", ["script", *map(str, options)])
+        capsys.readouterr()
+        status = 0
+        try:
+            command_line.run(main)
+        except SystemExit as stop:
+            status = stop.code
+        return subprocess.CompletedProcess(sys.argv, status, *capsys.readouterr())
+
+    return run

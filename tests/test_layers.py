@@ -1,0 +1,68 @@
+"""The median quantiser on both sides of its jumps, and the convolution with a single window."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from LeNet.tensorlayer.layers import FullWindowConv2D, MedianQuantizer
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("k", "activations", "expected"),
+    [  # the n-th jump is at (n - 1/2 - 1e-5) / 2^k
+        (0, [0, 0.499989, 0.499991, 1, 1.499988, 1.499992, 1000.4, 1000.6], [0, 0, 1, 1, 1, 2, 1000, 1001]),
+        (1, [0, 0.249994, 0.249996, 0.5, 0.749994, 0.749996, 99.7, 99.8], [0, 0, 0.5, 0.5, 0.5, 1, 99.5, 100]),
+        (2, [0, 0.124997, 0.124998, 0.25, 0.374997, 0.374998, 9.8, 9.9], [0, 0, 0.25, 0.25, 0.25, 0.5, 9.75, 10]),
+    ],
+)
+def test_quantizer_jumps(k, activations, expected, dtype):
+    quantized = MedianQuantizer(k, dtype=dtype)(np.array(activations, dtype))
+    assert quantized.dtype == dtype
+    np.testing.assert_array_equal(quantized, expected)
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_quantizer_gradient_is_the_upstream_gradient(k):
+    x = tf.constant([[0.0, 0.1, 0.49999], [0.5, 1.3, 7.0]])
+    upstream = tf.constant([[1.0, -2.5, 0.0], [1e-30, 3e7, -0.1]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        quantized = MedianQuantizer(k)(x)
+    np.testing.assert_array_equal(tape.gradient(quantized, x, output_gradients=upstream), upstream)
+
+
+@pytest.mark.parametrize("k", [-1, 1.5, True, "1", None])
+def test_quantizer_refuses_bad_level(k):
+    with pytest.raises(ValueError, match=f"^k must be an integer of at least 0. Received: k={k}$"):
+        MedianQuantizer(k)
+
+
+def test_quantizer_config_round_trip():
+    config = MedianQuantizer(k=2, name="quantizer").get_config()
+    assert (config["k"], config["name"]) == (2, "quantizer")
+    assert MedianQuantizer.from_config(config).get_config() == config
+
+
+@pytest.mark.parametrize("kernel_size", [(4, 4), (3, 5), (1, 1)])
+def test_full_window_convolution_equals_keras(kernel_size):
+    # on small integers sums are exact, so that the order of a sum cannot excuse a difference
+    rng = np.random.default_rng(0)
+    images = tf.constant(rng.integers(-9, 10, (6, *kernel_size, 3)), tf.float64)
+    upstream = tf.constant(rng.integers(-9, 10, (6, 1, 1, 7)), tf.float64)
+    kernel = rng.integers(-9, 10, (*kernel_size, 3, 7))
+
+    def run(layer_class):
+        """Output, gradients."""
+        layer = layer_class(7, kernel_size, use_bias=False, dtype="float64")
+        layer.build(images.shape)
+        layer.kernel.assign(kernel)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            output = layer(images)
+        return output, *tape.gradient(output, [images, layer.kernel.value], output_gradients=upstream)
+
+    for ours, keras_own in zip(run(FullWindowConv2D), run(keras.layers.Conv2D), strict=True):
+        assert ours.dtype == tf.float64
+        np.testing.assert_array_equal(ours, keras_own)

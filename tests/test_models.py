@@ -1,0 +1,112 @@
+"""The network in Keras: its shapes, its initial values, and its numbers against plain NumPy."""
+
+import math
+from itertools import pairwise
+
+import keras
+import numpy as np
+import pytest
+
+from LeNet.network import FULL_PRECISION, LENET
+from LeNet.tensorlayer import models
+from LeNet.tensorlayer.layers import MedianQuantizer
+from tests import reference
+from tests.helpers import random_weights
+
+BLOCKS = (1, 2, 3, 4, 5)
+
+
+@pytest.fixture(scope="module")
+def initial():
+    """The values that training starts from, by key."""
+    keras.utils.set_random_seed(1)
+    variables = models.variables(LENET, models.build(LENET, k=0))
+    return {key: variable.numpy() for key, variable in variables.items()}
+
+
+def float64_model(k, weights):
+    model = models.build(LENET, k, dtype="float64")
+    models.assign(LENET, model, weights)
+    return model
+
+
+def some_pixels(images):
+    return np.random.default_rng(2).integers(0, 256, (images, *LENET.input_shape))
+
+
+def assert_normal(values, mean, sd):
+    """Mean and standard deviation agree within five of their standard errors."""
+    assert abs(values.mean() - mean) < 5 * sd / math.sqrt(values.size)
+    assert abs(values.std() - sd) < 5 * sd / math.sqrt(2 * values.size)
+
+
+def test_variables_have_the_shapes_of_the_description(initial):
+    assert {key: value.shape for key, value in initial.items()} == LENET.weight_shapes
+    assert list(initial) == list(LENET.weight_shapes)
+
+
+@pytest.mark.parametrize(("key", "sd"), [*((f"conv{block}/W", 0.02) for block in BLOCKS), ("fc/W", 0.1)])
+def test_initial_weights_are_truncated_normal(initial, key, sd):
+    density = math.exp(-(2**2) / 2) / math.sqrt(2 * math.pi)  # of the standard normal distribution at 2
+    truncated_sd = math.sqrt(1 - 2 * 2 * density / math.erf(2 / math.sqrt(2)))  # of what lies between -2 and 2
+    assert_normal(initial[key], 0, sd * truncated_sd)
+    assert np.abs(initial[key]).max() <= 2 * sd
+
+
+def test_initial_gammas_are_normal(initial):
+    assert_normal(np.concatenate([initial[f"bn{block}/gamma"] for block in BLOCKS]), 1, 0.002)
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("beta", 0), ("moving_mean", 0), ("moving_var", 1)])
+def test_other_initial_values_are_constant(initial, parameter, value):
+    for block in BLOCKS:
+        assert np.all(initial[f"bn{block}/{parameter}"] == value)
+
+
+def test_blocks_do_not_start_alike(initial):
+    starts = [initial[f"conv{block}/W"].ravel()[:20] for block in BLOCKS]
+    assert all(not np.array_equal(one, other) for one, other in pairwise(starts))
+
+
+@pytest.mark.parametrize("k", [0, 2])
+def test_quantised_network_equals_numpy_exactly(k):
+    weights, pixels = random_weights(LENET, seed=k), some_pixels(4)
+    model = float64_model(k, weights)
+    quantizers = [layer.output for layer in model.layers if isinstance(layer, MedianQuantizer)]
+    *activations, logits = keras.Model(model.input, [*quantizers, model.output])(pixels / 256)
+
+    counts, expected_logits = reference.artificial(weights, LENET, k, pixels)
+    assert all(count.any() for count in counts)
+    for activation, count in zip(activations, counts, strict=True):
+        np.testing.assert_array_equal(2**k * activation.numpy(), count)
+    np.testing.assert_array_equal(logits, expected_logits)
+
+
+def test_full_precision_is_the_network_without_quantiser():
+    weights, pixels = random_weights(LENET, seed=3), some_pixels(2)
+    x = pixels / 256
+    for block in LENET.blocks:
+        x = reference.convolve(x, weights[f"conv{block.name}/W"], block.stride)
+        x = np.maximum(reference.normalize(x, weights, block.name), 0)
+    expected = x.reshape(2, -1) @ weights["fc/W"].astype(np.float64)
+    logits = float64_model(FULL_PRECISION, weights)(pixels / 256)
+    np.testing.assert_allclose(logits, expected, rtol=1e-10)
+
+
+def test_batch_normalisation_decays_by_a_tenth():
+    normalization = float64_model(0, random_weights(LENET, seed=4)).get_layer("bn1")
+    mean, variance = normalization.moving_mean.numpy(), normalization.moving_variance.numpy()
+    x = np.random.default_rng(5).normal(2, 3, (10, 24, 24, 20))
+    normalization(x, training=True)
+    axes = (0, 1, 2)
+    np.testing.assert_allclose(normalization.moving_mean, 0.9 * mean + 0.1 * x.mean(axes), rtol=1e-10)
+    np.testing.assert_allclose(normalization.moving_variance, 0.9 * variance + 0.1 * x.var(axes), rtol=1e-10)
+
+
+def test_batch_normalisation_adds_1e_5_to_the_variance():
+    weights = random_weights(LENET, seed=6)
+    weights["bn1/moving_var"][:] = 0
+    normalization = float64_model(0, weights).get_layer("bn1")
+    x = np.random.default_rng(7).normal(0, 1, (1, 24, 24, 20))
+    gamma, beta, mean = (weights[f"bn1/{name}"].astype(float) for name in ("gamma", "beta", "moving_mean"))
+    np.testing.assert_allclose(normalization(x), gamma * (x - mean) / math.sqrt(1e-5) + beta, rtol=1e-10)

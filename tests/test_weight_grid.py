@@ -1,0 +1,99 @@
+"""The weight grid W = w / 2^f: the rule of one layer, as properties."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from LeNet.weight_grid import grid_exponent, round_to_grid, to_grid
+
+LARGEST = 32767 * 2.0**113  # the largest point of any grid that is a float32; beyond it lies 2^128
+
+any_size = st.floats(-LARGEST, LARGEST, width=32)
+# each layer in one range of magnitudes, since a huge weight rounds all smaller ones to 0
+layers = st.integers(-140, 120).flatmap(
+    lambda exponent: arrays(
+        np.float32,
+        array_shapes(max_dims=4, max_side=4),
+        elements=st.floats(-1, 1, width=32).map(lambda value: float(np.float32(np.ldexp(value, exponent)))),
+    )
+) | arrays(np.float32, array_shapes(max_dims=2, max_side=4), elements=any_size)
+
+
+def exact(weights):
+    """A layer's weights as a list of fractions."""
+    return [Fraction(float(weight)) for weight in np.ravel(weights)]
+
+
+def fits(weights, f):
+    """round(max|W| * 2^f) <= 32767, in exact arithmetic."""
+    return round(max(map(abs, exact(weights))) * Fraction(2) ** f) <= 32767
+
+
+@given(layers)
+def test_exponent_is_the_largest_that_keeps_the_weights_in_int16(weights):
+    f = grid_exponent(weights)
+    assert fits(weights, f)
+    assert not fits(weights, f + 1) or not weights.any()
+
+
+@given(layers)
+def test_integers_are_the_nearest_of_the_grid(weights):
+    integers, f = to_grid(weights)
+    assert integers.dtype == np.int16
+    assert integers.shape == weights.shape
+    for weight, integer in zip(exact(weights), integers.ravel().tolist()):
+        assert abs(integer) <= 32767
+        assert abs(weight * Fraction(2) ** f - integer) <= Fraction(1, 2)
+
+
+@given(layers)
+def test_rounded_weights_are_exactly_the_integers_over_two_to_the_f(weights):
+    integers, f = to_grid(weights)
+    rounded = round_to_grid(weights)
+    assert rounded.dtype == np.float32
+    assert np.all(np.isfinite(rounded))
+    assert exact(rounded) == [integer / Fraction(2) ** f for integer in integers.ravel().tolist()]
+
+
+@given(layers)
+def test_rounding_twice_changes_nothing(weights):
+    rounded = round_to_grid(weights)
+    assert grid_exponent(rounded) == grid_exponent(weights)
+    np.testing.assert_array_equal(round_to_grid(rounded), rounded)
+
+
+@pytest.mark.parametrize(
+    ("largest", "f", "integer"),
+    [
+        (1.0, 14, 16384),
+        (32767.0, 0, 32767),
+        (32768.0, -1, 16384),
+        (32767.25, 0, 32767),
+        (32767.5, -1, 16384),  # rounds to 32768 at f = 0
+        (-0.5, 15, -16384),
+        (2.0**-149, 163, 16384),  # the smallest float32
+        (2.0**-126, 140, 16384),  # the smallest normal one
+        (LARGEST, -113, 32767),
+    ],
+)
+def test_known_exponents(largest, f, integer):
+    integers, exponent = to_grid(np.float32([0, largest]))
+    assert exponent == f
+    np.testing.assert_array_equal(integers, [0, integer])
+
+
+def test_zero_weights_stay_zero():
+    integers, f = to_grid(np.zeros((2, 3), np.float32))
+    assert f == 0
+    np.testing.assert_array_equal(integers, np.zeros((2, 3)))
+    np.testing.assert_array_equal(round_to_grid(np.zeros((2, 3), np.float32)), np.zeros((2, 3)))
+
+
+def test_weights_of_float64_keep_their_dtype():
+    rounded = round_to_grid(np.array([1.0, 1 / 3]))
+    assert rounded.dtype == np.float64
+    np.testing.assert_array_equal(rounded, [1.0, 5461 / 2**14])  # 2^14 / 3 = 5461.3
