@@ -1,0 +1,180 @@
+"""Files appear whole and together, or nothing changes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from LeNet.command_line import InputError
+from LeNet.output_folder import COMPLETE, STAGING, OutputFolder, settle
+
+OLD = {"a.txt": "old a", "b.txt": "old b", "other.txt": "stays"}
+NEW = {"a.txt": "new a", "b.txt": "new b"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the old files."""
+    return filled(tmp_path / "output", OLD)
+
+
+def filled(path, files):
+    path.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (path / name).write_text(text)
+    return path
+
+
+def write(path, files, error=None):
+    """Replaces files as the scripts do; the body fails with the error after it has written them."""
+    with OutputFolder(path) as output, output.replacing() as staging:
+        filled(staging, files)
+        if error is not None:
+            raise error
+
+
+def content(path):
+    """The text of every file below a folder, by name."""
+    return {str(file.relative_to(path)): file.read_text() for file in path.rglob("*") if file.is_file()}
+
+
+def test_new_files_replace_those_of_their_names(folder):
+    with OutputFolder(folder) as output, output.replacing() as staging:
+        filled(staging, NEW)
+        assert {name: content(folder)[name] for name in OLD} == OLD
+    assert content(folder) == OLD | NEW
+    assert sorted(path.name for path in folder.iterdir()) == sorted(OLD)
+
+
+def test_folder_can_be_written_again_and_again(folder):
+    with OutputFolder(folder) as output:
+        for text in ("first", "second"):
+            with output.replacing() as staging:
+                filled(staging, {"a.txt": text})
+            assert content(folder) == OLD | {"a.txt": text}
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt(), ValueError("bug")])
+def test_failing_body_changes_nothing(folder, error):
+    with pytest.raises(type(error)) as raised:
+        write(folder, NEW, error)
+    assert raised.value is error
+    assert content(folder) == OLD
+    assert sorted(path.name for path in folder.iterdir()) == sorted(OLD)
+
+
+def test_failing_body_leaves_the_folder_usable(folder):
+    with OutputFolder(folder) as output:
+        with pytest.raises(OSError, match="disk full"), output.replacing():
+            raise OSError("disk full")
+        with output.replacing() as staging:
+            filled(staging, NEW)
+    assert content(folder) == OLD | NEW
+
+
+def test_files_are_flushed_before_the_first_one_moves(folder, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (events.append("flush"), fsync(file)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (events.append("move"), replace(*paths)))
+    write(folder, NEW)
+    assert events == ["flush", "flush", "move", "move"]
+
+
+def test_interruption_between_two_moves_ends_with_all_new_files(folder, monkeypatch):
+    replace, calls = os.replace, []
+
+    def interrupted(*paths):
+        calls.append(paths)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(folder, NEW)
+    assert content(folder) == OLD | NEW
+
+
+def half_moved(folder):
+    """What a process leaves that is killed after the first of its two moves."""
+    filled(folder, {"a.txt": NEW["a.txt"]})
+    filled(folder / COMPLETE, {"b.txt": NEW["b.txt"]})
+
+
+def enter(path):
+    with OutputFolder(path):
+        pass
+
+
+@pytest.mark.parametrize("finish", [settle, enter])
+def test_move_of_a_killed_process_is_finished(folder, finish):
+    half_moved(folder)
+    finish(folder)
+    assert content(folder) == OLD | NEW
+    assert not (folder / COMPLETE).exists()
+
+
+def test_files_begun_by_a_killed_process_are_removed(folder):
+    filled(folder / STAGING, {"a.txt": "half"})
+    with OutputFolder(folder) as output:
+        assert content(folder) == OLD
+        with output.replacing() as staging:
+            assert list(staging.iterdir()) == []
+    assert content(folder) == OLD
+    assert not (folder / STAGING).exists()
+
+
+def test_settling_changes_nothing_where_nothing_is_left(folder, tmp_path):
+    settle(folder)
+    assert content(folder) == OLD
+    settle(tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()
+
+
+def test_settling_leaves_a_running_process_alone(folder):
+    with OutputFolder(folder) as output, output.replacing() as staging:
+        filled(staging, NEW)
+        settle(folder)
+        assert content(staging) == NEW
+
+
+def test_second_writer_is_refused(folder):
+    with OutputFolder(folder) as output:
+        with pytest.raises(InputError, match=r"output: another run is writing into this folder, expected none$"):
+            OutputFolder(folder).__enter__()
+        with output.replacing() as staging:
+            filled(staging, NEW)
+    assert content(folder) == OLD | NEW
+    enter(folder)  # the lock is free again
+
+
+def test_folder_that_stays_empty_is_removed(tmp_path):
+    write(tmp_path / "new", {})
+    with pytest.raises(OSError, match="disk full"):
+        write(tmp_path / "new", NEW, OSError("disk full"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_folders_are_created(tmp_path):
+    write(tmp_path / "new" / "output", NEW)
+    assert content(tmp_path / "new" / "output") == NEW
+
+
+def test_unwritable_place_is_an_error_at_once(tmp_path):
+    # not a read-only folder: root may write there all the same
+    (tmp_path / "file").write_text("content")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OSError, match=r"file"):
+            OutputFolder(path).__enter__()
+    assert content(tmp_path) == {"file": "content"}
+
+
+def test_vanished_folder_is_an_error(folder):
+    moved = Path(f"{folder}_moved")
+    with OutputFolder(folder) as output:
+        folder.rename(moved)
+        with pytest.raises(FileNotFoundError):
+            output.replacing().__enter__()
+    assert not folder.exists()
+    assert content(moved) == OLD
