@@ -13,7 +13,7 @@ stride, without a division, and the loops over slices compile to vector code.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, uintp
 
 POSITION_SHIFT = 16
 ROW_MASK = (1 << POSITION_SHIFT) - 1
@@ -31,13 +31,12 @@ class Synapses(NamedTuple):
 
 
 class Neurons(NamedTuple):
-    """The state of a block for one image. A row of upper, lower and count is set when a neuron in it first fires."""
+    """The state of a block for one image."""
 
     potential: np.ndarray  # int32 (windows, filters), u
     count: np.ndarray  # int32 (windows, filters), n
-    upper: np.ndarray  # int32 (windows, filters), the threshold of a positive spike
+    upper: np.ndarray  # int32 (windows, filters), a positive spike is fired from it on
     lower: np.ndarray  # int32 (windows, filters), a negative spike is fired below it
-    has_fired: np.ndarray  # bool (windows,)
     pending: np.ndarray  # bool (windows,), its neurons may be beyond a threshold
 
 
@@ -64,25 +63,38 @@ def run_block(
     peak : int, the largest count that occurred
     """
     images, time_steps = steps.shape[0], steps.shape[1] - 1
+    first_thresholds = thresholds[:, 1].copy()
     written = spike_steps[first_image, 0]
     peak = 0
     for image in range(first_image, images):
         if written + neurons.potential.size * time_steps > len(spikes):
             return image, peak
-        neurons.potential[:] = 0
-        neurons.has_fired[:] = False
-        neurons.pending[:] = True
+        reset(neurons, first_thresholds)
         add_image(neurons.potential, image_input[image], synapses)
         spike_steps[image, 0] = written
+        active = True
         for t in range(time_steps):
-            incoming = events[steps[image, t] : steps[image, t + 1]]
-            add_spikes(neurons, incoming, synapses, statistics[t])
-            written, largest = fire(neurons, thresholds, spikes, written)
-            peak = max(peak, largest)
+            begin, incoming = written, events[steps[image, t] : steps[image, t + 1]]
+            if active or len(incoming) > 0:
+                add_spikes(neurons, incoming, synapses, statistics[t])
+                written, largest = fire(neurons, thresholds, spikes, written)
+                peak = max(peak, largest)
+                active = written > begin
             spike_steps[image, t + 1] = written
         if image + 1 < images:
             spike_steps[image + 1, 0] = written
     return images, peak
+
+
+@compiled
+def reset(neurons, first_thresholds):
+    """The state before the first time step; every neuron is looked at in it, even without input."""
+    neurons.potential.reshape(-1)[:] = 0
+    neurons.count.reshape(-1)[:] = 0
+    for window in range(len(neurons.upper)):
+        neurons.upper[window] = first_thresholds
+    neurons.lower.reshape(-1)[:] = ALWAYS
+    neurons.pending[:] = True
 
 
 @compiled
@@ -119,9 +131,10 @@ def add_image(potential, image, synapses):
 @compiled
 def add_spikes(neurons, events, synapses, statistics):
     """Adds the spikes of one time step to the potentials, those of a position up to four at a time."""
-    filters = neurons.potential.shape[1]
-    potential = neurons.potential.reshape(-1)
-    start = 0
+    potential, weights = neurons.potential.reshape(-1), synapses.weights.reshape(-1)
+    filters, row_length = uintp(neurons.potential.shape[1]), uintp(synapses.weights.shape[1])
+    first_run, runs, pending = synapses.first_run, synapses.runs, neurons.pending
+    start, reached_windows = 0, 0
     while start < len(events):
         position = events[start] >> POSITION_SHIFT
         together = 1
@@ -129,48 +142,53 @@ def add_spikes(neurons, events, synapses, statistics):
             together < 4 and start + together < len(events) and events[start + together] >> POSITION_SHIFT == position
         ):
             together += 1
-        if together == 3:
-            together = 2
-        for run in range(synapses.first_run[position], synapses.first_run[position + 1]):
-            window, offset, windows = synapses.runs[run]
-            u = potential[window * filters : (window + windows) * filters]
+        a = uintp(events[start] & ROW_MASK) * row_length
+        b = uintp(events[start + 1] & ROW_MASK) * row_length if together > 1 else a
+        c = uintp(events[start + 2] & ROW_MASK) * row_length if together > 2 else a
+        d = uintp(events[start + 3] & ROW_MASK) * row_length if together > 3 else a
+        for run in range(first_run[position], first_run[position + 1]):
+            window, windows = runs[run, 0], runs[run, 2]
+            target, length, w = uintp(window) * filters, uintp(windows) * filters, uintp(runs[run, 1])
             if together == 4:
-                add_four(u, synapses.weights, events[start : start + 4], offset)
+                add_four(potential, target, length, weights, a + w, b + w, c + w, d + w)
+            elif together == 3:
+                add_three(potential, target, length, weights, a + w, b + w, c + w)
             elif together == 2:
-                add_two(u, synapses.weights, events[start : start + 2], offset)
+                add_two(potential, target, length, weights, a + w, b + w)
             else:
-                add_one(u, synapses.weights, events[start], offset)
-            neurons.pending[window : window + windows] = True
-            statistics[2] += together * len(u)
+                add_one(potential, target, length, weights, a + w)
+            for reached in range(window, window + windows):
+                pending[reached] = True
+            reached_windows += together * windows
         start += together
     statistics[0] += len(events)
+    statistics[2] += reached_windows * neurons.potential.shape[1]
     for i in range(len(events)):
         statistics[1] += events[i] & 1
 
 
 @compiled
-def add_one(u, weights, event, offset):
-    a = weights[event & ROW_MASK, offset : offset + len(u)]
-    for i in range(len(u)):
-        u[i] += np.int32(a[i])
+def add_one(u, target, length, w, a):
+    for i in range(length):
+        u[target + i] += np.int32(w[a + i])
 
 
 @compiled
-def add_two(u, weights, events, offset):
-    a = weights[events[0] & ROW_MASK, offset : offset + len(u)]
-    b = weights[events[1] & ROW_MASK, offset : offset + len(u)]
-    for i in range(len(u)):
-        u[i] += np.int32(a[i]) + np.int32(b[i])
+def add_two(u, target, length, w, a, b):
+    for i in range(length):
+        u[target + i] += np.int32(w[a + i]) + np.int32(w[b + i])
 
 
 @compiled
-def add_four(u, weights, events, offset):
-    a = weights[events[0] & ROW_MASK, offset : offset + len(u)]
-    b = weights[events[1] & ROW_MASK, offset : offset + len(u)]
-    c = weights[events[2] & ROW_MASK, offset : offset + len(u)]
-    d = weights[events[3] & ROW_MASK, offset : offset + len(u)]
-    for i in range(len(u)):
-        u[i] += np.int32(a[i]) + np.int32(b[i]) + np.int32(c[i]) + np.int32(d[i])
+def add_three(u, target, length, w, a, b, c):
+    for i in range(length):
+        u[target + i] += np.int32(w[a + i]) + np.int32(w[b + i]) + np.int32(w[c + i])
+
+
+@compiled
+def add_four(u, target, length, w, a, b, c, d):
+    for i in range(length):
+        u[target + i] += np.int32(w[a + i]) + np.int32(w[b + i]) + np.int32(w[c + i]) + np.int32(w[d + i])
 
 
 @compiled
@@ -182,58 +200,48 @@ def fire(neurons, thresholds, spikes, written):
     written : int, the new number of events in `spikes`
     largest : int, the largest count of a neuron that fired
     """
-    first = thresholds[:, 1].copy()
-    always = np.full(len(first), ALWAYS, np.int32)
     largest = 0
     for window in range(len(neurons.pending)):
-        if not neurons.pending[window]:
-            continue
-        potential = neurons.potential[window]
-        fired_before = neurons.has_fired[window]
-        upper = neurons.upper[window] if fired_before else first
-        lower = neurons.lower[window] if fired_before else always
-        neurons.pending[window] = is_beyond(potential, upper, lower)
         if neurons.pending[window]:
-            if not fired_before:
-                neurons.has_fired[window] = True
-                neurons.upper[window] = first
-                neurons.lower[window] = always
-                neurons.count[window] = 0
-            begin = written
-            written = emit(potential, upper, lower, window, spikes, written)
-            largest = max(largest, count_spikes(neurons, thresholds, window, spikes[begin:written]))
+            neurons.pending[window] = is_beyond(neurons, window)
+            if neurons.pending[window]:
+                end = emit(neurons, window, spikes, written)
+                largest = max(largest, count_spikes(neurons, thresholds, window, spikes, written, end))
+                written = end
     return written, largest
 
 
 @compiled
-def is_beyond(potential, upper, lower):
+def is_beyond(neurons, window):
     """Whether any neuron of a window is at its upper threshold or below its lower one."""
+    potential, upper, lower = neurons.potential, neurons.upper, neurons.lower
     beyond = False
-    for i in range(len(potential)):
-        beyond |= (potential[i] >= upper[i]) | (potential[i] < lower[i])
+    for i in range(potential.shape[1]):
+        beyond |= (potential[window, i] >= upper[window, i]) | (potential[window, i] < lower[window, i])
     return beyond
 
 
 @compiled
-def emit(potential, upper, lower, window, spikes, written):
+def emit(neurons, window, spikes, written):
     """Appends an event for each neuron beyond a threshold; without branches, as a fifth of them are."""
-    code = window << POSITION_SHIFT
-    for channel in range(len(potential)):
-        negative = potential[channel] < lower[channel]
-        spikes[written] = code | channel << 1 | negative
-        written += (potential[channel] >= upper[channel]) | negative
+    potential, upper, lower = neurons.potential, neurons.upper, neurons.lower
+    for channel in range(potential.shape[1]):
+        negative = potential[window, channel] < lower[window, channel]
+        spikes[written] = window << POSITION_SHIFT | channel << 1 | negative
+        written += (potential[window, channel] >= upper[window, channel]) | negative
     return written
 
 
 @compiled
-def count_spikes(neurons, thresholds, window, spikes):
-    """Counts the spikes of a window and moves the thresholds of their neurons; returns the largest count."""
+def count_spikes(neurons, thresholds, window, spikes, begin, end):
+    """Counts spikes[begin:end] of a window and moves its neurons' thresholds; returns the largest count."""
+    count, upper, lower = neurons.count, neurons.upper, neurons.lower
     largest = 0
-    for event in spikes:
-        channel = (event & ROW_MASK) >> 1
-        count = neurons.count[window, channel] + 1 - 2 * (event & 1)
-        neurons.count[window, channel] = count
-        neurons.upper[window, channel] = thresholds[channel, count + 1]
-        neurons.lower[window, channel] = thresholds[channel, count]
-        largest = max(largest, count)
+    for index in range(begin, end):
+        channel = (spikes[index] & ROW_MASK) >> 1
+        n = count[window, channel] + 1 - 2 * (spikes[index] & 1)
+        count[window, channel] = n
+        upper[window, channel] = thresholds[channel, n + 1]
+        lower[window, channel] = thresholds[channel, n]
+        largest = max(largest, n)
     return largest

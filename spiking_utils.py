@@ -53,20 +53,21 @@ class SpikeTrain:
 
     def to_dense(self):
         """An int8 array of -1, 0 and +1, (images, time steps, h, w, channels)."""
-        images = len(self.steps)
-        dense = np.zeros((images, self.time_steps, *self.shape), np.int8)
-        step = np.repeat(np.arange(images * self.time_steps), np.diff(self.steps).ravel())
+        height, width, channels = self.shape
+        dense = np.zeros((len(self.steps) * self.time_steps, height * width, channels), np.int8)
+        step = np.repeat(np.arange(len(dense)), np.diff(self.steps).ravel())
         position, channel, sign = self._decoded()
-        dense.reshape(images * self.time_steps, -1, self.shape[2])[step, position, channel] = sign
-        return dense
+        dense[step, position, channel] = sign
+        return dense.reshape(-1, self.time_steps, *self.shape)
 
     def counts(self):
         """Net spike counts after the last time step, int64 (images, h, w, channels)."""
-        counts = np.zeros((len(self.steps), *self.shape), np.int64)
-        image = np.repeat(np.arange(len(self.steps)), self.steps[:, -1] - self.steps[:, 0])
+        height, width, channels = self.shape
+        counts = np.zeros((len(self.steps), height * width, channels), np.int64)
+        image = np.repeat(np.arange(len(counts)), self.steps[:, -1] - self.steps[:, 0])
         position, channel, sign = self._decoded()
-        np.add.at(counts.reshape(len(counts), -1, self.shape[2]), (image, position, channel), sign)
-        return counts
+        np.add.at(counts, (image, position, channel), sign)
+        return counts.reshape(-1, *self.shape)
 
     def _decoded(self):
         position = self.events >> kernels.POSITION_SHIFT
@@ -116,7 +117,7 @@ class SpikingConv:
             window_count(size, window, stride) for size, window in zip(input_shape[:2], kernel.shape[:2], strict=True)
         )
         self.output_shape = (height, width, self.filters)
-        self.thresholds = np.array(thresholds, np.int32)
+        self.thresholds = np.array(thresholds, np.int32, order="C")
         self.thresholds[:, 0] = kernels.ALWAYS
         self.time_steps = self.thresholds.shape[1] - 2
         self._synapses = synapses(kernel, self.input_shape, stride)
@@ -144,8 +145,8 @@ class SpikingConv:
         return train
 
     def _run(self, image_input, events, steps):
-        height, width, filters = self.output_shape
-        neurons = _resting_neurons(height * width, filters)
+        height, width, _ = self.output_shape
+        neurons = _new_neurons(height * width, self.filters)
         worst_case = neurons.potential.size * self.time_steps  # spikes of one image
         spikes = np.empty(worst_case + neurons.potential.size * len(steps), np.int32)
         spike_steps = np.zeros(steps.shape, np.int64)
@@ -193,7 +194,7 @@ class SpikingLinear:
         _check_potentials(self._largest_weight_sum, train.peak_count)
         potentials = np.empty((len(train.steps), train.time_steps, self.neurons), np.int32)
         statistics = np.zeros((train.time_steps, 3), np.int64)
-        neurons = _resting_neurons(1, self.neurons)
+        neurons = _new_neurons(1, self.neurons)
         kernels.run_classifier(train.events, train.steps, self._synapses, neurons, potentials, statistics)
         return potentials, statistics
 
@@ -316,14 +317,14 @@ def synapses(kernel, input_shape, stride):
                 runs.append((row * columns + window, offset, len(inside)))
         first_run.append(len(runs))
     by_channel = kernel[:, order].transpose(2, 0, 1, 3).reshape(channels, -1).astype(np.int16)
-    signed = np.stack([by_channel, -by_channel], axis=1).reshape(2 * channels, -1)
+    signed = np.ascontiguousarray(np.stack([by_channel, -by_channel], axis=1).reshape(2 * channels, -1))
     return kernels.Synapses(signed, np.array(first_run, np.int32), np.array(runs, np.int32).reshape(-1, 3))
 
 
-def _resting_neurons(windows, filters):
-    shape = (windows, filters)
-    arrays = [np.empty(shape, np.int32) for _ in range(4)]
-    return kernels.Neurons(*arrays, np.empty(windows, np.bool_), np.empty(windows, np.bool_))
+def _new_neurons(windows, filters):
+    """State for the kernels, which reset it for every image."""
+    arrays = (np.empty((windows, filters), np.int32) for _ in range(4))
+    return kernels.Neurons(*arrays, pending=np.empty(windows, np.bool_))
 
 
 def _largest_weight_sum(kernel):

@@ -21,7 +21,7 @@ def random_weights(network, seed):
         elif key.endswith("gamma"):
             values = rng.normal(1, 0.2, shape)
         elif key.endswith("moving_var"):
-            values = rng.uniform(0.01, 0.2, shape)
+            values = rng.uniform(0.2, 1, shape)
         else:
             values = rng.normal(0, 0.3, shape)
         weights[key] = values.astype(np.float32)
