@@ -214,14 +214,12 @@ class SpikingNetwork:
     ----------
     blocks : list of SpikingConv
     classifier : SpikingLinear
-    rounding : float
-        The largest change that the rounding made to a weight; 0 for weights on the grid.
     """
 
     def __init__(self, weights, network, k, time_steps):
-        self.blocks, self.rounding = [], 0.0
+        self.blocks = []
         for index, block in enumerate(network.blocks):
-            kernel, exponent = self._to_grid(weights[f"conv{block.name}/W"])
+            kernel, exponent = to_grid(weights[f"conv{block.name}/W"])
             gamma, beta, mean, variance = (
                 weights[f"bn{block.name}/{name}"].astype(np.float64)
                 for name in ("gamma", "beta", "moving_mean", "moving_var")
@@ -232,7 +230,7 @@ class SpikingNetwork:
             thresholds = count_thresholds(gamma * sign, beta, mean * sign, variance, unit, k, time_steps)
             kernel = kernel * sign.astype(np.int16)
             self.blocks.append(SpikingConv(kernel, thresholds, block.input_shape, block.stride))
-        kernel, _ = self._to_grid(weights["fc/W"])
+        kernel, _ = to_grid(weights["fc/W"])
         self.classifier = SpikingLinear(kernel, network.blocks[-1].output_shape)
 
     def run(self, images):
@@ -244,12 +242,6 @@ class SpikingNetwork:
             statistics.append(input_statistics)
         potentials, input_statistics = self.classifier.forward(trains[-1])
         return Activity(trains, potentials, np.stack([*statistics, input_statistics]))
-
-    def _to_grid(self, weights):
-        integers, exponent = to_grid(weights)
-        change = np.abs(np.ldexp(integers.astype(np.float64), -exponent) - weights)
-        self.rounding = max(self.rounding, float(change.max()))
-        return integers, exponent
 
 
 def count_thresholds(gamma, beta, mean, variance, unit, k, time_steps):

@@ -2,6 +2,7 @@
 
 python Spiking_LeNet_MNIST.py --k 0                       all 10,000 images, 20 time steps
 python Spiking_LeNet_MNIST.py --k 2 --time_steps 60       longer
+python Spiking_LeNet_MNIST.py --k 0 --verify              compares every neuron with the artificial network
 """
 
 import os
@@ -33,6 +34,11 @@ def parse_arguments():
     add("--data", type=Path, default=MNIST, help="folder of the MNIST files")
     add("--limit", type=positive, help="only the first N test images (default: all)")
     add("--threads", type=positive, default=os.cpu_count(), help="batches simulated at a time")
+    add(
+        "--verify",
+        action="store_true",
+        help="compare every neuron, once quiescent, with Keras's artificial network; writes no logs",
+    )
     return parser.parse_args()
 
 
@@ -43,16 +49,21 @@ def main():
     from figs import logs
     from LeNet.output_folder import OutputFolder
     from LeNet.tensorlayer import files
+    from LeNet.weight_grid import on_grid
     from spiking_utils import SpikingNetwork
 
     weights = files.load_npz(weights_path, LENET, args.k)
     pixels, labels = files.load_mnist_split("t10k", args.data)
     pixels, labels = pixels[: args.limit], labels[: args.limit]
-    network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
     print(f"weights: {shown(weights_path)}")
-    if network.rounding > 0:
-        print(f"rounded to the weight grid, which changed them by {network.rounding:.2g} at most")
+    weights, rounding = on_grid(weights)
+    if rounding > 0:
+        print(f"rounded to the weight grid, which changed them by {rounding:.2g} at most")
 
+    if args.verify:
+        sys.exit(0 if verify(weights, args.k, pixels, args.batch_size) else 1)
+
+    network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
     with OutputFolder(args.logs or log_folder(args.k)) as output:
         start = time.perf_counter()
         right, statistics, quiescent = evaluate(network, pixels, labels, args.batch_size, args.threads)
@@ -66,6 +77,18 @@ def default_weights(k):
     """The npz file of the checkpoint if there is one, else the published one."""
     checkpoint = checkpoint_folder(k) / NPZ_NAME
     return checkpoint if checkpoint.exists() else published_weights(k)
+
+
+def verify(weights, k, pixels, batch_size):
+    """Whether the spiking network, once quiescent, equals the artificial one; prints how far."""
+    from LeNet.experiment import prepare_tensorflow
+
+    prepare_tensorflow()
+    from LeNet import verification
+
+    comparison = verification.compare(weights, LENET, k, pixels, batch_size)
+    verification.report(comparison)
+    return comparison.lossless
 
 
 def evaluate(network, pixels, labels, batch_size, threads):

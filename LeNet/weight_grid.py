@@ -40,3 +40,16 @@ def round_to_grid(weights):
     """The weights rounded to their grid, in their own dtype. Rounding them again changes nothing."""
     integers, exponent = to_grid(weights)
     return np.ldexp(integers.astype(np.float64), -exponent).astype(weights.dtype)
+
+
+def on_grid(weights):
+    """The weights of a npz file with the kernels and the classifier rounded to the grid.
+
+    Returns
+    -------
+    rounded : dict of arrays
+    change : float, the largest change of a weight; 0 if all were on the grid
+    """
+    rounded = {key: round_to_grid(value) if key.endswith("/W") else value for key, value in weights.items()}
+    change = max(float(np.max(np.abs(rounded[key] - value))) for key, value in weights.items())
+    return rounded, change

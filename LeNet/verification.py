@@ -1,0 +1,104 @@
+"""Losslessness, neuron by neuron: the spiking network against the artificial one as Keras computes it."""
+
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from LeNet.tensorlayer import files, models
+from spiking_utils import SpikingNetwork
+
+FIRST_TIME_STEPS = 32  # tried for a batch; doubled until it is quiescent
+
+
+@dataclass
+class Comparison:
+    """How far the spiking network, once quiescent, agrees with the artificial one."""
+
+    compared: np.ndarray  # int64 (blocks,), neurons of all images
+    equal: np.ndarray  # int64 (blocks,), whose net spike count is S * activation in float64
+    equal_float32: np.ndarray  # int64 (blocks,), the same with Keras in float32
+    images: int = 0
+    equal_predictions: int = 0
+    time_steps: int = 0  # after which nothing fired in any image
+    first_difference: str | None = field(default=None)
+
+    @property
+    def lossless(self):
+        return self.first_difference is None and self.equal_predictions == self.images
+
+
+def compare(weights, network, k, pixels, batch_size):
+    """Runs both networks over all images.
+
+    Parameters
+    ----------
+    weights : dict, as load_npz gives it, on the weight grid
+    network, k : what the weights are for
+    pixels : uint8 array (images, h, w, c)
+    batch_size : int
+    """
+    exact, single = (_activations(weights, network, k, dtype) for dtype in ("float64", "float32"))
+    result = Comparison(*np.zeros((3, len(network.blocks)), np.int64))
+    for start in tqdm(range(0, len(pixels), batch_size), unit="batch"):
+        batch = pixels[start : start + batch_size]
+        activity, time_steps = _run_until_quiescent(weights, network, k, batch)
+        counts = [train.counts() for train in activity.trains]
+        expected = exact(batch)
+        _compare_counts(result, counts, expected, single(batch), start)
+        result.equal_predictions += np.sum(activity.predictions()[:, -1] == expected[-1].argmax(axis=1))
+        result.images += len(batch)
+        result.time_steps = max(result.time_steps, time_steps)
+    return result
+
+
+def _activations(weights, network, k, dtype):
+    """A function from pixels to S * activation of every block, and the logits, by Keras."""
+    model = models.build(network, k, dtype=dtype)
+    models.assign(network, model, weights)
+    outputs = [2**k * model.get_layer(f"quantizer{block.name}").output for block in network.blocks]
+    several = keras.Model(model.input, [*outputs, model.output])
+    return lambda pixels: several.predict(files.scaled(pixels).astype(dtype), verbose=0)
+
+
+def _run_until_quiescent(weights, network, k, pixels):
+    """The activity of the spiking network, and the time steps until nothing fires in any image."""
+    time_steps = FIRST_TIME_STEPS
+    while True:
+        activity = SpikingNetwork(weights, network, k, time_steps).run(pixels)
+        if activity.quiescent().all():
+            spikes = activity.statistics[:, :, 0].sum(axis=0)
+            return activity, int(np.flatnonzero(spikes).max(initial=-1)) + 1
+        time_steps *= 2
+
+
+def _compare_counts(result, counts, expected, expected_float32, first_image):
+    for index, count in enumerate(counts):
+        equal = count == expected[index]
+        result.compared[index] += count.size
+        result.equal[index] += equal.sum()
+        result.equal_float32[index] += np.sum(count == expected_float32[index])
+        if result.first_difference is None and not equal.all():
+            image, row, column, channel = place = tuple(map(int, np.argwhere(~equal)[0]))
+            result.first_difference = (
+                f"image {first_image + image}, block {index + 1}, position ({row}, {column}), channel {channel}: "
+                f"net spike count {count[place]}, S * activation {expected[index][place]:g}"
+            )
+
+
+def report(result):
+    """Prints the comparison."""
+    print(f"{'':12}{'neurons':>14}{'equal':>14}{'equal to float32':>20}")
+    rows = [
+        (f"block {number}", *row)
+        for number, row in enumerate(zip(result.compared, result.equal, result.equal_float32), start=1)
+    ]
+    rows.append(("total", result.compared.sum(), result.equal.sum(), result.equal_float32.sum()))
+    for name, compared, equal, equal_float32 in rows:
+        print(f"{name:12}{compared:14,}{equal:14,}{equal_float32:20,}")
+    print(f"{'predictions':12}{result.images:14,}{result.equal_predictions:14,}")
+    print(f"every image is quiescent after {result.time_steps} time steps")
+    if result.first_difference:
+        print(f"first difference: {result.first_difference}")
+    print("lossless" if result.lossless else "NOT lossless")
