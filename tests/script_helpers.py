@@ -1,0 +1,36 @@
+"""What the tests of logs and scripts share: logs by hand, the state of a folder, forbidden modules."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+from figs import logs
+from LeNet.output_folder import OutputFolder
+
+
+def write_logs(folder, k, images, batch_size, right, statistics):
+    """Writes logs from (batches, time steps) and (batches, blocks, time steps, 3) as the spiking script does."""
+    right = np.array(right)
+    run = {"k": k, "images": images, "batch_size": batch_size, "time_steps": right.shape[1]}
+    with OutputFolder(folder) as output:
+        return logs.write(output, run, right, np.array(statistics))
+
+
+def snapshot(folder):
+    """Every file and folder below a folder, with the files' contents; Python's caches left out."""
+    return {
+        path.relative_to(folder): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+        if "__pycache__" not in path.parts
+    }
+
+
+def forbid_imports(monkeypatch, folder, *modules):
+    """Lets every Python process that is started from now on fail if it imports one of the modules."""
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    for module in modules:
+        (folder / f"{module}.py").write_text(f"raise AssertionError('{module} is imported')\n")
+        attempt = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True)
+        assert f"{module} is imported" in attempt.stderr
