@@ -205,7 +205,17 @@ def test_help_answers_before_numba_is_imported(tmp_path, monkeypatch):
     forbid_imports(monkeypatch, tmp_path / "modules", "numba", "tensorflow", "keras")
     process = run_script(SCRIPT, "--help")
     assert (process.returncode, process.stderr) == (0, "")
-    for option in ("--k", "--time_steps", "--batch_size", "--weights", "--logs", "--data", "--limit", "--threads"):
+    for option in (
+        "--k",
+        "--time_steps",
+        "--batch_size",
+        "--weights",
+        "--logs",
+        "--data",
+        "--limit",
+        "--threads",
+        "--verify",
+    ):
         assert option in process.stdout
 
 
