@@ -11,13 +11,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from LeNet import command_line, experiment
+from LeNet.network import HIGHEST_LEVEL
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
     parser.add_argument(
         "--k",
-        type=command_line.integer_from(0),
+        type=command_line.integer_from(0, HIGHEST_LEVEL),
         default=1,
         help="quantisation level: activations are multiples of 1 / 2^k",
     )

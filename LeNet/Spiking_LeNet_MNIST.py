@@ -14,13 +14,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from LeNet import command_line
-from LeNet.network import LENET
+from LeNet.network import HIGHEST_LEVEL, LENET
 from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, log_folder, published_weights, shown
 
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
-    positive, level = command_line.integer_from(1), command_line.integer_from(0)
+    positive, level = command_line.integer_from(1), command_line.integer_from(0, HIGHEST_LEVEL)
     add = parser.add_argument
     add("--k", type=level, default=1, help="quantisation level of the network")
     add("--time_steps", type=positive, default=20, help="time steps per image")
@@ -112,7 +112,8 @@ def evaluate(network, pixels, labels, batch_size, threads):
 
     starts = range(0, len(pixels), batch_size)
     with ThreadPoolExecutor(threads) as pool:
-        results = list(tqdm(pool.map(run_batch, starts), total=len(starts), unit="batch"))
+        # disable=None: no bar where nobody watches
+        results = list(tqdm(pool.map(run_batch, starts), total=len(starts), unit="batch", disable=None, leave=False))
     right, statistics, quiescent = zip(*results, strict=True)
     return np.stack(right), np.stack(statistics), int(sum(quiescent))
 

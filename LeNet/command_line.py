@@ -34,16 +34,17 @@ def boolean(text):
     return text.lower() == "true"
 
 
-def integer_from(minimum):
-    """Option type: an integer of at least `minimum`."""
+def integer_from(minimum, maximum=None):
+    """Option type: an integer of at least `minimum` and, if given, at most `maximum`."""
+    expected = f"an integer of at least {minimum}" + (f" and at most {maximum}" if maximum is not None else "")
 
     def integer(text):
         try:
             number = int(text)
         except ValueError:
-            number = None
-        if number is None or number < minimum:
-            raise argparse.ArgumentTypeError(f"found {text!r}, expected an integer of at least {minimum}")
+            number = minimum - 1
+        if number < minimum or (maximum is not None and number > maximum):
+            raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
         return number
 
     return integer
@@ -74,5 +75,5 @@ def _terminate(signum, frame):
 
 
 def _stop(line, status):
-    print(line, file=sys.stderr)
+    print(" ".join(line.splitlines()), file=sys.stderr)
     sys.exit(status)

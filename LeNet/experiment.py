@@ -24,7 +24,9 @@ def add_arguments(parser):
         help="training: True goes on from the last finished epoch, False starts anew",
     )
     parser.add_argument("--epochs", type=integer_from(1), default=150, help="finished epochs to train up to")
-    parser.add_argument("--seed", type=integer_from(0), default=0, help="fixes initial values and shuffling")
+    parser.add_argument(
+        "--seed", type=integer_from(0, 2**32 - 1), default=0, help="fixes initial values and shuffling"
+    )
     parser.add_argument("--limit", type=integer_from(1), help="only the first N images of each set, for trials")
     parser.add_argument("--data", type=Path, default=MNIST, help="folder of the MNIST files")
     parser.add_argument("--checkpoint", type=Path, help="folder of the training state")
@@ -71,11 +73,10 @@ def train(k, args):
     data = [part[: args.limit] for part in files.load_mnist_dataset(args.data)]
     X_train, y_train, X_val, y_val, _, _ = data
     training = utils.Training(LENET, k, args.seed, len(X_train))
-    if args.resume:
-        settle(folder)
-        training.resume(folder)
     with OutputFolder(folder) as output:
-        if (folder / NPZ_NAME).exists() and not args.resume:
+        if args.resume:
+            training.resume(folder)
+        elif (folder / NPZ_NAME).exists():
             print(f"replacing the training in {shown(folder)} after the first epoch")
         verbose = 1 if sys.stdout.isatty() else 2
         training.fit(X_train, y_train, X_val, y_val, args.epochs, output, verbose)
@@ -113,7 +114,8 @@ def test(k, args):
     from LeNet.tensorlayer import utils
 
     images = files.scaled(pixels[: args.limit])
-    right = utils.test(LENET, k, weights, images, labels[: args.limit])
+    bar = int(sys.stdout.isatty())
+    right = utils.test(LENET, k, weights, images, labels[: args.limit], verbose=bar)
     print(f"{'weights':18}{shown(path)}")
     print(f"{'test images right':18}{right.sum()} of {len(right)}")
     print(f"{'test accuracy':18}{100 * right.mean():.2f} %")

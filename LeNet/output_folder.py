@@ -16,15 +16,16 @@ COMPLETE = ".complete"  # files written completely, on their way to their places
 class OutputFolder:
     """A folder that one process at a time writes into, as a context manager.
 
-    Entering creates the folder, locks it, finishes the move that a killed process may have left half-done
-    and removes what it had begun. Raises InputError where another process holds the lock, OSError where the
-    folder cannot be written.
+    Entering creates the folder (leaving removes it again if it stayed empty), locks it, finishes the move that a
+    killed process may have left half-done and removes what it had begun. Raises InputError where another process
+    holds the lock, OSError where the folder cannot be written.
     """
 
     def __init__(self, path):
         self.path = Path(path)
 
     def __enter__(self):
+        self._created = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.path, os.O_RDONLY)
         try:
@@ -39,8 +40,10 @@ class OutputFolder:
     def __exit__(self, *exception):
         try:
             self._settle()
-            if not any(self.path.iterdir()):
-                self.path.rmdir()
+            for folder in self._created:
+                if any(folder.iterdir()):
+                    break
+                folder.rmdir()
         except FileNotFoundError:
             pass  # the folder has vanished: whatever failed because of it is already on its way up
         finally:

@@ -41,7 +41,7 @@ def compare(weights, network, k, pixels, batch_size):
     """
     exact, single = (_activations(weights, network, k, dtype) for dtype in ("float64", "float32"))
     result = Comparison(*np.zeros((3, len(network.blocks)), np.int64))
-    for start in tqdm(range(0, len(pixels), batch_size), unit="batch"):
+    for start in tqdm(range(0, len(pixels), batch_size), unit="batch", disable=None, leave=False):
         batch = pixels[start : start + batch_size]
         activity, time_steps = _run_until_quiescent(weights, network, k, batch)
         counts = [train.counts() for train in activity.trains]

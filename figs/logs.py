@@ -151,8 +151,9 @@ def read_accuracy(folder):
 def _read_run(path):
     if not path.exists():
         return {}
+    content = _content(path)
     try:
-        run = json.loads(_content(path))
+        run = json.loads(content)
         positive = ("images", "batch_size", "time_steps")
         valid = all(type(run[name]) is int and run[name] >= 1 for name in positive) and type(run["k"]) is int
     except (ValueError, KeyError, TypeError, RecursionError):

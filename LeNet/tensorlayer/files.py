@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import http.client
 import urllib.request
 import zipfile
 import zlib
@@ -113,7 +114,7 @@ def _download(path):
                     file.write_bytes(response.read(64 << 20))
                 _checked_content(file, path.stem)
                 return
-            except (OSError, InputError) as error:
+            except (OSError, http.client.HTTPException, InputError) as error:
                 failures.append(f"{mirror}: {error}")
         raise InputError(f"{shown(path)}: not found, and no mirror gave it ({'; '.join(failures)})")
 
@@ -184,17 +185,23 @@ def _read_arrays(path, shapes):
 
 
 def _check_members(path, archive, shapes):
-    sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
-    missing, unknown = shapes.keys() - sizes.keys(), sizes.keys() - shapes.keys()
-    if missing or unknown:
-        found = f"{len(missing)} keys missing" + f" ({', '.join(sorted(missing)[:3])} ...)" * bool(missing)
-        found += f", {len(unknown)} unknown" + f" ({', '.join(sorted(unknown)[:3])} ...)" * bool(unknown)
-        raise InputError(f"{shown(path)}: {found}, expected the keys {', '.join(shapes)}")
+    members = archive.infolist()
+    names, expected = {info.filename for info in members}, {f"{key}.npy" for key in shapes}
+    missing, unknown = sorted(expected - names), sorted(names - expected)
+    if missing or unknown or len(members) > len(names):
+        found = f"{_some(missing, 'keys missing')}, {_some(unknown, 'unknown')}"
+        raise InputError(f"{shown(path)}: {found}, expected the keys {', '.join(shapes)}, once each")
     header = 1024  # bytes at most
-    for key, shape in shapes.items():
-        limit = 8 * int(np.prod(shape)) + header
-        if sizes[key] > limit:
-            raise InputError(f"{shown(path)}: {key} takes {sizes[key]} bytes, expected at most {limit}")
+    for info in members:
+        key = info.filename.removesuffix(".npy")
+        limit = 8 * int(np.prod(shapes[key])) + header
+        if info.file_size > limit:
+            raise InputError(f"{shown(path)}: {key} takes {info.file_size} bytes, expected at most {limit}")
+
+
+def _some(names, what):
+    """How many there are, and the first of them."""
+    return f"{len(names)} {what}" + (f" ({names[0].removesuffix('.npy')} ...)" if names else "")
 
 
 def _read_array(path, archive, key, shape):
@@ -213,4 +220,7 @@ def _read_array(path, archive, key, shape):
             raise InputError(f"{shown(path)}: {key} has dtype {dtype}, expected {expected}")
     with archive.open(f"{key}.npy") as member:
         array = np.lib.format.read_array(member, allow_pickle=False)
-    return array if kind == "i" else array.astype(np.float32)
+    if kind == "i":
+        return array
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
+        return array.astype(np.float32)

@@ -39,7 +39,7 @@ class Training:
         self.network, self.k, self.seed, self.images = network, k, seed, images
         self.history = []  # a row of HISTORY_COLUMNS for each finished epoch
         self.model = models.build(network, k)
-        self.optimizer = keras.optimizers.Adam(LEARNING_RATE, epsilon=ADAM_EPSILON)
+        self.optimizer = keras.optimizers.Adam(LEARNING_RATE, epsilon=ADAM_EPSILON, name="adam")  # names its state
         self.optimizer.build(self.model.trainable_variables)
         self.model.compile(
             self.optimizer,
@@ -151,7 +151,7 @@ def _read_history(path, epochs):
     return rows
 
 
-def test(network, k, weights, X_test, y_test):
+def test(network, k, weights, X_test, y_test, verbose):
     """Runs the artificial network in float64, where its convolutions are exact on the weight grid.
 
     Parameters
@@ -159,6 +159,7 @@ def test(network, k, weights, X_test, y_test):
     network, k : what the weights are for
     weights : dict, as load_npz gives it
     X_test, y_test : arrays (images, h, w, c) and (images,)
+    verbose : as keras.Model.predict takes it
 
     Returns
     -------
@@ -166,5 +167,5 @@ def test(network, k, weights, X_test, y_test):
     """
     model = models.build(network, k, dtype="float64")
     models.assign(network, model, weights)
-    logits = model.predict(X_test.astype(np.float64), batch_size=BATCH_SIZE, verbose=0)
+    logits = model.predict(X_test.astype(np.float64), batch_size=BATCH_SIZE, verbose=verbose)
     return np.argmax(logits, axis=1) == y_test

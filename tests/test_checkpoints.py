@@ -1,0 +1,214 @@
+"""Checkpoint files: TensorFlow alone restores them, and no damaged or mixed set of them is ever loaded."""
+
+import resource
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from LeNet import Quant_LeNet_MNIST
+from LeNet.command_line import InputError
+from LeNet.network import LENET, chain
+from LeNet.output_folder import OutputFolder
+from LeNet.paths import MNIST, NPZ_NAME
+from LeNet.tensorlayer import checkpoints
+from LeNet.tensorlayer.utils import HISTORY_NAME, STATE_FILES, Training
+from tests import reference
+from tests.damage import damaged, damages
+from tests.helpers import random_weights
+
+PREFIX = "model_MNIST_advanced.ckpt"
+NETWORK = chain((4, 5, 1), [((2, 3), 1, 2)], classes=3)
+
+# What someone does who has the checkpoint and MNIST but not this project.
+TENSORFLOW_ONLY = """
+import gzip, sys
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+folder, mnist, limit = sys.argv[1], sys.argv[2], int(sys.argv[3])
+tf.disable_eager_execution()
+read = lambda name, offset: np.frombuffer(gzip.open(f"{mnist}/t10k-{name}-ubyte.gz").read(), np.uint8, offset=offset)
+images = read("images-idx3", 16).reshape(-1, 28, 28, 1)[:limit] / np.float32(256)
+path = tf.train.latest_checkpoint(folder)
+with tf.Session() as session:
+    tf.train.import_meta_graph(path + ".meta").restore(session, path)
+    logits = session.run("logits:0", {"x:0": images})
+print((logits.argmax(axis=1) == read("labels-idx1", 8)[:limit]).sum())
+"""
+
+
+@pytest.fixture
+def folder(two_epochs, tmp_path):
+    """A copy of a training state, to be damaged."""
+    return shutil.copytree(two_epochs, tmp_path / "checkpoint")
+
+
+def test_folder_holds_the_files_of_a_tensorflow_checkpoint(two_epochs):
+    names = ["checkpoint", f"{PREFIX}.data-00000-of-00001", f"{PREFIX}.index", f"{PREFIX}.meta"]
+    others = ["model_MNIST.npz", "training.csv", "SHA256SUMS"]
+    assert sorted(path.name for path in two_epochs.iterdir()) == sorted(names + others)
+    assert tf.train.latest_checkpoint(str(two_epochs)) == str(two_epochs / PREFIX)
+
+
+def test_tensorflow_alone_gets_as_many_test_images_right(two_epochs, tmp_path, run_here):
+    command = [sys.executable, "-c", TENSORFLOW_ONLY, two_epochs, MNIST, "1000"]
+    right = subprocess.check_output(command, cwd=tmp_path, text=True, stderr=subprocess.DEVNULL).strip()
+    options = ("--k", 0, "--mode", "inference", "--checkpoint", two_epochs, "--limit", 1000)
+    assert f"test images right {right} of 1000\n" in run_here(Quant_LeNet_MNIST.main, *options).stdout
+
+
+def test_graph_computes_the_equations(tmp_path):
+    weights = random_weights(NETWORK, seed=0)
+    pixels = np.random.default_rng(0).integers(0, 256, (20, *NETWORK.input_shape))
+    checkpoints.save_ckpt(weights, NETWORK, 2, tmp_path)
+    path = str(tmp_path / PREFIX)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.train.import_meta_graph(f"{path}.meta").restore(session, path)
+        logits = session.run("logits:0", {"x:0": pixels / 256})
+    _, expected = reference.artificial(weights, NETWORK, 2, pixels)
+    assert len(np.unique(expected, axis=0)) > 10
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_tensors_return_as_they_were(tmp_path):
+    tensors = random_weights(NETWORK, seed=1) | {"epoch": np.int64(3)}
+    checkpoints.save_ckpt(tensors, NETWORK, 0, tmp_path)
+    found = checkpoints.load_ckpt({name: (array.shape, array.dtype) for name, array in tensors.items()}, tmp_path)
+    assert found.keys() == tensors.keys()
+    for name, array in tensors.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype", "message"),
+    [
+        ("fc/b", (3,), np.float32, r"fc/b is nothing, expected \(\(3,\)"),
+        ("fc/W", (3, 18), np.float32, r"fc/W is \(\(18, 3\), .*, expected \(\(3, 18\)"),
+        ("fc/W", (18, 3), np.float64, r"fc/W is \(\(18, 3\), .*float32.*, expected \(\(18, 3\), .*float64"),
+    ],
+)
+def test_tensor_other_than_expected_is_refused(tmp_path, name, shape, dtype, message):
+    checkpoints.save_ckpt(random_weights(NETWORK, seed=1), NETWORK, 0, tmp_path)
+    with pytest.raises(InputError, match=f"{PREFIX}: {message}"):
+        checkpoints.load_ckpt({name: (shape, np.dtype(dtype))}, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+@pytest.mark.parametrize("content", [None, b"", b"text" * 100])
+def test_broken_checkpoint_is_refused_in_one_line(tmp_path, suffix, content):
+    weights = random_weights(NETWORK, seed=1)
+    checkpoints.save_ckpt(weights, NETWORK, 0, tmp_path)
+    (tmp_path / f"{PREFIX}{suffix}").unlink()
+    if content is not None:
+        (tmp_path / f"{PREFIX}{suffix}").write_bytes(content)
+    with pytest.raises(InputError, match=rf"{PREFIX}: damaged \(.*\), expected a TensorFlow checkpoint$") as refused:
+        checkpoints.load_ckpt({key: (weight.shape, weight.dtype) for key, weight in weights.items()}, tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_checkpoint_that_cannot_be_written_is_an_os_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=PREFIX):
+        checkpoints.save_ckpt(random_weights(NETWORK, seed=1), NETWORK, 0, tmp_path / "file")
+
+
+@contextmanager
+def no_file_above(size):
+    """A full disk, as far as one file can see it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_full_disk_leaves_the_older_files(folder):
+    older = {path.name: path.read_bytes() for path in folder.iterdir()}
+    training = Training(LENET, 0, seed=1, images=400)
+    with OutputFolder(folder) as output, no_file_above(1 << 20), pytest.raises(OSError, match=PREFIX):
+        training.save(output)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == older
+
+
+# the set of files
+
+
+def resume(folder, k=0, seed=0, images=400):
+    training = Training(LENET, k, seed, images)
+    training.resume(folder)
+    return training
+
+
+def test_nothing_to_resume(tmp_path):
+    with pytest.raises(InputError, match=r": nothing to resume, expected a checkpoint; start with --resume False$"):
+        resume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"k": 2}, "was trained with k=0, expected 2"),
+        ({"seed": 1}, "was trained with seed=0, expected 1"),
+        ({"images": 300}, "was trained with images=400, expected 300"),
+    ],
+)
+def test_another_training_is_not_resumed(two_epochs, other, message):
+    with pytest.raises(InputError, match=f"{two_epochs.name}: {message}$"):
+        resume(two_epochs, **other)
+
+
+@pytest.mark.parametrize("name", STATE_FILES)
+def test_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: missing, expected the one listed in SHA256SUMS$"):
+        resume(folder)
+
+
+@pytest.mark.parametrize("name", [f"{PREFIX}.data-00000-of-00001", f"{PREFIX}.index", NPZ_NAME, HISTORY_NAME])
+def test_file_of_another_epoch_is_named(folder, one_epoch, name):
+    shutil.copyfile(one_epoch / name, folder / name)
+    message = f"{name}: damaged or of another epoch, expected the file listed in SHA256SUMS$"
+    with pytest.raises(InputError, match=message):
+        resume(folder)
+
+
+@pytest.mark.parametrize("content", ["text", "\n", "a  b\nc\n", "\xff"])
+def test_damaged_sums_are_refused(folder, content):
+    (folder / "SHA256SUMS").write_text(content, encoding="latin-1")
+    with pytest.raises(InputError, match=r"SHA256SUMS: damaged, expected lines of a SHA-256 and a file name$"):
+        resume(folder)
+
+
+@settings(max_examples=60)
+@given(name=st.sampled_from([*STATE_FILES, "SHA256SUMS"]), damage=damages)
+def test_any_damage_is_found(two_epochs, tmp_path_factory, name, damage):
+    folder = tmp_path_factory.mktemp("damaged")
+    for path in two_epochs.iterdir():
+        (folder / path.name).symlink_to(path)
+    content = damaged((two_epochs / name).read_bytes(), damage)
+    (folder / name).unlink()
+    (folder / name).write_bytes(content)
+    try:
+        checkpoints.check_sums(folder, STATE_FILES)
+    except InputError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - both outcomes are right
+    else:  # only more lines in the sums, or flips that undo each other, are no damage
+        assert content == (two_epochs / name).read_bytes() or name == "SHA256SUMS"
+
+
+def test_history_must_have_the_epochs_of_the_checkpoint(folder):
+    history = (folder / HISTORY_NAME).read_text().splitlines(keepends=True)
+    (folder / HISTORY_NAME).write_text("".join(history[:-1]))
+    (folder / "SHA256SUMS").unlink()
+    checkpoints.write_sums(folder)
+    with pytest.raises(InputError, match=f"{HISTORY_NAME}: has 1 epochs, expected the 2 of the checkpoint$"):
+        resume(folder)
