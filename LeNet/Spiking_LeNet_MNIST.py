@@ -23,7 +23,7 @@ def parse_arguments():
     positive, level = command_line.integer_from(1), command_line.integer_from(0, HIGHEST_LEVEL)
     add = parser.add_argument
     add("--k", type=level, default=1, help="quantisation level of the network")
-    add("--time_steps", type=positive, default=20, help="time steps per image")
+    add("--time_steps", type=command_line.integer_from(1, 10_000), default=20, help="time steps per image")
     add("--batch_size", type=positive, default=200, help="images per line of the logs")
     add(
         "--weights",
