@@ -44,6 +44,8 @@ def main():
     args = parser.parse_args()
 
     pixels, _ = files.load_mnist_split("t10k")
+    # first, as the memory of a child process counts from that of this one, still without TensorFlow
+    commands = {k: time_command(k, args.threads, args.runs, len(pixels)) for k in args.k}
     print(f"{'':6}{'ms per image':>40}{'ratios':>34}{'ns per':>10}")
     print(f"{'':6}{'dense (a)':>10}{'ours (b)':>10}{'Keras (c)':>10}{'whole (d)':>10}", end="")
     print(f"{'a / b':>10}{'b / c':>12}{'d / b':>12}{'SOP':>10}")
@@ -52,7 +54,7 @@ def main():
         ours, sops = time_ours(weights, k, pixels, args.threads, args.runs)
         dense = time_dense(weights, k, pixels[:DENSE_IMAGES])
         keras_inference = time_keras(weights, k, pixels, args.runs)
-        whole, peak_memory = time_command(k, args.threads, args.runs, len(pixels))
+        whole, peak_memory = commands[k]
         print(f"k={k:<4}{dense:10.3f}{ours:10.4f}{keras_inference:10.4f}{whole:10.4f}", end="")
         print(f"{dense / ours:10.1f}{ours / keras_inference:12.2f}{whole / ours:12.2f}{1e6 * ours / sops:10.3f}")
     numba = median_seconds(lambda: run_python("-c", "import numba"), args.runs)
