@@ -149,10 +149,15 @@ def test_second_writer_is_refused(folder):
     enter(folder)  # the lock is free again
 
 
-def test_folder_that_stays_empty_is_removed(tmp_path):
-    write(tmp_path / "new", {})
+def test_created_folders_that_stay_empty_are_removed(tmp_path):
+    write(tmp_path / "new" / "output", {})
     with pytest.raises(OSError, match="disk full"):
-        write(tmp_path / "new", NEW, OSError("disk full"))
+        write(tmp_path / "new" / "output", NEW, OSError("disk full"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_folder_that_was_there_stays(tmp_path):
+    write(tmp_path, {})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from LeNet.weight_grid import grid_exponent, round_to_grid, to_grid
+from LeNet.weight_grid import grid_exponent, on_grid, round_to_grid, to_grid
 
 LARGEST = 32767 * 2.0**113  # the largest point of any grid that is a float32; beyond it lies 2^128
 
@@ -97,3 +97,13 @@ def test_weights_of_float64_keep_their_dtype():
     rounded = round_to_grid(np.array([1.0, 1 / 3]))
     assert rounded.dtype == np.float64
     np.testing.assert_array_equal(rounded, [1.0, 5461 / 2**14])  # 2^14 / 3 = 5461.3
+
+
+def test_of_a_network_only_kernels_and_classifier_are_rounded():
+    weights = {"conv1/W": np.float32([1, 1 / 3]), "bn1/gamma": np.float32([1, 1 / 3]), "fc/W": np.float32([0, -0.5])}
+    rounded, change = on_grid(weights)
+    assert rounded["conv1/W"].tolist() == [1, 5461 / 2**14]
+    assert rounded["bn1/gamma"].tolist() == weights["bn1/gamma"].tolist()
+    assert rounded["fc/W"].tolist() == [0, -0.5]
+    assert change == np.float32(1 / 3) - np.float32(5461 / 2**14)
+    assert on_grid(rounded)[1] == 0
