@@ -149,6 +149,15 @@ def test_zip_bomb_behind_a_second_name_of_its_key_is_refused(tmp_path):
         files.load_npz(path, NETWORK, 0)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # of the zipfile module, when it writes the file
+def test_key_that_is_there_twice_is_refused(tmp_path):
+    path = write_npz(tmp_path / "weights.npz", with_changes({}))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("fc/W.npy", npy(WEIGHTS["fc/W"]))
+    with pytest.raises(InputError, match=r"0 keys missing, 0 unknown, expected the keys .*, once each"):
+        files.load_npz(path, NETWORK, 0)
+
+
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\5\6" + bytes(18)])
 def test_what_is_no_weight_file_is_refused(tmp_path, content):
     (tmp_path / "weights.npz").write_bytes(content)

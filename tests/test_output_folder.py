@@ -27,7 +27,12 @@ def filled(path, files):
 
 def write(path, files, error=None):
     """Replaces files as the scripts do; the body fails with the error after it has written them."""
-    with OutputFolder(path) as output, output.replacing() as staging:
+    with OutputFolder(path) as output:
+        replace(output, files, error)
+
+
+def replace(output, files, error=None):
+    with output.replacing() as staging:
         filled(staging, files)
         if error is not None:
             raise error
@@ -49,8 +54,7 @@ def test_new_files_replace_those_of_their_names(folder):
 def test_folder_can_be_written_again_and_again(folder):
     with OutputFolder(folder) as output:
         for text in ("first", "second"):
-            with output.replacing() as staging:
-                filled(staging, {"a.txt": text})
+            replace(output, {"a.txt": text})
             assert content(folder) == OLD | {"a.txt": text}
 
 
@@ -63,32 +67,31 @@ def test_failing_body_changes_nothing(folder, error):
     assert sorted(path.name for path in folder.iterdir()) == sorted(OLD)
 
 
-def test_failing_body_leaves_the_folder_usable(folder):
+def test_files_of_a_failing_body_do_not_come_with_the_next(folder):
     with OutputFolder(folder) as output:
-        with pytest.raises(OSError, match="disk full"), output.replacing():
-            raise OSError("disk full")
-        with output.replacing() as staging:
-            filled(staging, NEW)
+        with pytest.raises(OSError, match="disk full"):
+            replace(output, {"half.txt": ""}, OSError("disk full"))
+        replace(output, NEW)
     assert content(folder) == OLD | NEW
 
 
 def test_files_are_flushed_before_the_first_one_moves(folder, monkeypatch):
     events = []
-    fsync, replace = os.fsync, os.replace
+    fsync, move = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda file: (events.append("flush"), fsync(file)))
-    monkeypatch.setattr(os, "replace", lambda *paths: (events.append("move"), replace(*paths)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (events.append("move"), move(*paths)))
     write(folder, NEW)
     assert events == ["flush", "flush", "move", "move"]
 
 
 def test_interruption_between_two_moves_ends_with_all_new_files(folder, monkeypatch):
-    replace, calls = os.replace, []
+    move, calls = os.replace, []
 
     def interrupted(*paths):
         calls.append(paths)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        replace(*paths)
+        move(*paths)
 
     monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -143,8 +146,7 @@ def test_second_writer_is_refused(folder):
     with OutputFolder(folder) as output:
         with pytest.raises(InputError, match=r"output: another run is writing into this folder, expected none$"):
             OutputFolder(folder).__enter__()
-        with output.replacing() as staging:
-            filled(staging, NEW)
+        replace(output, NEW)
     assert content(folder) == OLD | NEW
     enter(folder)  # the lock is free again
 
