@@ -10,7 +10,7 @@ import sys
 
 from LeNet import command_line
 from LeNet.network import FULL_PRECISION
-from LeNet.paths import NPZ_NAME, ROOT, checkpoint_folder, published_weights, shown
+from LeNet.paths import NPZ_NAME, ROOT, checkpoint_folder, network_name, published_weights, shown
 
 LEVELS = (0, 1, 2)
 FIGURES = ("accuracy_speed.py", "sparsity.py", "sops.py")
@@ -27,6 +27,8 @@ def main():
     for k in LEVELS:
         if published_weights(k).exists():
             python("LeNet/Spiking_LeNet_MNIST.py", "--k", k, "--weights", published_weights(k))
+        else:
+            print(f"\n{network_name(k)}: skipped, its weights are not published yet", flush=True)
     for figure in FIGURES:
         python(f"figs/{figure}")
     python("figs/results.py")

@@ -19,7 +19,11 @@ def main():
     parser = command_line.ArgumentParser(__doc__)
     experiment.add_arguments(parser)
     parser.add_argument(
-        "--logs", type=Path, default=log_folder(FULL_PRECISION), help="folder of the logs of inference"
+        "--logs",
+        type=Path,
+        default=log_folder(FULL_PRECISION),
+        shown_default="figs/fp32",
+        help="folder of the logs of inference",
     )
     args = parser.parse_args()
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from LeNet import command_line
 from LeNet.network import HIGHEST_LEVEL, LENET
-from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, log_folder, published_weights, shown
+from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, existing_published_weights, log_folder, shown
 
 
 def parse_arguments():
@@ -31,7 +31,7 @@ def parse_arguments():
         help="npz file (default: the checkpoint's if there is one, else the published)",
     )
     add("--logs", type=Path, help="folder of the logs (default: figs/k<K>)")
-    add("--data", type=Path, default=MNIST, help="folder of the MNIST files")
+    add("--data", type=Path, default=MNIST, shown_default="data/mnist", help="folder of the MNIST files")
     add("--limit", type=positive, help="only the first N test images (default: all)")
     add("--threads", type=positive, default=os.cpu_count(), help="batches simulated at a time")
     add(
@@ -76,7 +76,7 @@ def main():
 def default_weights(k):
     """The npz file of the checkpoint if there is one, else the published one."""
     checkpoint = checkpoint_folder(k) / NPZ_NAME
-    return checkpoint if checkpoint.exists() else published_weights(k)
+    return checkpoint if checkpoint.exists() else existing_published_weights(k)
 
 
 def verify(weights, k, pixels, batch_size):

@@ -19,7 +19,7 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def add_argument(self, *names, help, default=None, shown_default=None, **settings):
         """As in argparse; `help` ends in the default, or in `shown_default` where that is computed."""
-        if shown_default is not None or default is not None:
+        if shown_default is not None or default not in (None, argparse.SUPPRESS):
             help = f"{help} (default: {shown_default or default})"
         return super().add_argument(*names, help=help, default=default, **settings)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from LeNet.command_line import boolean, integer_from
 from LeNet.network import LENET
 from LeNet.output_folder import OutputFolder, settle
-from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, published_weights, shown
+from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, existing_published_weights, shown
 
 M_TOP_PAD = -2  # of malloc.h
 
@@ -27,9 +27,15 @@ def add_arguments(parser):
     parser.add_argument(
         "--seed", type=integer_from(0, 2**32 - 1), default=0, help="fixes initial values and shuffling"
     )
-    parser.add_argument("--limit", type=integer_from(1), help="only the first N images of each set, for trials")
-    parser.add_argument("--data", type=Path, default=MNIST, help="folder of the MNIST files")
-    parser.add_argument("--checkpoint", type=Path, help="folder of the training state")
+    parser.add_argument(
+        "--limit", type=integer_from(1), shown_default="all", help="only the first N images of each set, for trials"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=MNIST, shown_default="data/mnist", help="folder of the MNIST files"
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, shown_default="LeNet/checkpoints/k0 etc.", help="folder of the training state"
+    )
 
 
 def prepare_tensorflow():
@@ -104,8 +110,9 @@ def test(k, args):
     path = (args.checkpoint or checkpoint_folder(k)) / NPZ_NAME
     settle(path.parent)
     if args.checkpoint is None and not path.exists():
-        print(f"no checkpoint in {shown(path.parent)}: testing the published weights")
-        path = published_weights(k)
+        no_checkpoint = f"no checkpoint in {shown(path.parent)}: testing the published weights"
+        path = existing_published_weights(k)
+        print(no_checkpoint)
     from LeNet.tensorlayer import files
 
     weights = files.load_npz(path, LENET, k)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from LeNet.command_line import InputError
 from LeNet.network import FULL_PRECISION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,6 +21,14 @@ def checkpoint_folder(k):
 
 def published_weights(k):
     return ROOT / "LeNet" / "pretrained" / f"{network_name(k)}.npz"
+
+
+def existing_published_weights(k):
+    """published_weights(k); raises InputError if the repository does not have them."""
+    path = published_weights(k)
+    if not path.exists():
+        raise InputError(f"{shown(path)}: not found, expected published weights; train {network_name(k)} first")
+    return path
 
 
 def log_folder(k):

@@ -33,7 +33,9 @@ def parse_arguments(docstring, draws=True):
         help="log folders (default: those of figs/k0, k1, k2 that exist)",
     )
     if draws:
-        parser.add_argument("--output", type=Path, default=ROOT / "figs", help="folder of the figure (default: figs)")
+        parser.add_argument(
+            "--output", type=Path, default=ROOT / "figs", shown_default="figs", help="folder of the figure"
+        )
     args = parser.parse_args()
     folders = args.logs or [log_folder(k) for k in PUBLISHED_LEVELS if (log_folder(k) / logs.ACCURACY).exists()]
     if not folders:

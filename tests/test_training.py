@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, command_line, experiment
+from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, command_line, experiment, paths
 from LeNet.network import FULL_PRECISION, LENET
 from LeNet.output_folder import COMPLETE, OutputFolder
 from LeNet.paths import NPZ_NAME
@@ -103,7 +103,7 @@ def test_inference_without_a_checkpoint_uses_the_published_weights(tmp_path, run
     published, logs = tmp_path / "published.npz", tmp_path / "logs"
     files.save_npz(random_weights(LENET, seed=0), k, published)
     monkeypatch.setattr(experiment, "checkpoint_folder", lambda k: tmp_path / "absent")
-    monkeypatch.setattr(experiment, "published_weights", lambda k: published)
+    monkeypatch.setattr(paths, "published_weights", lambda k: published)
     if k == FULL_PRECISION:
         process = run_here(FP32_LeNet_MNIST.main, "--mode", "inference", "--limit", 10, "--logs", logs)
     else:
@@ -272,3 +272,10 @@ def test_a_bug_keeps_its_traceback(run_here):
 
     with pytest.raises(ZeroDivisionError):
         run_here(main)
+
+
+def test_network_that_nobody_trained_is_refused(tmp_path, run_here, monkeypatch):
+    monkeypatch.setattr(experiment, "checkpoint_folder", lambda k: tmp_path)
+    process = run_here(Quant_LeNet_MNIST.main, "--k", 9, "--mode", "inference")
+    assert process.stdout == ""
+    assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected published weights; train k9 first")
