@@ -117,7 +117,7 @@ class SpikingConv:
             window_count(size, window, stride) for size, window in zip(input_shape[:2], kernel.shape[:2], strict=True)
         )
         self.output_shape = (height, width, self.filters)
-        self.thresholds = np.array(thresholds, np.int32, order="C")
+        self.thresholds = _checked_thresholds(thresholds, self.filters)
         self.thresholds[:, 0] = kernels.ALWAYS
         self.time_steps = self.thresholds.shape[1] - 2
         self._synapses = synapses(kernel, self.input_shape, stride)
@@ -289,8 +289,10 @@ def synapses(kernel, input_shape, stride):
     height, width, input_channels = input_shape
     if input_channels != channels:
         raise ValueError(f"kernel takes {channels} channels, expected the input's {input_channels}")
-    if np.any(np.abs(kernel.astype(np.int64)) > INT16_MAX):
-        raise ValueError(f"kernel has weights beyond {INT16_MAX}, expected int16 on the weight grid")
+    if np.any(kernel != np.rint(kernel)) or np.any(np.abs(kernel.astype(np.int64)) > INT16_MAX):
+        raise ValueError(
+            f"kernel has fractional weights or weights beyond {INT16_MAX}, expected integers of the grid"
+        )
     _check_event_range(height * width, channels)
     rows = window_count(height, kernel_height, stride)
     columns = window_count(width, kernel_width, stride)
@@ -311,6 +313,16 @@ def synapses(kernel, input_shape, stride):
     by_channel = kernel[:, order].transpose(2, 0, 1, 3).reshape(channels, -1).astype(np.int16)
     signed = np.ascontiguousarray(np.stack([by_channel, -by_channel], axis=1).reshape(2 * channels, -1))
     return kernels.Synapses(signed, np.array(first_run, np.int32), np.array(runs, np.int32).reshape(-1, 3))
+
+
+def _checked_thresholds(thresholds, filters):
+    """A contiguous int32 copy: the kernels look up any count up to the time steps, without a check of their own."""
+    thresholds = np.asarray(thresholds)
+    if thresholds.ndim != 2 or len(thresholds) != filters or thresholds.shape[1] < 3:
+        raise ValueError(f"thresholds have shape {thresholds.shape}, expected ({filters}, time steps + 2)")
+    if np.any(thresholds != np.rint(thresholds)) or np.any(np.diff(thresholds[:, 1:].astype(np.int64)) < 0):
+        raise ValueError("thresholds are fractional or fall with the count, expected integers that do not fall")
+    return np.array(thresholds, np.int32, order="C")
 
 
 def _new_neurons(windows, filters):

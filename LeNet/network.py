@@ -1,6 +1,6 @@
 """The LeNet 20C5-P2-50C5-P2-500 as data, free of TensorFlow.
 
-Everything that needs a size, a neuron count, a fan-out or a number of operations derives it from here:
+Everything that needs a size, a neuron count or a number of operations derives it from here:
 the Keras model, the spiking network, the file checks and the figures.
 """
 

@@ -39,7 +39,8 @@ def to_grid(weights):
 def round_to_grid(weights):
     """The weights rounded to their grid, in their own dtype. Rounding them again changes nothing."""
     integers, exponent = to_grid(weights)
-    return np.ldexp(integers.astype(np.float64), -exponent).astype(weights.dtype)
+    with np.errstate(over="ignore"):  # a weight within 2^-15 of the largest float32 becomes infinite
+        return np.ldexp(integers.astype(np.float64), -exponent).astype(weights.dtype)
 
 
 def on_grid(weights):

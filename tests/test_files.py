@@ -190,3 +190,13 @@ def test_any_damage_to_a_weight_file_is_harmless(tmp_path_factory, damage):
         except InputError as error:
             assert "\n" not in str(error)  # noqa: PT017 - both outcomes are right
     assert shown == []  # a warning would be a second line
+
+
+def test_weights_that_float32_cannot_hold_on_the_grid_are_refused(tmp_path):
+    path = write_npz(
+        tmp_path / "weights.npz", with_changes({"fc/W": np.full_like(WEIGHTS["fc/W"], np.finfo("f4").max)})
+    )
+    with pytest.raises(
+        InputError, match=r"weights\.npz: fc/W has weights that float32 cannot hold on the weight grid"
+    ):
+        files.load_npz(path, NETWORK, 0)

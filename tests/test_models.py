@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from LeNet.network import FULL_PRECISION, LENET
+from LeNet.network import FULL_PRECISION, LENET, chain
 from LeNet.tensorlayer import models
 from LeNet.tensorlayer.layers import MedianQuantizer
 from tests import reference
@@ -110,3 +110,13 @@ def test_batch_normalisation_adds_1e_5_to_the_variance():
     x = np.random.default_rng(7).normal(0, 1, (1, 24, 24, 20))
     gamma, beta, mean = (weights[f"bn1/{name}"].astype(float) for name in ("gamma", "beta", "moving_mean"))
     np.testing.assert_allclose(normalization(x), gamma * (x - mean) / math.sqrt(1e-5) + beta, rtol=1e-10)
+
+
+def test_single_window_smaller_than_its_input():
+    """A 4 x 4 kernel with stride 2 has one window over 5 x 5 inputs, and leaves a row and a column out."""
+    network = chain((5, 5, 2), [(4, 2, 3)], classes=2)
+    weights = random_weights(network, seed=8)
+    pixels = np.random.default_rng(8).integers(0, 256, (4, 5, 5, 2))
+    model = models.build(network, 0, dtype="float64")
+    models.assign(network, model, weights)
+    np.testing.assert_array_equal(model(pixels / 256), reference.artificial(weights, network, 0, pixels)[1])

@@ -194,7 +194,15 @@ def test_bad_arguments_are_named():
         SpikingConv(np.ones((1, 1, 2, 1)), np.ones((1, 4)), input_shape=(2, 2, 1))
     with pytest.raises(ValueError, match="kernel 3 does not fit into an axis of length 2"):
         SpikingConv(np.ones((3, 1, 1, 1)), np.ones((1, 4)), input_shape=(2, 2, 1))
-    with pytest.raises(ValueError, match="weights beyond 32767"):
+    with pytest.raises(ValueError, match="fractional weights or weights beyond 32767"):
         SpikingConv(np.full((1, 1, 1, 1), 32768), np.ones((1, 4)), input_shape=(2, 2, 1))
+    with pytest.raises(ValueError, match="fractional weights"):
+        SpikingLinear([[0.7]], input_shape=(1, 1, 1))
+    with pytest.raises(ValueError, match=r"thresholds have shape \(1, 4\), expected \(3, time steps \+ 2\)"):
+        SpikingConv(np.ones((1, 1, 1, 3)), np.ones((1, 4)), input_shape=(2, 2, 1))
+    with pytest.raises(ValueError, match="thresholds are fractional or fall with the count"):
+        SpikingConv(np.ones((1, 1, 1, 1)), [[0, 1, 0.5, 3]], input_shape=(2, 2, 1))
+    with pytest.raises(ValueError, match="thresholds are fractional or fall with the count"):
+        SpikingConv(np.ones((1, 1, 1, 1)), [[0, 3, 2, 4]], input_shape=(2, 2, 1))
     with pytest.raises(ValueError, match="expected at most 32768 of each"):
         SpikingConv(np.ones((1, 1, 1, 1)), np.ones((1, 4)), input_shape=(200, 200, 1))

@@ -14,6 +14,7 @@ from LeNet.command_line import InputError
 from LeNet.network import PIXEL_LEVELS
 from LeNet.output_folder import OutputFolder
 from LeNet.paths import MNIST, network_name, shown
+from LeNet.weight_grid import round_to_grid
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -162,6 +163,8 @@ def load_npz(path, network, k):
     for key, weight in weights.items():
         if not np.all(np.isfinite(weight)):
             raise InputError(f"{shown(path)}: {key} has NaN or infinite values, expected finite ones")
+        if key.endswith("/W") and not np.all(np.isfinite(round_to_grid(weight))):
+            raise InputError(f"{shown(path)}: {key} has weights that float32 cannot hold on the weight grid")
         if key.endswith("moving_var") and np.any(weight < 0):
             raise InputError(f"{shown(path)}: {key} is {weight.min():g} at its lowest, expected 0 or above")
     return weights

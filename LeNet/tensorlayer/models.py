@@ -23,7 +23,7 @@ def build(network, k, dtype="float32"):
     image = keras.Input(network.input_shape, dtype=dtype)
     x = image
     for block in network.blocks:
-        convolution = FullWindowConv2D if block.output_shape[:2] == (1, 1) else Conv2D
+        convolution = FullWindowConv2D if block.kernel_size == block.input_shape[:2] else Conv2D
         x = convolution(
             block.filters,
             block.kernel_size,
