@@ -10,7 +10,8 @@ import sys
 
 from LeNet import command_line
 from LeNet.network import FULL_PRECISION
-from LeNet.paths import NPZ_NAME, ROOT, checkpoint_folder, network_name, published_weights, shown
+from LeNet.output_folder import OutputFolder, settle
+from LeNet.paths import HISTORY_NAME, NPZ_NAME, ROOT, checkpoint_folder, network_name, published_weights, shown
 
 LEVELS = (0, 1, 2)
 FIGURES = ("accuracy_speed.py", "sparsity.py", "sops.py")
@@ -38,9 +39,12 @@ def train(k):
     """Trains a network to the end, from where an earlier run was interrupted, and publishes its weights."""
     script = ["LeNet/FP32_LeNet_MNIST.py"] if k == FULL_PRECISION else ["LeNet/Quant_LeNet_MNIST.py", "--k", k]
     folder = checkpoint_folder(k)
+    settle(folder)
     python(*script, "--mode", "training", "--resume", (folder / NPZ_NAME).exists())
-    shutil.copyfile(folder / NPZ_NAME, published_weights(k))
-    shutil.copyfile(folder / "training.csv", published_weights(k).with_suffix(".csv"))
+    published = published_weights(k)
+    with OutputFolder(published.parent) as output, output.replacing() as staging:
+        shutil.copyfile(folder / NPZ_NAME, staging / published.name)
+        shutil.copyfile(folder / HISTORY_NAME, staging / published.with_suffix(".csv").name)
     python(*script, "--mode", "inference")
 
 

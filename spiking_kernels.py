@@ -1,8 +1,8 @@
 """The Numba kernels under spiking_utils.py: integers only, spike by spike.
 
-An event is one int32, position << 16 | channel << 1 | (1 for a negative spike); the events of a time step are
-sorted by position. `channel << 1 | negative` is also the row of the weight table that the spike adds: the
-table holds the kernel of every input channel twice, as it is and negated.
+The events of a time step (see spike_trains) are sorted by position. `channel << 1 | negative` of an event is also the
+row of the weight table that the spike adds: the table holds the kernel of every input channel twice, as it is and
+negated.
 
 A spike reaches the windows of a few output rows. Within a row they are neighbours, and so are the weights that
 they get, because spiking_utils stores them in that order. Such a run is (first window, offset into the row of
@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, uintp
 
-POSITION_SHIFT = 16
-ROW_MASK = (1 << POSITION_SHIFT) - 1
+from spike_trains import POSITION_SHIFT, ROW_MASK
+
 NEVER, ALWAYS = 2**31 - 1, -(2**31)  # thresholds above and below every potential
 
 compiled = njit(nogil=True, cache=True)

@@ -14,65 +14,9 @@ import spiking_kernels as kernels
 from LeNet.command_line import InputError
 from LeNet.network import BN_EPSILON, PIXEL_LEVELS, ROUNDING_OFFSET, window_count
 from LeNet.weight_grid import INT16_MAX, to_grid
+from spike_trains import SpikeTrain, check_event_range
 
 INT32_MAX = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class SpikeTrain:
-    """The spikes of a layer for some images, as events in order of image, time step, position and channel.
-
-    An event is position << 16 | channel << 1 | (1 for a negative spike), where position = row * width + column.
-    """
-
-    events: np.ndarray  # int32 (spikes,)
-    steps: np.ndarray  # int64 (images, time steps + 1); events[steps[i, t]:steps[i, t + 1]]: image i in step t
-    shape: tuple[int, int, int]  # (h, w, channels)
-    peak_count: int  # the largest net spike count that a neuron has after any time step
-
-    @classmethod
-    def from_dense(cls, spikes):
-        """From an array of -1, 0 and +1, (images, time steps, h, w, channels)."""
-        spikes = np.asarray(spikes)
-        images, time_steps, height, width, channels = spikes.shape
-        _check_event_range(height * width, channels)
-        counts = np.cumsum(spikes, axis=1, dtype=np.int64)
-        if not np.isin(spikes, (-1, 0, 1)).all() or counts.min(initial=0) < 0:
-            raise ValueError("spikes must be -1, 0 or +1, and no net count negative")
-        flat = spikes.reshape(images * time_steps, height * width, channels)
-        step, position, channel = np.nonzero(flat)
-        negative = flat[step, position, channel] < 0
-        events = (position << kernels.POSITION_SHIFT | channel << 1 | negative).astype(np.int32)
-        ends = np.searchsorted(step, np.arange(images * time_steps + 1))
-        starts = np.arange(images)[:, None] * time_steps + np.arange(time_steps + 1)
-        return cls(events, ends[starts].astype(np.int64), (height, width, channels), int(counts.max(initial=0)))
-
-    @property
-    def time_steps(self):
-        return self.steps.shape[1] - 1
-
-    def to_dense(self):
-        """An int8 array of -1, 0 and +1, (images, time steps, h, w, channels)."""
-        height, width, channels = self.shape
-        dense = np.zeros((len(self.steps) * self.time_steps, height * width, channels), np.int8)
-        step = np.repeat(np.arange(len(dense)), np.diff(self.steps).ravel())
-        position, channel, sign = self._decoded()
-        dense[step, position, channel] = sign
-        return dense.reshape(-1, self.time_steps, *self.shape)
-
-    def counts(self):
-        """Net spike counts after the last time step, int64 (images, h, w, channels)."""
-        height, width, channels = self.shape
-        counts = np.zeros((len(self.steps), height * width, channels), np.int64)
-        image = np.repeat(np.arange(len(counts)), self.steps[:, -1] - self.steps[:, 0])
-        position, channel, sign = self._decoded()
-        np.add.at(counts, (image, position, channel), sign)
-        return counts.reshape(-1, *self.shape)
-
-    def _decoded(self):
-        position = self.events >> kernels.POSITION_SHIFT
-        channel = (self.events & kernels.ROW_MASK) >> 1
-        return position, channel, 1 - 2 * (self.events & 1)
 
 
 @dataclass(frozen=True)
@@ -122,7 +66,7 @@ class SpikingConv:
         self.time_steps = self.thresholds.shape[1] - 2
         self._synapses = synapses(kernel, self.input_shape, stride)
         self._largest_weight_sum = _largest_weight_sum(kernel)
-        _check_event_range(height * width, self.filters)
+        check_event_range(height * width, self.filters)
 
     def forward(self, train):
         """The output SpikeTrain, and statistics of the input: int64 (time steps, 3), summed over the images.
@@ -293,7 +237,7 @@ def synapses(kernel, input_shape, stride):
         raise ValueError(
             f"kernel has fractional weights or weights beyond {INT16_MAX}, expected integers of the grid"
         )
-    _check_event_range(height * width, channels)
+    check_event_range(height * width, channels)
     rows = window_count(height, kernel_height, stride)
     columns = window_count(width, kernel_width, stride)
     # of the same phase, a column further left in the kernel belongs to the window further right
@@ -349,8 +293,3 @@ def _check_input(train, input_shape, time_steps):
     found = (train.shape, train.time_steps)
     if found != (input_shape, time_steps):
         raise ValueError(f"spike train has (shape, time steps) {found}, expected {(input_shape, time_steps)}")
-
-
-def _check_event_range(positions, channels):
-    if positions > 2**15 or channels > 2**15:
-        raise ValueError(f"{positions} positions and {channels} channels, expected at most {2**15} of each")

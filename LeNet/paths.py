@@ -7,7 +7,9 @@ from LeNet.network import FULL_PRECISION
 
 ROOT = Path(__file__).resolve().parents[1]
 MNIST = ROOT / "data" / "mnist"
-NPZ_NAME = "model_MNIST.npz"  # what training writes into its checkpoint folder
+# what training writes into its checkpoint folder, beside the checkpoint itself
+NPZ_NAME = "model_MNIST.npz"
+HISTORY_NAME = "training.csv"
 
 
 def network_name(k):

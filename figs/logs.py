@@ -18,13 +18,14 @@ import numpy as np
 
 from LeNet.command_line import InputError
 from LeNet.output_folder import settle
-from LeNet.paths import shown
+from LeNet.paths import network_name, shown
 
 RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
 FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
 FOREIGN_SIZES = {"batch_size": 200, "time_steps": 20}  # of logs without a run.json
 LARGEST_LOG = 64 << 20  # bytes
+LARGEST_NUMBER = 10**12  # of spikes or operations in a batch: sums over all batches stay far inside int64
 INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?")
 
 
@@ -42,7 +43,12 @@ class Logs:
 
     @property
     def name(self):
-        return f"k={self.run['k']}" if "k" in self.run else self.folder.resolve().name
+        """For legends and tables; the folder's own name where k alone does not tell it from others."""
+        folder = self.folder.resolve().name
+        if "k" not in self.run:
+            return folder
+        level = f"k={self.run['k']}"
+        return level if folder == network_name(self.run["k"]) else f"{level} ({folder})"
 
     @property
     def accuracy(self):
@@ -135,6 +141,11 @@ def read_logs(folder):
             raise InputError(
                 f"{shown(folder / name)}: has {len(log)} batches, expected the {len(right)} of {accuracy.name}"
             )
+    spike_num, spike_collect, sop_num = spikes
+    _check_range(accuracy, right, 0, sizes["batch_size"])
+    _check_range(folder / SPIKE_LOGS[0], spike_num, 0, LARGEST_NUMBER)
+    _check_range(folder / SPIKE_LOGS[1], spike_collect, -spike_num, spike_num)
+    _check_range(folder / SPIKE_LOGS[2], sop_num, 0, LARGEST_NUMBER)
     return Logs(folder, run, images, *(log.sum(axis=0) for log in [right, *spikes]))
 
 
@@ -145,7 +156,9 @@ def read_accuracy(folder):
     run = _read_run(folder / RUN)
     if not run:
         raise InputError(f"{shown(folder / RUN)}: not found, expected the sizes of the run")
-    return 100 * _read_log(folder / ACCURACY, run).sum() / run["images"]
+    right = _read_log(folder / ACCURACY, run)
+    _check_range(folder / ACCURACY, right, 0, run["batch_size"])
+    return 100 * right.sum() / run["images"]
 
 
 def _read_run(path):
@@ -182,6 +195,13 @@ def _read_log(path, sizes):
     if not fits:
         raise InputError(f"{shown(path)}: has {len(numbers)} lines, expected {expected}")
     return np.array(numbers, np.int64).reshape(-1, time_steps)
+
+
+def _check_range(path, log, lowest, highest):
+    lowest, highest = np.broadcast_to(lowest, log.shape), np.broadcast_to(highest, log.shape)
+    for place in np.argwhere((log < lowest) | (log > highest))[:1]:
+        line, place = np.ravel_multi_index(place, log.shape) + 1, tuple(place)
+        raise InputError(f"{shown(path)}: line {line} is {log[place]}, expected {lowest[place]} to {highest[place]}")
 
 
 def _content(path):

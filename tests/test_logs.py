@@ -61,7 +61,7 @@ def test_files_hold_sums_over_blocks_cumulative_over_time_steps(folder):
 
 def test_reading_gives_what_was_written(folder):
     log = logs.read_logs(folder)
-    assert (log.folder, log.images, log.name) == (folder, 5, "k=1")
+    assert (log.folder, log.images, log.name) == (folder, 5, "k=1 (logs)")
     assert_array_equal(log.right, [1, 4, 4])
     assert_array_equal(log.spike_num, [24, 37, 41])
     assert_array_equal(log.spike_collect, [20, 21, 23])
@@ -144,6 +144,7 @@ def test_snn_accuracy_txt_does_not_stand_in_beside_a_run_json(folder):
     [("1428335.0", 1428335), ("142830", 142830), ("142830.0", 142830), ("0.0", 0), ("-20", -20), ("100.0", 100)],
 )
 def test_numbers_of_foreign_logs(foreign_folder, text, number, end):
+    write_lines(foreign_folder / "spike_num.txt", [2_000_000] * 40, end)
     write_lines(foreign_folder / "spike_collect.txt", [text] * 20 + ["0"] * 20, end)
     assert_array_equal(logs.read_logs(foreign_folder).spike_collect, [number] * 20)
 

@@ -15,10 +15,9 @@ import pytest
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, command_line, experiment, paths
 from LeNet.network import FULL_PRECISION, LENET
 from LeNet.output_folder import COMPLETE, OutputFolder
-from LeNet.paths import NPZ_NAME
+from LeNet.paths import HISTORY_NAME, NPZ_NAME
 from LeNet.tensorlayer import files
 from LeNet.tensorlayer.iterate import ShuffledBatches
-from LeNet.tensorlayer.utils import HISTORY_NAME
 from LeNet.weight_grid import round_to_grid
 from tests.helpers import ROOT, assert_refused, random_weights
 

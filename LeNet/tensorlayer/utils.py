@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from LeNet.command_line import InputError
-from LeNet.paths import NPZ_NAME, shown
+from LeNet.paths import HISTORY_NAME, NPZ_NAME, shown
 from LeNet.tensorlayer import checkpoints, files, models
 from LeNet.tensorlayer.iterate import ShuffledBatches
 from LeNet.weight_grid import round_to_grid
@@ -15,7 +15,6 @@ from LeNet.weight_grid import round_to_grid
 BATCH_SIZE = 200
 LEARNING_RATE = 1e-4
 ADAM_EPSILON = 1e-8
-HISTORY_NAME = "training.csv"
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 STATE_FILES = (*checkpoints.CHECKPOINT_FILES, NPZ_NAME, HISTORY_NAME)
 

@@ -1,0 +1,29 @@
+"""Numbers that no evaluation can have logged are refused."""
+
+import pytest
+
+from figs import logs
+from LeNet.command_line import InputError
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "expected"),
+    [
+        ("accuracy.txt", [3, 7], "line 2 is 7, expected 0 to 5"),
+        ("accuracy.txt", [-1, 3], "line 1 is -1, expected 0 to 5"),
+        ("spike_num.txt", [-4, 9], "line 1 is -4, expected 0 to 1000000000000"),
+        ("spike_collect.txt", [4, 10], "line 2 is 10, expected -9 to 9"),
+        ("sop_num.txt", [8, 10**13], "line 2 is 10000000000000, expected 0 to 1000000000000"),
+    ],
+)
+def test_impossible_number_is_named(tmp_path, name, numbers, expected):
+    """One batch of 5 images and 2 time steps, with 9 spikes at the end."""
+    (tmp_path / "run.json").write_text('{"k": 0, "images": 5, "batch_size": 5, "time_steps": 2}')
+    contents = {"accuracy.txt": [3, 4], "spike_num.txt": [4, 9], "spike_collect.txt": [4, 7], "sop_num.txt": [8, 16]}
+    for file, values in (contents | {name: numbers}).items():
+        (tmp_path / file).write_text("".join(f"{value}\n" for value in values))
+    with pytest.raises(InputError, match=rf"{name}: {expected}$"):
+        logs.read_logs(tmp_path)
+    if name == "accuracy.txt":
+        with pytest.raises(InputError, match=rf"{name}: {expected}$"):
+            logs.read_accuracy(tmp_path)
