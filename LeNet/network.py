@@ -7,6 +7,8 @@ the Keras model, the spiking network, the file checks and the figures.
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 PIXEL_LEVELS = 256  # an input of the network is pixel / 256
 BN_EPSILON = 1e-5  # added to the variance in batch normalisation
 BN_DECAY = 0.9  # of batch normalisation's moving mean and variance
@@ -22,6 +24,26 @@ def window_count(size, kernel, stride):
     if stride < 1:
         raise ValueError(f"stride must be at least 1. Received: stride={stride}")
     return (size - kernel) // stride + 1
+
+
+def fan_out(input_size, kernel_size, stride, filters):
+    """The synapses that a spike drives, for each of its positions: the windows that contain it times the filters.
+
+    Parameters
+    ----------
+    input_size, kernel_size : (h, w)
+    stride, filters : int
+
+    Returns
+    -------
+    int64 array (h, w)
+    """
+    containing = []
+    for size, kernel in zip(input_size, kernel_size, strict=True):
+        position = np.arange(size)[:, None]
+        first = stride * np.arange(window_count(size, kernel, stride))
+        containing.append(np.sum((first <= position) & (position < first + kernel), axis=1))
+    return filters * np.multiply.outer(*containing)
 
 
 @dataclass(frozen=True)
@@ -54,10 +76,14 @@ class ConvBlock:
         return (*self.kernel_size, self.input_shape[2], self.filters)
 
     @property
+    def fan_out(self):
+        """Synapses that a spike into the block drives, by its position; int64 array (h, w)."""
+        return fan_out(self.input_shape[:2], self.kernel_size, self.stride, self.filters)
+
+    @property
     def multiply_accumulates(self):
         """For one image."""
-        height, width, channels = self.kernel_shape[:3]
-        return height * width * channels * self.neurons
+        return int(self.fan_out.sum()) * self.input_shape[2]  # what a spike of every input would drive
 
     @property
     def weight_shapes(self):

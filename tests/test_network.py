@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from LeNet.network import LENET, chain, window_count
@@ -56,6 +57,16 @@ def test_non_square_kernels_and_images():
     assert second.output_shape == (1, 4, 5)
     assert network.weight_shapes["fc/W"] == (1 * 4 * 5, 6)
     assert network.ann_operations == 3 * (3 * 1 * 4 * (1 * 4 * 5) + 20 * 6)
+
+
+@pytest.mark.parametrize("block", [*LENET.blocks, *chain((7, 10, 2), [((2, 3), 2, 4), ((3, 1), 3, 5)], 6).blocks])
+def test_fan_out_is_the_number_of_weights_that_a_spike_meets(block):
+    met = np.zeros(block.input_shape[:2], int)
+    height, width, filters = block.output_shape
+    for row, column in np.ndindex(height, width):
+        top, left = block.stride * row, block.stride * column
+        met[top : top + block.kernel_size[0], left : left + block.kernel_size[1]] += filters
+    np.testing.assert_array_equal(block.fan_out, met)
 
 
 @pytest.mark.parametrize(("size", "kernel", "stride"), [(1, 1, 1), (9, 2, 2), (9, 3, 4), (8, 8, 3), (28, 5, 1)])
