@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 import spiking_kernels as kernels
+from encoding_kernels import encode_images
 from LeNet.command_line import InputError
 from LeNet.network import BN_EPSILON, PIXEL_LEVELS, ROUNDING_OFFSET, window_count
-from LeNet.weight_grid import INT16_MAX, to_grid
+from LeNet.weight_grid import to_grid
 from spike_trains import SpikeTrain, check_event_range
+from spiking_layout import new_neurons, synapses, thresholds_by_count
 
 INT32_MAX = 2**31 - 1
 
@@ -61,9 +63,8 @@ class SpikingConv:
             window_count(size, window, stride) for size, window in zip(input_shape[:2], kernel.shape[:2], strict=True)
         )
         self.output_shape = (height, width, self.filters)
-        self.thresholds = _checked_thresholds(thresholds, self.filters)
-        self.thresholds[:, 0] = kernels.ALWAYS
-        self.time_steps = self.thresholds.shape[1] - 2
+        self.time_steps = np.shape(thresholds)[-1] - 2
+        self._thresholds = thresholds_by_count(thresholds, self.filters)
         self._synapses = synapses(kernel, self.input_shape, stride)
         self._largest_weight_sum = _largest_weight_sum(kernel)
         check_event_range(height * width, self.filters)
@@ -75,8 +76,13 @@ class SpikingConv:
         """
         _check_input(train, self.input_shape, self.time_steps)
         _check_potentials(self._largest_weight_sum, train.peak_count)
-        nothing = np.empty((len(train.steps), 0), np.int32)
-        return self._run(nothing, train.events, train.steps)
+        neurons = self._state()
+        statistics = np.zeros((self.time_steps, 3), np.int64)
+        settings = train.events, train.steps, self._synapses, self._thresholds, neurons
+        output = self._collect(
+            len(train.steps), lambda *progress: kernels.run_block(*settings, *progress, statistics)
+        )
+        return output, statistics
 
     def encode(self, images):
         """The output SpikeTrain for integer images (images, h, w, in), presented at the first step only."""
@@ -84,36 +90,28 @@ class SpikingConv:
             raise ValueError(f"images have shape {images.shape[1:]}, expected {self.input_shape}")
         _check_potentials(self._largest_weight_sum, int(np.abs(images.astype(np.int64)).max(initial=0)))
         flat = images.reshape(len(images), -1).astype(np.int32)
-        no_steps = np.zeros((len(images), self.time_steps + 1), np.int64)
-        train, _ = self._run(flat, np.empty(0, np.int32), no_steps)
-        return train
+        neurons = self._state()
+        active = np.empty((neurons.potential.size, 2), np.int32)
+        settings = flat, self._synapses, self._thresholds, neurons, active
+        return self._collect(len(images), lambda *progress: encode_images(*settings, *progress))
 
-    def _run(self, image_input, events, steps):
-        height, width, _ = self.output_shape
-        neurons = _new_neurons(height * width, self.filters)
-        worst_case = neurons.potential.size * self.time_steps  # spikes of one image
-        spikes = np.empty(worst_case + neurons.potential.size * len(steps), np.int32)
-        spike_steps = np.zeros(steps.shape, np.int64)
-        statistics = np.zeros((self.time_steps, 3), np.int64)
+    def _state(self):
+        height, width, filters = self.output_shape
+        return new_neurons(height * width, filters)
+
+    def _collect(self, images, run):
+        """The SpikeTrain of images from a kernel, which is called again where its spikes did not fit."""
+        capacity = self._state().potential.size  # spikes of an image and time step
+        spikes = np.empty(capacity * (self.time_steps + images), np.int32)
+        spike_steps = np.zeros((images, self.time_steps + 1), np.int64)
         image, peak_count = 0, 0
-        while image < len(steps):
-            image, peak = kernels.run_block(
-                image_input,
-                events,
-                steps,
-                self._synapses,
-                self.thresholds,
-                neurons,
-                image,
-                spikes,
-                spike_steps,
-                statistics,
-            )
+        while image < images:
+            image, peak = run(image, spikes, spike_steps)
             peak_count = max(peak_count, peak)
-            if image < len(steps):
+            if image < images:
                 spikes = np.concatenate([spikes, np.empty_like(spikes)])
-        written = spike_steps[-1, -1] if len(steps) else 0
-        return SpikeTrain(spikes[:written], spike_steps, self.output_shape, peak_count), statistics
+        written = spike_steps[-1, -1] if images else 0
+        return SpikeTrain(spikes[:written], spike_steps, self.output_shape, peak_count)
 
 
 class SpikingLinear:
@@ -138,7 +136,7 @@ class SpikingLinear:
         _check_potentials(self._largest_weight_sum, train.peak_count)
         potentials = np.empty((len(train.steps), train.time_steps, self.neurons), np.int32)
         statistics = np.zeros((train.time_steps, 3), np.int64)
-        neurons = _new_neurons(1, self.neurons)
+        neurons = new_neurons(1, self.neurons)
         kernels.run_classifier(train.events, train.steps, self._synapses, neurons, potentials, statistics)
         return potentials, statistics
 
@@ -225,54 +223,6 @@ def count_thresholds(gamma, beta, mean, variance, unit, k, time_steps):
         high = np.where(enough, middle, high)
         low = np.where(enough, low, middle + 1)
     return high.T.astype(np.int32)
-
-
-def synapses(kernel, input_shape, stride):
-    """The kernel of a convolution in the order in which a spike adds it; see spiking_kernels."""
-    kernel_height, kernel_width, channels, filters = kernel.shape
-    height, width, input_channels = input_shape
-    if input_channels != channels:
-        raise ValueError(f"kernel takes {channels} channels, expected the input's {input_channels}")
-    if np.any(kernel != np.rint(kernel)) or np.any(np.abs(kernel.astype(np.int64)) > INT16_MAX):
-        raise ValueError(
-            f"kernel has fractional weights or weights beyond {INT16_MAX}, expected integers of the grid"
-        )
-    check_event_range(height * width, channels)
-    rows = window_count(height, kernel_height, stride)
-    columns = window_count(width, kernel_width, stride)
-    # of the same phase, a column further left in the kernel belongs to the window further right
-    order = sorted(range(kernel_width), key=lambda column: (column % stride, -column))
-    runs, first_run = [], [0]
-    for y, x in np.ndindex(height, width):
-        reached = [(x - column) // stride for column in order if (x - column) % stride == 0]
-        slots = [slot for slot, column in enumerate(order) if (x - column) % stride == 0]
-        inside = [(window, slot) for window, slot in zip(reached, slots, strict=True) if 0 <= window < columns]
-        for kernel_row in range(kernel_height):
-            row, rest = divmod(y - kernel_row, stride)
-            if rest == 0 and 0 <= row < rows and inside:
-                window, slot = inside[0]
-                offset = (kernel_row * kernel_width + slot) * filters
-                runs.append((row * columns + window, offset, len(inside)))
-        first_run.append(len(runs))
-    by_channel = kernel[:, order].transpose(2, 0, 1, 3).reshape(channels, -1).astype(np.int16)
-    signed = np.ascontiguousarray(np.stack([by_channel, -by_channel], axis=1).reshape(2 * channels, -1))
-    return kernels.Synapses(signed, np.array(first_run, np.int32), np.array(runs, np.int32).reshape(-1, 3))
-
-
-def _checked_thresholds(thresholds, filters):
-    """A contiguous int32 copy: the kernels look up any count up to the time steps, without a check of their own."""
-    thresholds = np.asarray(thresholds)
-    if thresholds.ndim != 2 or len(thresholds) != filters or thresholds.shape[1] < 3:
-        raise ValueError(f"thresholds have shape {thresholds.shape}, expected ({filters}, time steps + 2)")
-    if np.any(thresholds != np.rint(thresholds)) or np.any(np.diff(thresholds[:, 1:].astype(np.int64)) < 0):
-        raise ValueError("thresholds are fractional or fall with the count, expected integers that do not fall")
-    return np.array(thresholds, np.int32, order="C")
-
-
-def _new_neurons(windows, filters):
-    """State for the kernels, which reset it for every image."""
-    arrays = (np.empty((windows, filters), np.int32) for _ in range(4))
-    return kernels.Neurons(*arrays, pending=np.empty(windows, np.bool_))
 
 
 def _largest_weight_sum(kernel):

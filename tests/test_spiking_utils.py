@@ -119,11 +119,14 @@ def test_images_in_any_order_and_batches_of_any_size_give_the_same():
     assert_array_equal(dense, together.trains[2].to_dense()[order])
 
 
-def test_more_spikes_than_expected_are_all_kept():
+@pytest.mark.parametrize("filters", [3, 8, 17])
+def test_more_spikes_than_expected_are_all_kept(filters):
     """Every neuron fires in every step: far more events than the buffer is first made for."""
-    layer = SpikingConv(np.ones((1, 1, 1, 3)), np.zeros((3, 42)), input_shape=(4, 4, 1))
-    train = layer.encode(np.zeros((50, 4, 4, 1), int))
-    assert_array_equal(train.to_dense(), np.ones((50, 40, 4, 4, 3)))
+    layer = SpikingConv(np.ones((1, 1, 1, filters)), np.zeros((filters, 42)), input_shape=(4, 4, 1))
+    expected = np.ones((50, 40, 4, 4, filters))
+    assert_array_equal(layer.encode(np.zeros((50, 4, 4, 1), int)).to_dense(), expected)
+    train, _ = layer.forward(SpikeTrain.from_dense(np.zeros((50, 40, 4, 4, 1), int)))
+    assert_array_equal(train.to_dense(), expected)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
