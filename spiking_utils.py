@@ -156,10 +156,11 @@ class SpikingNetwork:
     ----------
     blocks : list of SpikingConv
     classifier : SpikingLinear
+    time_steps : int
     """
 
     def __init__(self, weights, network, k, time_steps):
-        self.blocks = []
+        self.blocks, self.time_steps = [], time_steps
         for index, block in enumerate(network.blocks):
             kernel, exponent = to_grid(weights[f"conv{block.name}/W"])
             gamma, beta, mean, variance = (

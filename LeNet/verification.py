@@ -1,6 +1,6 @@
 """Losslessness, neuron by neuron: the spiking network against the artificial one as Keras computes it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from tqdm import tqdm
 from LeNet.tensorlayer import files, models
 from spiking_utils import SpikingNetwork
 
-FIRST_TIME_STEPS = 32  # tried for a batch; doubled until it is quiescent
+FIRST_TIME_STEPS = 32  # doubled until a batch is quiescent
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Comparison:
     images: int = 0
     equal_predictions: int = 0
     time_steps: int = 0  # after which nothing fired in any image
-    first_difference: str | None = field(default=None)
+    first_difference: str | None = None
 
     @property
     def lossless(self):
@@ -36,20 +36,29 @@ def compare(weights, network, k, pixels, batch_size):
     ----------
     weights : dict, as load_npz gives it, on the weight grid
     network, k : what the weights are for
-    pixels : uint8 array (images, h, w, c)
+    pixels : integer array (images, h, w, c)
     batch_size : int
+
+    Returns
+    -------
+    Comparison
     """
     exact, single = (_activations(weights, network, k, dtype) for dtype in ("float64", "float32"))
+    spiking = SpikingNetwork(weights, network, k, FIRST_TIME_STEPS)
     result = Comparison(*np.zeros((3, len(network.blocks)), np.int64))
     for start in tqdm(range(0, len(pixels), batch_size), unit="batch", disable=None, leave=False):
         batch = pixels[start : start + batch_size]
-        activity, time_steps = _run_until_quiescent(weights, network, k, batch)
+        activity = spiking.run(batch)
+        while not activity.quiescent().all():
+            spiking = SpikingNetwork(weights, network, k, 2 * spiking.time_steps)
+            activity = spiking.run(batch)
+        spikes = activity.statistics[:, :, 0].sum(axis=0)
         counts = [train.counts() for train in activity.trains]
         expected = exact(batch)
         _compare_counts(result, counts, expected, single(batch), start)
         result.equal_predictions += np.sum(activity.predictions()[:, -1] == expected[-1].argmax(axis=1))
         result.images += len(batch)
-        result.time_steps = max(result.time_steps, time_steps)
+        result.time_steps = max(result.time_steps, int(np.flatnonzero(spikes).max(initial=-1)) + 1)
     return result
 
 
@@ -60,17 +69,6 @@ def _activations(weights, network, k, dtype):
     outputs = [2**k * model.get_layer(f"quantizer{block.name}").output for block in network.blocks]
     several = keras.Model(model.input, [*outputs, model.output])
     return lambda pixels: several.predict(files.scaled(pixels).astype(dtype), verbose=0)
-
-
-def _run_until_quiescent(weights, network, k, pixels):
-    """The activity of the spiking network, and the time steps until nothing fires in any image."""
-    time_steps = FIRST_TIME_STEPS
-    while True:
-        activity = SpikingNetwork(weights, network, k, time_steps).run(pixels)
-        if activity.quiescent().all():
-            spikes = activity.statistics[:, :, 0].sum(axis=0)
-            return activity, int(np.flatnonzero(spikes).max(initial=-1)) + 1
-        time_steps *= 2
 
 
 def _compare_counts(result, counts, expected, expected_float32, first_image):

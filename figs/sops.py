@@ -3,8 +3,9 @@
 python sops.py                                 figs/k0, k1 and k2
 python sops.py --logs k0 k1 --output .         these folders
 
-The energy is an estimate: 0.9 pJ an addition (a synaptic operation), 4.6 pJ a multiply-accumulate of the
-artificial network, both in 32-bit floating point at 45 nm. Horowitz, "Computing's Energy Problem", ISSCC 2014.
+Neither counts the encoding of the image into block 1, which both networks have in common. The energy is an
+estimate: 0.9 pJ an addition (a synaptic operation), 4.6 pJ a multiply-accumulate of the artificial network, both in
+32-bit floating point at 45 nm. Horowitz, "Computing's Energy Problem", ISSCC 2014.
 """
 
 import sys

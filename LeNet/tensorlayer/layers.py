@@ -17,8 +17,8 @@ class MedianQuantizer(keras.layers.Layer):
     identity (straight-through estimator). Zou et al., "A Novel Conversion Method for Spiking Neural
     Network using Median Quantization", ISCAS 2020.
 
-    >>> MedianQuantizer(k=1)(np.array([0.2, 0.25, 1.3]))
-    [0.0, 0.5, 1.5]
+    >>> MedianQuantizer(k=1)(np.array([0.2, 0.25, 1.3])).numpy()
+    array([0. , 0.5, 1.5], dtype=float32)
 
     Parameters
     ----------
