@@ -3,19 +3,19 @@
 python Spiking_LeNet_MNIST.py --k 0                       all 10,000 images, 20 time steps
 python Spiking_LeNet_MNIST.py --k 2 --time_steps 60       longer
 python Spiking_LeNet_MNIST.py --k 0 --verify              compares every neuron with the artificial network
+python Spiking_LeNet_MNIST.py --k 0 --noise_ratio 0.5     noisy pixels
 """
 
 import os
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from LeNet import command_line
-from LeNet.network import HIGHEST_LEVEL, LENET
-from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, existing_published_weights, log_folder, shown
+from LeNet.network import HIGHEST_LEVEL, HIGHEST_NOISE_RATIO, LENET
+from LeNet.paths import MNIST, default_weights, log_folder, shown
 
 
 def parse_arguments():
@@ -30,10 +30,19 @@ def parse_arguments():
         type=Path,
         help="npz file (default: the checkpoint's if there is one, else the published)",
     )
-    add("--logs", type=Path, help="folder of the logs (default: figs/k<K>)")
+    add("--logs", type=Path, help="folder of the logs (default: figs/k<K>, with noise figs/k<K>-noise<R>)")
     add("--data", type=Path, default=MNIST, shown_default="data/mnist", help="folder of the MNIST files")
     add("--limit", type=positive, help="only the first N test images (default: all)")
     add("--threads", type=positive, default=os.cpu_count(), help="batches simulated at a time")
+    add(
+        "--noise_ratio",
+        type=command_line.number_from(0, HIGHEST_NOISE_RATIO),
+        default=0.0,
+        shown_default="0",
+        metavar="R",
+        help="scale pixels by 1 + R * (z - 1/2), z uniform in [0, 1), and round them to whole numbers from 0 on",
+    )
+    add("--seed", type=command_line.integer_from(0, 2**32 - 1), default=0, help="fixes the noise")
     add(
         "--verify",
         action="store_true",
@@ -47,36 +56,28 @@ def main():
     weights_path = args.weights or default_weights(args.k)
 
     from figs import logs
+    from LeNet.evaluation import evaluate, load_weights, noisy
     from LeNet.output_folder import OutputFolder
     from LeNet.tensorlayer import files
-    from LeNet.weight_grid import on_grid
     from spiking_utils import SpikingNetwork
 
-    weights = files.load_npz(weights_path, LENET, args.k)
+    weights = load_weights(weights_path, args.k)
     pixels, labels = files.load_mnist_split("t10k", args.data)
     pixels, labels = pixels[: args.limit], labels[: args.limit]
-    print(f"weights: {shown(weights_path)}")
-    weights, rounding = on_grid(weights)
-    if rounding > 0:
-        print(f"rounded to the weight grid, which changed them by {rounding:.2g} at most")
+    if args.noise_ratio > 0:
+        pixels = noisy(pixels, args.noise_ratio, args.seed)
 
     if args.verify:
         sys.exit(0 if verify(weights, args.k, pixels, args.batch_size) else 1)
 
     network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
-    with OutputFolder(args.logs or log_folder(args.k)) as output:
+    with OutputFolder(args.logs or log_folder(args.k, args.noise_ratio)) as output:
         start = time.perf_counter()
         right, statistics, quiescent = evaluate(network, pixels, labels, args.batch_size, args.threads)
         seconds = time.perf_counter() - start
         run = describe(args, weights_path, right, statistics, quiescent, len(pixels))
         written = logs.write(output, run, right, statistics)
     report(run, seconds, written)
-
-
-def default_weights(k):
-    """The npz file of the checkpoint if there is one, else the published one."""
-    checkpoint = checkpoint_folder(k) / NPZ_NAME
-    return checkpoint if checkpoint.exists() else existing_published_weights(k)
 
 
 def verify(weights, k, pixels, batch_size):
@@ -91,33 +92,6 @@ def verify(weights, k, pixels, batch_size):
     return comparison.lossless
 
 
-def evaluate(network, pixels, labels, batch_size, threads):
-    """Runs the spiking network over all images, batches in parallel.
-
-    Returns
-    -------
-    right : int array (batches, time steps), images predicted right after each step
-    statistics : int64 array (batches, blocks, time steps, 3)
-        Spikes, negative spikes and synaptic operations in each step.
-    quiescent : int, images in which nothing fired in the last step
-    """
-    import numpy as np
-    from tqdm import tqdm
-
-    def run_batch(start):
-        batch = slice(start, start + batch_size)
-        activity = network.run(pixels[batch])
-        right = activity.predictions() == labels[batch, None]
-        return right.sum(axis=0), activity.statistics, activity.quiescent().sum()
-
-    starts = range(0, len(pixels), batch_size)
-    with ThreadPoolExecutor(threads) as pool:
-        # disable=None: no bar where nobody watches
-        results = list(tqdm(pool.map(run_batch, starts), total=len(starts), unit="batch", disable=None, leave=False))
-    right, statistics, quiescent = zip(*results, strict=True)
-    return np.stack(right), np.stack(statistics), int(sum(quiescent))
-
-
 def describe(args, weights_path, right, statistics, quiescent, images):
     """What run.json holds: the settings and the results, the same on any machine."""
     from figs.logs import time_steps_needed
@@ -126,11 +100,13 @@ def describe(args, weights_path, right, statistics, quiescent, images):
     right = right.sum(axis=0)
     spikes, negative, sops = statistics.sum(axis=(0, 2)).T  # (blocks,) each
     accuracy = int(right[-1]) / images
+    noise = {"noise_ratio": args.noise_ratio, "seed": args.seed} if args.noise_ratio > 0 else {}
     return {
         "k": args.k,
         "time_steps": args.time_steps,
         "batch_size": args.batch_size,
         "images": images,
+        **noise,
         # lossless: when nothing fires any more, the artificial network's activations have been emitted
         "ann_accuracy": accuracy if quiescent == images else None,
         "snn_accuracy": accuracy,

@@ -1,6 +1,7 @@
 """What the command lines of all scripts share: option types, one-line errors, exit statuses, tables."""
 
 import argparse
+import math
 import signal
 import sys
 
@@ -48,6 +49,21 @@ def integer_from(minimum, maximum=None):
         return number
 
     return integer
+
+
+def number_from(minimum, maximum):
+    """Option type: a float from `minimum` to `maximum`."""
+
+    def number(text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not minimum <= value <= maximum:
+            raise argparse.ArgumentTypeError(f"found {text!r}, expected a number from {minimum} to {maximum}")
+        return value
+
+    return number
 
 
 def run(main):

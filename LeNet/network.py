@@ -14,6 +14,7 @@ BN_EPSILON = 1e-5  # added to the variance in batch normalisation
 BN_DECAY = 0.9  # of batch normalisation's moving mean and variance
 ROUNDING_OFFSET = 1e-5  # inside the floor of the median quantiser Q
 HIGHEST_LEVEL = 16  # of quantisation: beyond it float32 activations cannot tell multiples of 1 / 2^k apart
+HIGHEST_NOISE_RATIO = 100  # of multiplicative noise: pixels stay below 2^14, far inside int32 and float32's integers
 FULL_PRECISION = -1  # stands for the level k of a network without quantiser, in files
 
 

@@ -33,8 +33,19 @@ def existing_published_weights(k):
     return path
 
 
-def log_folder(k):
-    return ROOT / "figs" / network_name(k)
+def default_weights(k):
+    """The npz file of the checkpoint if there is one, else the published one."""
+    checkpoint = checkpoint_folder(k) / NPZ_NAME
+    return checkpoint if checkpoint.exists() else existing_published_weights(k)
+
+
+def log_folder(k, noise_ratio=0):
+    return ROOT / "figs" / (network_name(k) + (f"-noise{short(noise_ratio)}" if noise_ratio > 0 else ""))
+
+
+def short(number):
+    """A float in as few digits as tell it from all others: 0.5, 1, 1e-05."""
+    return repr(float(number)).removesuffix(".0")
 
 
 def shown(path):

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from LeNet.command_line import InputError
+from LeNet.network import HIGHEST_NOISE_RATIO
 from LeNet.output_folder import settle
-from LeNet.paths import network_name, shown
+from LeNet.paths import log_folder, short, shown
 
 RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
@@ -47,8 +48,9 @@ class Logs:
         folder = self.folder.resolve().name
         if "k" not in self.run:
             return folder
-        level = f"k={self.run['k']}"
-        return level if folder == network_name(self.run["k"]) else f"{level} ({folder})"
+        k, noise_ratio = self.run["k"], self.run.get("noise_ratio", 0)
+        name = f"k={k}" + (f", noise {short(noise_ratio)}" if noise_ratio > 0 else "")
+        return name if folder == log_folder(k, noise_ratio).name else f"{name} ({folder})"
 
     @property
     def accuracy(self):
@@ -169,10 +171,14 @@ def _read_run(path):
         run = json.loads(content)
         positive = ("images", "batch_size", "time_steps")
         valid = all(type(run[name]) is int and run[name] >= 1 for name in positive) and type(run["k"]) is int
+        valid = valid and 0 <= run.get("noise_ratio", 0) <= HIGHEST_NOISE_RATIO
     except (ValueError, KeyError, TypeError, RecursionError):
         valid = False
     if not valid:
-        raise InputError(f"{shown(path)}: damaged, expected JSON with integers k, images, batch_size, time_steps")
+        raise InputError(
+            f"{shown(path)}: damaged, expected JSON with integers k, images, batch_size, time_steps, "
+            f"and where there is a noise_ratio, a number from 0 to {HIGHEST_NOISE_RATIO}"
+        )
     return run
 
 

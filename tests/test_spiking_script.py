@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from figs.logs import read_logs
-from LeNet import Spiking_LeNet_MNIST
+from LeNet import paths
 from LeNet.network import LENET
 from LeNet.tensorlayer.files import save_npz
 from tests import reference
@@ -214,14 +214,16 @@ def test_help_answers_before_numba_is_imported(tmp_path, monkeypatch):
         "--data",
         "--limit",
         "--threads",
+        "--noise_ratio",
+        "--seed",
         "--verify",
     ):
         assert option in process.stdout
 
 
 def test_default_weights_are_the_checkpoint_else_the_published(tmp_path, monkeypatch):
-    monkeypatch.setattr(Spiking_LeNet_MNIST, "checkpoint_folder", lambda k: tmp_path / f"k{k}")
-    assert Spiking_LeNet_MNIST.default_weights(0) == ROOT / "LeNet/pretrained/k0.npz"
+    monkeypatch.setattr(paths, "checkpoint_folder", lambda k: tmp_path / f"k{k}")
+    assert paths.default_weights(0) == ROOT / "LeNet/pretrained/k0.npz"
     (tmp_path / "k0").mkdir()
     (tmp_path / "k0/model_MNIST.npz").touch()
-    assert Spiking_LeNet_MNIST.default_weights(0) == tmp_path / "k0/model_MNIST.npz"
+    assert paths.default_weights(0) == tmp_path / "k0/model_MNIST.npz"
