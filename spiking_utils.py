@@ -56,7 +56,7 @@ class SpikingConv:
     """
 
     def __init__(self, kernel, thresholds, input_shape, stride=1):
-        kernel = np.asarray(kernel)
+        self.kernel = kernel = np.asarray(kernel)
         self.filters = kernel.shape[3]
         self.input_shape = tuple(input_shape)
         height, width = (
@@ -95,6 +95,11 @@ class SpikingConv:
         settings = flat, self._synapses, self._thresholds, neurons, active
         return self._collect(len(images), lambda *progress: encode_images(*settings, *progress))
 
+    @property
+    def thresholds(self):
+        """int32 (out, time steps + 2), those given; column 0, which is not used, holds the lowest int32."""
+        return self._thresholds[:, : self.filters].T
+
     def _state(self):
         height, width, filters = self.output_shape
         return new_neurons(height * width, filters)
@@ -124,8 +129,9 @@ class SpikingLinear:
     """
 
     def __init__(self, weights, input_shape):
+        self.weights = np.asarray(weights)
         self.input_shape = tuple(input_shape)
-        kernel = np.asarray(weights).reshape(*input_shape, -1)
+        kernel = self.weights.reshape(*input_shape, -1)
         self.neurons = kernel.shape[3]
         self._synapses = synapses(kernel, self.input_shape, stride=1)
         self._largest_weight_sum = _largest_weight_sum(kernel)
@@ -156,11 +162,13 @@ class SpikingNetwork:
     ----------
     blocks : list of SpikingConv
     classifier : SpikingLinear
+    exponents : list of int
+        The f of each block's weights w / 2^f, and of the classifier's.
     time_steps : int
     """
 
     def __init__(self, weights, network, k, time_steps):
-        self.blocks, self.time_steps = [], time_steps
+        self.blocks, self.exponents, self.time_steps = [], [], time_steps
         for index, block in enumerate(network.blocks):
             kernel, exponent = to_grid(weights[f"conv{block.name}/W"])
             gamma, beta, mean, variance = (
@@ -173,7 +181,9 @@ class SpikingNetwork:
             thresholds = count_thresholds(gamma * sign, beta, mean * sign, variance, unit, k, time_steps)
             kernel = kernel * sign.astype(np.int16)
             self.blocks.append(SpikingConv(kernel, thresholds, block.input_shape, block.stride))
-        kernel, _ = to_grid(weights["fc/W"])
+            self.exponents.append(exponent)
+        kernel, exponent = to_grid(weights["fc/W"])
+        self.exponents.append(exponent)
         self.classifier = SpikingLinear(kernel, network.blocks[-1].output_shape)
 
     def run(self, images):

@@ -4,6 +4,7 @@ python Spiking_LeNet_MNIST.py --k 0                       all 10,000 images, 20 
 python Spiking_LeNet_MNIST.py --k 2 --time_steps 60       longer
 python Spiking_LeNet_MNIST.py --k 0 --verify              compares every neuron with the artificial network
 python Spiking_LeNet_MNIST.py --k 0 --noise_ratio 0.5     noisy pixels
+python Spiking_LeNet_MNIST.py --k 0 --export k0_int.npz   the network as integers, for hardware
 """
 
 import os
@@ -43,12 +44,22 @@ def parse_arguments():
         help="scale pixels by 1 + R * (z - 1/2), z uniform in [0, 1), and round them to whole numbers from 0 on",
     )
     add("--seed", type=command_line.integer_from(0, 2**32 - 1), default=0, help="fixes the noise")
-    add(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--verify",
         action="store_true",
         help="compare every neuron, once quiescent, with Keras's artificial network; writes no logs",
     )
-    return parser.parse_args()
+    instead.add_argument(
+        "--export",
+        type=Path,
+        metavar="FILE.npz",
+        help="write the network as integers, with thresholds for --time_steps, and evaluate nothing",
+    )
+    args = parser.parse_args()
+    if args.export and args.export.is_dir():
+        parser.error(f"argument --export: {args.export} is a folder, expected the name of a file")
+    return args
 
 
 def main():
@@ -62,6 +73,9 @@ def main():
     from spiking_utils import SpikingNetwork
 
     weights = load_weights(weights_path, args.k)
+    if args.export:
+        export(weights, args)
+        return
     pixels, labels = files.load_mnist_split("t10k", args.data)
     pixels, labels = pixels[: args.limit], labels[: args.limit]
     if args.noise_ratio > 0:
@@ -78,6 +92,20 @@ def main():
         run = describe(args, weights_path, right, statistics, quiescent, len(pixels))
         written = logs.write(output, run, right, statistics)
     report(run, seconds, written)
+
+
+def export(weights, args):
+    """Writes the spiking network as a file of integers and prints what is in it."""
+    from LeNet import export
+    from LeNet.output_folder import OutputFolder
+    from spiking_utils import SpikingNetwork
+
+    network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
+    arrays = export.integer_arrays(network, LENET, args.k)
+    with OutputFolder(args.export.parent) as output, output.replacing() as staging:
+        export.write(arrays, staging / args.export.name)
+    export.report(arrays)
+    print(f"written    {shown(args.export)}")
 
 
 def verify(weights, k, pixels, batch_size):
