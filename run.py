@@ -15,6 +15,7 @@ from LeNet.paths import HISTORY_NAME, NPZ_NAME, ROOT, checkpoint_folder, network
 
 LEVELS = (0, 1, 2)
 FIGURES = ("accuracy_speed.py", "sparsity.py", "sops.py")
+PICTURED_LEVEL = 0  # whose network figs/raster.py shows in README_MNIST.md
 
 
 def main():
@@ -32,6 +33,7 @@ def main():
             print(f"\n{network_name(k)}: skipped, its weights are not published yet", flush=True)
     for figure in FIGURES:
         python(f"figs/{figure}")
+    python("figs/raster.py", "--k", PICTURED_LEVEL, "--weights", published_weights(PICTURED_LEVEL))
     python("figs/results.py")
 
 

@@ -33,9 +33,7 @@ def parse_arguments(docstring, draws=True):
         help="log folders (default: those of figs/k0, k1, k2 that exist)",
     )
     if draws:
-        parser.add_argument(
-            "--output", type=Path, default=ROOT / "figs", shown_default="figs", help="folder of the figure"
-        )
+        add_output(parser)
     args = parser.parse_args()
     folders = args.logs or [log_folder(k) for k in PUBLISHED_LEVELS if (log_folder(k) / logs.ACCURACY).exists()]
     if not folders:
@@ -44,8 +42,20 @@ def parse_arguments(docstring, draws=True):
     return args
 
 
+def add_output(parser):
+    """The option --output."""
+    parser.add_argument(
+        "--output", type=Path, default=ROOT / "figs", shown_default="figs", help="folder of the figure"
+    )
+
+
 def new_figure(panels=1, width_ratios=None):
     """A figure across a page, and its axes."""
+    return pyplot().subplots(1, panels, figsize=(WIDTH, 3.6), layout="constrained", width_ratios=width_ratios)
+
+
+def pyplot():
+    """Matplotlib's pyplot in the style of the figures."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -63,7 +73,7 @@ def new_figure(panels=1, width_ratios=None):
         "legend.frameon": False,
         "svg.hashsalt": "figs",  # else every run gives other bytes
     }
-    return plt.subplots(1, panels, figsize=(WIDTH, 3.6), layout="constrained", width_ratios=width_ratios)
+    return plt
 
 
 def label_time_steps(axes):

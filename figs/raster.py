@@ -1,0 +1,208 @@
+"""Draws what happens inside the spiking network when it sees one test image.
+
+python raster.py                                    image 0 through the network of k=0
+python raster.py --k 1 --image 7 --output .         another one
+"""
+
+import math
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from figs import plotting
+from figs.logs import time_steps_needed
+from LeNet import command_line
+from LeNet.network import HIGHEST_LEVEL, LENET
+from LeNet.paths import MNIST, default_weights
+
+# Okabe and Ito's orange and sky blue, bright on the dark maps, and their green
+POSITIVE, NEGATIVE, CHOSEN_CLASS = "#E69F00", "#56B4E9", "#009E73"
+NO_SPIKE, BETWEEN_CHANNELS, EMPTY_FIELD = "#222222", "#666666", "#f0f0f0"
+OTHER_CLASS, QUIET_TEXT = "#999999", "#777777"
+NAMES_WIDTH = 1.35  # inches, of the column with the names of the rows
+NARROWEST_MAP, WIDEST_MAP = 0.7, 1.4  # inches
+
+
+def parse_arguments():
+    parser = command_line.ArgumentParser(__doc__)
+    add = parser.add_argument
+    add("--k", type=command_line.integer_from(0, HIGHEST_LEVEL), default=0, help="quantisation level of the network")
+    add("--image", type=command_line.integer_from(0, 9_999), default=0, metavar="N", help="which test image")
+    add(
+        "--time_steps", type=command_line.integer_from(1, 100), default=20, help="time steps simulated, a column each"
+    )
+    add("--weights", type=Path, help="npz file (default: the checkpoint's if there is one, else the published)")
+    add("--data", type=Path, default=MNIST, shown_default="data/mnist", help="folder of the MNIST files")
+    plotting.add_output(parser)
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    weights_path = args.weights or default_weights(args.k)
+
+    from LeNet.evaluation import load_weights
+    from LeNet.tensorlayer import files
+    from spiking_utils import SpikingNetwork
+
+    weights = load_weights(weights_path, args.k)
+    pixels, labels = files.load_mnist_split("t10k", args.data)
+    network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
+    activity = network.run(pixels[args.image : args.image + 1])
+    spikes = [train.to_dense()[0] for train in activity.trains]  # (time steps, h, w, channels) each
+    potentials = activity.potentials[0] * 2.0 ** -network.exponents[-1]  # (time steps, classes)
+
+    print(f"image      {args.image}, label {labels[args.image]}")
+    report(spikes, potentials)
+    figure = draw(pixels[args.image], labels[args.image], spikes, potentials)
+    figure.suptitle(
+        f"Every spike of the {LENET.neurons:,} neurons, step by step: test image {args.image}, k={args.k}",
+        fontsize=10.5,
+    )
+    plotting.save(figure, "scnn_raster_mnist", args.output)
+
+
+def last_spike_step(spikes):
+    """The last time step in which a block fires, counted from 1; 0 if it never does. Of (time steps, ...)."""
+    fired = spikes.reshape(len(spikes), -1).any(axis=1)
+    return int(np.flatnonzero(fired).max(initial=-1)) + 1
+
+
+def shown_steps(spikes):
+    """How many time steps the figure shows: up to the first in which all is silent for good, if there is one."""
+    return min(max(map(last_spike_step, spikes)) + 1, len(spikes[0]))
+
+
+def report(spikes, potentials):
+    """Prints the numbers of the figure."""
+    print(f"{'':10}{'neurons':>10}{'+ spikes':>10}{'- spikes':>10}{'last in step':>14}")
+    for number, block in enumerate(spikes, start=1):
+        positive, negative, last = (block > 0).sum(), (block < 0).sum(), last_spike_step(block)
+        print(f"{f'block {number}':10}{block[0].size:10,}{positive:10,}{negative:10,}{last or 'none':>14}")
+    print(f"{'potential':10}{''.join(f'class {number}'.rjust(9) for number in range(potentials.shape[1]))}")
+    for step, row in enumerate(potentials[: shown_steps(spikes)], start=1):
+        print(f"{f'step {step}':10}{''.join(f'{potential:9.2f}' for potential in row)}")
+    chosen = potentials.argmax(axis=1)
+    print(f"chosen     class {chosen[-1]}, from step {time_steps_needed(chosen)} on")
+
+
+def feature_maps(spikes):
+    """The spikes of a time step, (h, w, channels), as one map: channels side by side, row by row.
+
+    The grid of channels is the one closest to a square that has no empty place and is no higher than wide.
+    Between channels lies a gap of one neuron, filled with NaN, unless a channel is a single neuron.
+    """
+    height, width, channels = spikes.shape
+    columns = next(n for n in range(math.isqrt(channels - 1) + 1, channels + 1) if channels % n == 0)
+    gap = int(height * width > 1)
+    tiles = np.full((channels, height + gap, width + gap), np.nan)
+    tiles[:, :height, :width] = spikes.transpose(2, 0, 1)
+    rows = tiles.reshape(-1, columns, height + gap, width + gap).transpose(0, 2, 1, 3)
+    grid = rows.reshape(-1, columns * (width + gap))
+    return grid[: len(grid) - gap, : grid.shape[1] - gap]
+
+
+def draw(image, label, spikes, potentials):
+    """The figure: a column for each time step; a row for the image, for each block and for the class potentials.
+
+    Parameters
+    ----------
+    image : uint8 array (h, w, 1)
+    label : int
+    spikes : list of int8 arrays (time steps, h, w, channels), one for each block
+    potentials : float array (time steps, classes)
+    """
+    steps = shown_steps(spikes)
+    maps = [[feature_maps(block[step]) for step in range(steps)] for block in spikes]
+    width = np.clip((plotting.WIDTH - NAMES_WIDTH) / steps, NARROWEST_MAP, WIDEST_MAP)
+    heights = [0.7, *(width * row[0].shape[0] / row[0].shape[1] for row in maps), 1.3]
+    figure, axes = plotting.pyplot().subplots(
+        len(heights),
+        steps,
+        figsize=(max(NAMES_WIDTH + steps * width, plotting.WIDTH), sum(heights) + 1.2),
+        height_ratios=heights,
+        squeeze=False,
+        layout="constrained",
+    )
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
+    for axis in axes[:-1].flat:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    for step, axis in enumerate(axes[0], start=1):
+        axis.set_title(f"step {step}", fontsize=9)
+    draw_image(axes[0], image, label)
+    colours = spike_colours(figure)
+    for number, (row, block, block_maps) in enumerate(zip(axes[1:], spikes, maps), start=1):
+        draw_block(row, f"block {number}", block, block_maps, colours)
+    draw_potentials(axes[-1], potentials[:steps])
+    return figure
+
+
+def spike_colours(figure):
+    """Matplotlib's colour map for spikes, and its legend."""
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    meanings = {"spike +1": POSITIVE, "spike −1": NEGATIVE, "no spike": NO_SPIKE}
+    handles = [Patch(color=colour, label=meaning) for meaning, colour in meanings.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=1.2)
+    return ListedColormap([NEGATIVE, NO_SPIKE, POSITIVE], bad=BETWEEN_CHANNELS)
+
+
+def draw_image(row, image, label):
+    """The image in the first step; nothing comes in afterwards."""
+    name_row(row[0], "image", f"label {label}")
+    row[0].imshow(np.repeat(image, 3, axis=2), interpolation="none")
+    for axis in row[1:]:
+        draw_empty(axis, "no input", image.shape)
+
+
+def draw_block(row, name, spikes, maps, colours):
+    """A block's map in each step, and how much it has fired."""
+    last, positive, negative = last_spike_step(spikes), (spikes > 0).sum(), (spikes < 0).sum()
+    silence = f"silent after step {last}" if last < len(spikes) else f"still firing in step {last}"
+    size = " × ".join(map(str, spikes.shape[1:]))
+    name_row(row[0], f"{name}: {size}", f"+{positive:,}   −{negative:,}\n{silence}")
+    for axis, spike_map in zip(row[:last], maps):
+        axis.imshow(spike_map, cmap=colours, vmin=-1, vmax=1, interpolation="none")
+    for axis in row[last:]:
+        draw_empty(axis, "silent", maps[0].shape)
+
+
+def draw_empty(axis, reason, shape):
+    """A field in the place of an image of the shape."""
+    axis.set(xlim=(0, shape[1]), ylim=(0, shape[0]), aspect="equal", facecolor=EMPTY_FIELD)
+    axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color=QUIET_TEXT, fontsize=8)
+
+
+def draw_potentials(row, potentials):
+    """The class potentials after each step, the chosen class in colour."""
+    chosen = potentials.argmax(axis=1)
+    low, high = min(potentials.min(), 0), max(potentials.max(), 0)
+    margin = 0.05 * (high - low) or 1
+    for axis, values, highest in zip(row, potentials, chosen):
+        bars = axis.barh(range(len(values)), values, height=0.8, color=OTHER_CLASS)
+        bars[highest].set_color(CHOSEN_CLASS)
+        axis.axvline(0, color="#444444", linewidth=0.8)
+        axis.grid(axis="y", visible=False)
+        axis.set(xlim=(low - margin, high + margin), ylim=(len(values) - 0.4, -0.6), yticks=[])
+        axis.tick_params(labelsize=8, length=0)
+    row[0].set_yticks(range(potentials.shape[1]))
+    row[0].get_yticklabels()[chosen[-1]].set(color=CHOSEN_CLASS, weight="bold")
+    details = f"weights × spikes\n\nchosen: {chosen[-1]}\nfrom step {time_steps_needed(chosen)} on"
+    name_row(row[0], "class potentials", details, distance=22)
+
+
+def name_row(axis, name, details, distance=6):
+    """Writes on the left of a row what it shows, `distance` points away."""
+    place = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (-distance, 0), "textcoords": "offset points"}
+    place |= {"ha": "right", "va": "top", "fontsize": 8}
+    axis.annotate(name, weight="bold", **place)
+    axis.annotate(f"\n{details}", **place)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

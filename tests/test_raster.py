@@ -1,0 +1,188 @@
+"""figs/raster.py: the spikes, silent times and potentials that it draws and prints, against the equations."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.image import imread
+from numpy.testing import assert_allclose, assert_array_equal
+
+from figs import raster
+from LeNet.network import LENET
+from LeNet.tensorlayer.files import load_mnist_split, save_npz
+from tests import reference
+from tests.helpers import assert_refused, random_weights, run_script
+from tests.script_helpers import forbid_imports, snapshot
+
+SCRIPT = "figs/raster.py"
+NAME = "scnn_raster_mnist"
+IMAGE = 3
+SPIKES = {"#E69F00": 1, "#56B4E9": -1, "#222222": 0, "#666666": np.nan}  # by colour, as the legend says
+GRIDS = {20: 5, 50: 10, 500: 25}  # channels side by side, by the number of channels
+
+
+@pytest.fixture(scope="module")
+def weights_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "k1.npz"
+    save_npz(random_weights(LENET, seed=2), 1, path)
+    return path
+
+
+@pytest.fixture(scope="module", params=[4, 20])
+def simulation(request):
+    """Time steps, too few to be silent or enough; from the equations each block's spikes and the potentials."""
+    pixels, _ = load_mnist_split("t10k")
+    weights, time_steps = random_weights(LENET, seed=2), request.param
+    trains, potentials = reference.spiking(weights, LENET, 1, time_steps, pixels[IMAGE : IMAGE + 1].astype(float))
+    return time_steps, [train[0] for train in trains], potentials[0]
+
+
+@pytest.fixture(scope="module")
+def drawn(simulation, weights_path, tmp_path_factory):
+    """What the script prints and the folder that it writes, without TensorFlow."""
+    folder = tmp_path_factory.mktemp("drawn")
+    options = ["--k", 1, "--image", IMAGE, "--weights", weights_path, "--time_steps", simulation[0]]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        forbid_imports(monkeypatch, folder / "modules", "tensorflow", "keras")
+        process = run_script(SCRIPT, *options, "--output", folder / "figs", cwd=folder)
+    assert (process.returncode, process.stderr) == (0, "")
+    return process.stdout, folder / "figs"
+
+
+def last_step_with_a_spike(train):
+    return max((step for step, spikes in enumerate(train, start=1) if np.any(spikes != 0)), default=0)
+
+
+def shown_steps(simulation):
+    """Up to the first step in which nothing fires any more."""
+    time_steps, trains, _ = simulation
+    return min(max(map(last_step_with_a_spike, trains)) + 1, time_steps)
+
+
+def map_neuron_by_neuron(spikes):
+    """A channel's map stands at (channel // grid, channel % grid), a neuron's width from its neighbours."""
+    height, width, channels = spikes.shape
+    gap, grid = (1 if height > 1 else 0), GRIDS[channels]
+    shape = (channels // grid * (height + gap) - gap, grid * (width + gap) - gap)
+    expected = np.full(shape, np.nan)
+    for y, x, channel in np.ndindex(spikes.shape):
+        row, column = divmod(channel, grid)
+        expected[row * (height + gap) + y, column * (width + gap) + x] = spikes[y, x, channel]
+    return expected
+
+
+def images_of(svg):
+    """The images inside the SVG file, in the order in which they are drawn: uint8 (height, width, 4) each."""
+    contents = re.findall(r'href="data:image/png;base64,([^"]+)"', svg)
+    return [np.rint(255 * imread(io.BytesIO(base64.b64decode(content)))).astype(int) for content in contents]
+
+
+def test_simulation_shows_what_is_to_be_tested(simulation):
+    time_steps, trains, _ = simulation
+    last = [last_step_with_a_spike(train) for train in trains]
+    assert (max(last) < time_steps) == (time_steps == 20)  # all fall silent, or not all
+    assert len(set(last)) > 1 or time_steps == 4  # not all at once
+    assert all(np.any(train < 0) for train in trains[1:])
+
+
+def test_maps_in_the_figure_are_the_spikes_of_the_equations(simulation, drawn):
+    _, trains, _ = simulation
+    digit, *maps = images_of((drawn[1] / f"{NAME}.svg").read_text())
+    pixels, _ = load_mnist_split("t10k")
+    assert_array_equal(digit[..., :3], np.repeat(pixels[IMAGE], 3, axis=2))
+    for train in trains:
+        for spikes in train[: last_step_with_a_spike(train)]:
+            image = maps.pop(0)
+            found = np.full(image.shape[:2], 9.0)
+            for colour, value in SPIKES.items():
+                rgb = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+                found[np.all(image[..., :3] == rgb, axis=2)] = value
+            assert_array_equal(found, map_neuron_by_neuron(spikes))
+    assert maps == []  # the other fields say that the block is silent
+
+
+def test_figure_says_when_each_block_falls_silent(simulation, drawn):
+    time_steps, trains, _ = simulation
+    svg = (drawn[1] / f"{NAME}.svg").read_text()
+    texts = [text.strip() for text in re.findall(r"<!--(.*?)-->", svg, re.DOTALL)]
+    assert "label 0" in texts  # of test image 3
+    last = [last_step_with_a_spike(train) for train in trains]
+    for number, (train, step) in enumerate(zip(trains, last), start=1):
+        assert f"block {number}: {' × '.join(map(str, train.shape[1:]))}" in texts
+        assert f"+{np.sum(train > 0):,}   −{np.sum(train < 0):,}" in texts
+        silence = f"silent after step {step}" if step < time_steps else f"still firing in step {step}"
+        assert silence in texts
+    shown = shown_steps(simulation)
+    assert texts.count("silent") == sum(shown - step for step in last)
+    assert f"step {shown}" in texts
+    assert f"step {shown + 1}" not in texts
+
+
+def test_table_has_spikes_last_step_and_potentials(simulation, drawn):
+    _, trains, potentials = simulation
+    rows = [line.split() for line in drawn[0].splitlines()]
+    for number, train in enumerate(trains, start=1):
+        counts = [f"{n:,}" for n in (train[0].size, np.sum(train > 0), np.sum(train < 0))]
+        assert ["block", str(number), *counts, str(last_step_with_a_spike(train))] in rows
+    for step, row in enumerate(potentials[: shown_steps(simulation)], start=1):
+        assert ["step", str(step), *(f"{potential:.2f}" for potential in row)] in rows
+    chosen = potentials.argmax(axis=1)
+    since = max(np.flatnonzero(chosen != chosen[-1]), default=-1) + 2
+    assert f"chosen     class {chosen[-1]}, from step {since} on" in drawn[0]
+
+
+def test_bars_are_the_potentials_and_the_chosen_class_has_its_own_colour(simulation):
+    """Of each step that is shown, in the figure's last row."""
+    _, trains, potentials = simulation
+    figure = raster.draw(np.zeros((28, 28, 1), np.uint8), 0, trains, potentials)
+    steps = shown_steps(simulation)
+    axes = figure.axes[-steps:]
+    for axis, expected in zip(axes, potentials, strict=False):
+        assert_allclose([bar.get_width() for bar in axis.patches], expected, rtol=1e-12)
+        green = [to_hex(bar.get_facecolor()) == "#009e73" for bar in axis.patches]
+        assert_array_equal(np.flatnonzero(green), [np.argmax(expected)])
+        assert axis.get_xlim() == axes[0].get_xlim()
+        assert min(axis.get_xlim()) <= potentials[:steps].min()
+        assert max(axis.get_xlim()) >= potentials[:steps].max()
+
+
+def test_network_that_never_fires(tmp_path, run_here):
+    weights = random_weights(LENET, seed=2)
+    for key in weights:
+        if key.endswith("beta"):
+            weights[key] -= 1000
+    save_npz(weights, 0, tmp_path / "k0.npz")
+    process = run_here(raster.main, "--weights", tmp_path / "k0.npz", "--output", tmp_path / "figs")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.count("none") == 5
+    assert "chosen     class 0, from step 1 on" in process.stdout  # the lowest class on a tie
+
+
+@pytest.mark.parametrize("simulation", [4], indirect=True)
+def test_every_run_gives_the_same_bytes(simulation, drawn, weights_path, tmp_path):
+    options = ["--k", 1, "--image", IMAGE, "--weights", weights_path, "--time_steps", simulation[0]]
+    assert run_script(SCRIPT, *options, "--output", tmp_path).returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {f"{NAME}.png", f"{NAME}.svg"}
+    assert snapshot(tmp_path) == snapshot(drawn[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--image", "10000"], "found '10000', expected an integer of at least 0 and at most 9999"),
+        (["--time_steps", "101"], "found '101', expected an integer of at least 1 and at most 100"),
+        (["--k", "-1"], "found '-1', expected an integer of at least 0"),
+    ],
+)
+def test_bad_options_are_refused_before_numba_is_imported(options, expected, tmp_path, monkeypatch):
+    forbid_imports(monkeypatch, tmp_path / "modules", "numba", "tensorflow")
+    assert_refused(run_script(SCRIPT, *options), options[0], expected)
+
+
+def test_weights_of_another_level(weights_path, tmp_path):
+    process = run_script(SCRIPT, "--k", 2, "--weights", weights_path, "--output", tmp_path)
+    assert_refused(process, "k1.npz: is a model of k1 (k=1), expected k2 (k=2)")
+    assert list(tmp_path.iterdir()) == []
