@@ -1,0 +1,87 @@
+"""Draws the accuracy of the spiking networks on noisy test images, over the noise ratio R.
+
+python noise.py                                k=0, 1 and 2: a minute each at most
+python noise.py --k 0 --limit 1000             one of them, on fewer images
+
+A pixel is scaled by 1 + R * (z - 1/2), z uniform in [0, 1), as --noise_ratio of Spiking_LeNet_MNIST.py does it.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from tqdm import tqdm
+
+from figs import plotting
+from LeNet import command_line
+from LeNet.network import HIGHEST_LEVEL, LENET
+from LeNet.output_folder import OutputFolder
+from LeNet.paths import MNIST, existing_published_weights, published_weights
+
+NOISE_RATIOS = np.arange(0, 2.25, 0.25)
+TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
+
+
+def parse_arguments():
+    parser = command_line.ArgumentParser(__doc__)
+    positive, level = command_line.integer_from(1), command_line.integer_from(0, HIGHEST_LEVEL)
+    add = parser.add_argument
+    add("--k", type=level, nargs="+", help="quantisation levels (default: the published ones)")
+    add("--seed", type=command_line.integer_from(0, 2**32 - 1), default=0, help="fixes the noise")
+    add("--limit", type=positive, help="only the first N test images (default: all)")
+    add("--data", type=Path, default=MNIST, shown_default="data/mnist", help="folder of the MNIST files")
+    add("--threads", type=positive, default=os.cpu_count(), help="batches simulated at a time")
+    plotting.add_output(parser)
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    levels = args.k or [k for k in plotting.PUBLISHED_LEVELS if published_weights(k).exists()]
+    paths = {k: existing_published_weights(k) for k in levels}
+    with OutputFolder(args.output):
+        pass  # an unwritable folder fails here, before minutes of work
+
+    from LeNet.evaluation import evaluate, load_weights, noisy
+    from LeNet.tensorlayer import files
+    from spiking_utils import SpikingNetwork
+
+    networks = {k: SpikingNetwork(load_weights(path, k), LENET, k, TIME_STEPS) for k, path in paths.items()}
+    pixels, labels = files.load_mnist_split("t10k", args.data)
+    pixels, labels = pixels[: args.limit], labels[: args.limit]
+    accuracy = {k: [] for k in networks}  # in percent, for each noise ratio
+    for noise_ratio in tqdm(NOISE_RATIOS, unit="noise ratio", disable=None, leave=False):
+        noisy_pixels = noisy(pixels, noise_ratio, args.seed)
+        for k, network in networks.items():
+            right, _, _ = evaluate(network, noisy_pixels, labels, BATCH_SIZE, args.threads)
+            accuracy[k].append(100 * right[:, -1].sum() / len(pixels))
+
+    report(accuracy)
+    plotting.save(draw(accuracy), "scnn_noise_mnist", args.output)
+
+
+def report(accuracy):
+    print(f"{'noise ratio':12}{''.join(f'k={k}'.rjust(11) for k in accuracy)}")
+    for noise_ratio, *row in zip(NOISE_RATIOS, *accuracy.values()):
+        print(f"{noise_ratio:<12.2f}{''.join(f'{percent:9.2f} %' for percent in row)}")
+
+
+def draw(accuracy):
+    figure, axes = plotting.new_figure()
+    for (k, percent), style in zip(accuracy.items(), plotting.styles()):
+        axes.plot(NOISE_RATIOS, percent, label=f"k={k}: {percent[0]:.2f} % to {percent[-1]:.2f} %", **style)
+    axes.set(
+        title="Accuracy of the spiking LeNet on MNIST with noise",
+        xlabel="noise ratio R: each pixel times 1 + R (z − 1/2), z uniform in [0, 1)",
+        ylabel="accuracy (%)",
+        xticks=NOISE_RATIOS,
+    )
+    axes.legend(title=f"from R = {NOISE_RATIOS[0]:g} to {NOISE_RATIOS[-1]:g}", loc="lower left")
+    return figure
+
+
+if __name__ == "__main__":
+    command_line.run(main)
