@@ -22,8 +22,9 @@ from LeNet.paths import MNIST, default_weights
 POSITIVE, NEGATIVE, CHOSEN_CLASS = "#E69F00", "#56B4E9", "#009E73"
 NO_SPIKE, BETWEEN_CHANNELS, EMPTY_FIELD = "#222222", "#666666", "#f0f0f0"
 OTHER_CLASS, QUIET_TEXT = "#999999", "#777777"
-NAMES_WIDTH = 1.35  # inches, of the column with the names of the rows
-NARROWEST_MAP, WIDEST_MAP = 0.7, 1.4  # inches
+# in inches: the column with the names of the rows, maps, what lies between maps, the space above and below them
+NAMES_WIDTH, NARROWEST_MAP, WIDEST_MAP, GAP, HEADER, FOOTER = 1.5, 0.7, 1.4, 0.09, 0.5, 0.5
+IMAGE_HEIGHT, POTENTIALS_HEIGHT = 0.7, 1.3
 
 
 def parse_arguments():
@@ -57,11 +58,8 @@ def main():
 
     print(f"image      {args.image}, label {labels[args.image]}")
     report(spikes, potentials)
-    figure = draw(pixels[args.image], labels[args.image], spikes, potentials)
-    figure.suptitle(
-        f"Every spike of the {LENET.neurons:,} neurons, step by step: test image {args.image}, k={args.k}",
-        fontsize=10.5,
-    )
+    title = f"Every spike of the {LENET.neurons:,} neurons, step by step: test image {args.image}, k={args.k}"
+    figure = draw(title, pixels[args.image], labels[args.image], spikes, potentials)
     plotting.save(figure, "scnn_raster_mnist", args.output)
 
 
@@ -105,11 +103,12 @@ def feature_maps(spikes):
     return grid[: len(grid) - gap, : grid.shape[1] - gap]
 
 
-def draw(image, label, spikes, potentials):
+def draw(title, image, label, spikes, potentials):
     """The figure: a column for each time step; a row for the image, for each block and for the class potentials.
 
     Parameters
     ----------
+    title : str
     image : uint8 array (h, w, 1)
     label : int
     spikes : list of int8 arrays (time steps, h, w, channels), one for each block
@@ -117,17 +116,10 @@ def draw(image, label, spikes, potentials):
     """
     steps = shown_steps(spikes)
     maps = [[feature_maps(block[step]) for step in range(steps)] for block in spikes]
-    width = np.clip((plotting.WIDTH - NAMES_WIDTH) / steps, NARROWEST_MAP, WIDEST_MAP)
-    heights = [0.7, *(width * row[0].shape[0] / row[0].shape[1] for row in maps), 1.3]
-    figure, axes = plotting.pyplot().subplots(
-        len(heights),
-        steps,
-        figsize=(max(NAMES_WIDTH + steps * width, plotting.WIDTH), sum(heights) + 1.2),
-        height_ratios=heights,
-        squeeze=False,
-        layout="constrained",
-    )
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
+    width = np.clip((plotting.WIDTH - NAMES_WIDTH) / steps - GAP, NARROWEST_MAP, WIDEST_MAP)
+    map_heights = [width * row[0].shape[0] / row[0].shape[1] for row in maps]
+    figure, axes = grid_of_axes(steps, width, [IMAGE_HEIGHT, *map_heights, POTENTIALS_HEIGHT])
+    figure.suptitle(title, fontsize=10.5, y=0.99)
     for axis in axes[:-1].flat:
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
@@ -141,6 +133,26 @@ def draw(image, label, spikes, potentials):
     return figure
 
 
+def grid_of_axes(columns, width, heights):
+    """A figure with axes of the given width and heights, an array of (rows, columns).
+
+    Every place is computed here: Matplotlib's constrained layout differs in the last bits from run to run.
+    """
+    page_width = max(NAMES_WIDTH + columns * (width + GAP), plotting.WIDTH)
+    page_height = HEADER + sum(heights) + (len(heights) - 1) * GAP + FOOTER
+    figure = plotting.pyplot().figure(figsize=(page_width, page_height))
+    axes = np.empty((len(heights), columns), object)
+    bottom = page_height - HEADER
+    for row, height in enumerate(heights):
+        bottom -= height
+        for column in range(columns):
+            left = NAMES_WIDTH + column * (width + GAP)
+            place = (left / page_width, bottom / page_height, width / page_width, height / page_height)
+            axes[row, column] = figure.add_axes(place)
+        bottom -= GAP
+    return figure, axes
+
+
 def spike_colours(figure):
     """Matplotlib's colour map for spikes, and its legend."""
     from matplotlib.colors import ListedColormap
@@ -148,7 +160,7 @@ def spike_colours(figure):
 
     meanings = {"spike +1": POSITIVE, "spike −1": NEGATIVE, "no spike": NO_SPIKE}
     handles = [Patch(color=colour, label=meaning) for meaning, colour in meanings.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=1.2)
+    figure.legend(handles=handles, loc="lower center", ncols=len(handles), handlelength=1.2)
     return ListedColormap([NEGATIVE, NO_SPIKE, POSITIVE], bad=BETWEEN_CHANNELS)
 
 
@@ -190,6 +202,9 @@ def draw_potentials(row, potentials):
         axis.grid(axis="y", visible=False)
         axis.set(xlim=(low - margin, high + margin), ylim=(len(values) - 0.4, -0.6), yticks=[])
         axis.tick_params(labelsize=8, length=0)
+        axis.locator_params(axis="x", nbins=3)
+        # those on the left would meet the labels of the step before
+        axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= high + margin])
     row[0].set_yticks(range(potentials.shape[1]))
     row[0].get_yticklabels()[chosen[-1]].set(color=CHOSEN_CLASS, weight="bold")
     details = f"weights × spikes\n\nchosen: {chosen[-1]}\nfrom step {time_steps_needed(chosen)} on"

@@ -137,7 +137,7 @@ def test_table_has_spikes_last_step_and_potentials(simulation, drawn):
 def test_bars_are_the_potentials_and_the_chosen_class_has_its_own_colour(simulation):
     """Of each step that is shown, in the figure's last row."""
     _, trains, potentials = simulation
-    figure = raster.draw(np.zeros((28, 28, 1), np.uint8), 0, trains, potentials)
+    figure = raster.draw("", np.zeros((28, 28, 1), np.uint8), 0, trains, potentials)
     steps = shown_steps(simulation)
     axes = figure.axes[-steps:]
     for axis, expected in zip(axes, potentials, strict=False):
@@ -161,7 +161,7 @@ def test_network_that_never_fires(tmp_path, run_here):
     assert "chosen     class 0, from step 1 on" in process.stdout  # the lowest class on a tie
 
 
-@pytest.mark.parametrize("simulation", [4], indirect=True)
+@pytest.mark.parametrize("simulation", [20], indirect=True)
 def test_every_run_gives_the_same_bytes(simulation, drawn, weights_path, tmp_path):
     options = ["--k", 1, "--image", IMAGE, "--weights", weights_path, "--time_steps", simulation[0]]
     assert run_script(SCRIPT, *options, "--output", tmp_path).returncode == 0
