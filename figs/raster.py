@@ -161,7 +161,7 @@ def spike_colours(figure):
     meanings = {"spike +1": POSITIVE, "spike −1": NEGATIVE, "no spike": NO_SPIKE}
     handles = [Patch(color=colour, label=meaning) for meaning, colour in meanings.items()]
     figure.legend(handles=handles, loc="lower center", ncols=len(handles), handlelength=1.2)
-    return ListedColormap([NEGATIVE, NO_SPIKE, POSITIVE], bad=BETWEEN_CHANNELS)
+    return ListedColormap([NEGATIVE, NO_SPIKE, POSITIVE]).with_extremes(bad=BETWEEN_CHANNELS)
 
 
 def draw_image(row, image, label):
