@@ -42,7 +42,7 @@ def synapses(kernel, input_shape, stride):
         signed,
         np.array(first_run, np.int32),
         np.array(runs, np.int32).reshape(-1, 3),
-        fan_out((height, width), (kernel_height, kernel_width), stride, filters).ravel(),
+        np.ravel(fan_out((height, width), (kernel_height, kernel_width), stride, filters)),
     )
 
 

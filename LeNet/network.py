@@ -7,8 +7,6 @@ the Keras model, the spiking network, the file checks and the figures.
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 PIXEL_LEVELS = 256  # an input of the network is pixel / 256
 BN_EPSILON = 1e-5  # added to the variance in batch normalisation
 BN_DECAY = 0.9  # of batch normalisation's moving mean and variance
@@ -27,6 +25,12 @@ def window_count(size, kernel, stride):
     return (size - kernel) // stride + 1
 
 
+def windows_containing(size, kernel, stride):
+    """How many of the VALID windows along an axis contain each of its positions, a list of `size` integers."""
+    starts = range(0, stride * window_count(size, kernel, stride), stride)
+    return [sum(start <= position < start + kernel for start in starts) for position in range(size)]
+
+
 def fan_out(input_size, kernel_size, stride, filters):
     """The synapses that a spike drives, for each of its positions: the windows that contain it times the filters.
 
@@ -37,14 +41,12 @@ def fan_out(input_size, kernel_size, stride, filters):
 
     Returns
     -------
-    int64 array (h, w)
+    list of h lists of w integers
     """
-    containing = []
-    for size, kernel in zip(input_size, kernel_size, strict=True):
-        position = np.arange(size)[:, None]
-        first = stride * np.arange(window_count(size, kernel, stride))
-        containing.append(np.sum((first <= position) & (position < first + kernel), axis=1))
-    return filters * np.multiply.outer(*containing)
+    rows, columns = (
+        windows_containing(size, kernel, stride) for size, kernel in zip(input_size, kernel_size, strict=True)
+    )
+    return [[row * column * filters for column in columns] for row in rows]
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,13 @@ class ConvBlock:
 
     @property
     def fan_out(self):
-        """Synapses that a spike into the block drives, by its position; int64 array (h, w)."""
+        """Synapses that a spike into the block drives, by its row and column: a list of lists."""
         return fan_out(self.input_shape[:2], self.kernel_size, self.stride, self.filters)
 
     @property
     def multiply_accumulates(self):
         """For one image."""
-        return int(self.fan_out.sum()) * self.input_shape[2]  # what a spike of every input would drive
+        return self.input_shape[2] * sum(map(sum, self.fan_out))  # a spike of every input would drive them all
 
     @property
     def weight_shapes(self):
