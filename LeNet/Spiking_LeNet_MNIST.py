@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from LeNet import command_line
 from LeNet.network import HIGHEST_LEVEL, LENET
+from LeNet.output_folder import OutputFolder, settle
 from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, existing_published_weights, log_folder, shown
 
 
@@ -47,12 +48,11 @@ def main():
     weights_path = args.weights or default_weights(args.k)
 
     from figs import logs
-    from LeNet.output_folder import OutputFolder
     from LeNet.tensorlayer import files
     from LeNet.weight_grid import on_grid
     from spiking_utils import SpikingNetwork
 
-    weights = files.load_npz(weights_path, LENET, args.k)
+    weights, weights_sha256 = files.load_npz_and_sha256(weights_path, LENET, args.k)
     pixels, labels = files.load_mnist_split("t10k", args.data)
     pixels, labels = pixels[: args.limit], labels[: args.limit]
     print(f"weights: {shown(weights_path)}")
@@ -68,7 +68,7 @@ def main():
         start = time.perf_counter()
         right, statistics, quiescent = evaluate(network, pixels, labels, args.batch_size, args.threads)
         seconds = time.perf_counter() - start
-        run = describe(args, weights_path, right, statistics, quiescent, len(pixels))
+        run = describe(args, weights_path, weights_sha256, right, statistics, quiescent, len(pixels))
         written = logs.write(output, run, right, statistics)
     report(run, seconds, written)
 
@@ -76,6 +76,7 @@ def main():
 def default_weights(k):
     """The npz file of the checkpoint if there is one, else the published one."""
     checkpoint = checkpoint_folder(k) / NPZ_NAME
+    settle(checkpoint.parent)
     return checkpoint if checkpoint.exists() else existing_published_weights(k)
 
 
@@ -118,10 +119,9 @@ def evaluate(network, pixels, labels, batch_size, threads):
     return np.stack(right), np.stack(statistics), int(sum(quiescent))
 
 
-def describe(args, weights_path, right, statistics, quiescent, images):
+def describe(args, weights_path, weights_sha256, right, statistics, quiescent, images):
     """What run.json holds: the settings and the results, the same on any machine."""
     from figs.logs import time_steps_needed
-    from LeNet.tensorlayer.files import sha256
 
     right = right.sum(axis=0)
     spikes, negative, sops = statistics.sum(axis=(0, 2)).T  # (blocks,) each
@@ -137,7 +137,7 @@ def describe(args, weights_path, right, statistics, quiescent, images):
         "quiescent_images": quiescent,
         "time_steps_needed": time_steps_needed(right),
         "weights": shown(weights_path),
-        "weights_sha256": sha256(weights_path),
+        "weights_sha256": weights_sha256,
         "blocks": [
             {
                 "neurons": block.neurons,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from LeNet import input_files
 from LeNet.command_line import InputError
 from LeNet.output_folder import settle
 from LeNet.paths import network_name, shown
@@ -24,7 +25,7 @@ RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
 FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
 FOREIGN_SIZES = {"batch_size": 200, "time_steps": 20}  # of logs without a run.json
-LARGEST_LOG = 64 << 20  # bytes
+LOG = "a log of LeNet/Spiking_LeNet_MNIST.py"  # as error messages call it
 LARGEST_NUMBER = 10**12  # of spikes or operations in a batch: sums over all batches stay far inside int64
 INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?")
 
@@ -164,7 +165,7 @@ def read_accuracy(folder):
 def _read_run(path):
     if not path.exists():
         return {}
-    content = _content(path)
+    content = input_files.read(path, LOG)
     try:
         run = json.loads(content)
         positive = ("images", "batch_size", "time_steps")
@@ -179,7 +180,7 @@ def _read_run(path):
 def _read_log(path, sizes):
     """An integer array (batches, time steps)."""
     numbers = []
-    for number, line in enumerate(_content(path).splitlines(), start=1):
+    for number, line in enumerate(input_files.read(path, LOG).splitlines(), start=1):
         match = INTEGER.fullmatch(line)
         if match is None:
             raise InputError(f"{shown(path)}: line {number} is {line[:20]!r}, expected an integer")
@@ -202,11 +203,3 @@ def _check_range(path, log, lowest, highest):
     for place in np.argwhere((log < lowest) | (log > highest))[:1]:
         line, place = np.ravel_multi_index(place, log.shape) + 1, tuple(place)
         raise InputError(f"{shown(path)}: line {line} is {log[place]}, expected {lowest[place]} to {highest[place]}")
-
-
-def _content(path):
-    with open(path, "rb") as file:
-        content = file.read(LARGEST_LOG + 1)
-    if len(content) > LARGEST_LOG:
-        raise InputError(f"{shown(path)}: larger than {LARGEST_LOG} bytes, expected a log")
-    return content

@@ -241,13 +241,16 @@ def test_failed_write_names_the_folder(folder):
 @pytest.mark.parametrize("before_the_body", [True, False])
 def test_vanished_folder_is_named(folder, before_the_body):
     moved = Path(f"{folder}_moved")
-    message = r"output: has vanished, expected the folder to stay$"
-    with OutputFolder(folder) as output, pytest.raises(InputError, match=message):
-        if before_the_body:
-            folder.rename(moved)
-        with output.replacing() as staging:
-            filled(staging, {"a.txt": "half"})
-            folder.rename(moved)
-            (staging / "b.txt").write_text("new b")
+
+    def write_into_a_vanishing_folder():
+        with OutputFolder(folder) as output:
+            if before_the_body:
+                folder.rename(moved)
+            with output.replacing() as staging:
+                folder.rename(moved)
+                filled(staging, NEW)
+
+    with pytest.raises(InputError, match=r"output: has vanished, expected the folder to stay$"):
+        write_into_a_vanishing_folder()
     assert not folder.exists()
     assert {name: content(moved)[name] for name in OLD} == OLD

@@ -1,0 +1,29 @@
+"""Reading files that may be missing, damaged or of any size."""
+
+from LeNet.command_line import InputError
+from LeNet.paths import shown
+
+LARGEST = 64 << 20  # bytes
+PART = 1 << 20  # bytes read at a time
+
+
+def read(path, expected):
+    """The content of a file as bytes.
+
+    Raises
+    ------
+    InputError
+        It is missing, or larger than LARGEST; the message ends in `expected`.
+    OSError
+        It is unreadable.
+    """
+    content = bytearray()
+    try:
+        with open(path, "rb") as file:
+            while part := file.read(PART):
+                content += part
+                if len(content) > LARGEST:
+                    raise InputError(f"{shown(path)}: larger than {LARGEST} bytes, expected {expected}")
+    except FileNotFoundError:
+        raise InputError(f"{shown(path)}: not found, expected {expected}") from None
+    return bytes(content)
