@@ -82,7 +82,7 @@ def _interrupt(signum, frame):
     for further in (signal.SIGINT, signal.SIGTERM):
         signal.signal(further, signal.SIG_IGN)  # a second Ctrl-C would interrupt the cleaning up
     # TensorFlow's C++ code loses what is raised while it looks up an attribute: then it is raised again
-    signal.signal(signal.SIGALRM, lambda *_: _interrupt(signum, frame))
+    signal.signal(signal.SIGALRM, lambda *_: _interrupt(signum, None))
     signal.alarm(INSIST_AFTER)
     raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, command_line, experiment, paths
+from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, experiment, paths
 from LeNet.network import FULL_PRECISION, LENET
 from LeNet.output_folder import COMPLETE, OutputFolder
 from LeNet.paths import HISTORY_NAME, NPZ_NAME
