@@ -112,9 +112,12 @@ def evaluate(network, pixels, labels, batch_size, threads):
         return right.sum(axis=0), activity.statistics, activity.quiescent().sum()
 
     starts = range(0, len(pixels), batch_size)
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(threads)
+    try:
         # disable=None: no bar where nobody watches
         results = list(tqdm(pool.map(run_batch, starts), total=len(starts), unit="batch", disable=None, leave=False))
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interruption does not wait for batches that have not begun
     right, statistics, quiescent = zip(*results, strict=True)
     return np.stack(right), np.stack(statistics), int(sum(quiescent))
 
