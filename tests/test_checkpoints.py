@@ -1,10 +1,8 @@
 """Checkpoint files: TensorFlow alone restores them, and no damaged or mixed set of them is ever loaded."""
 
-import resource
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -20,7 +18,7 @@ from LeNet.paths import MNIST, NPZ_NAME
 from LeNet.tensorlayer import checkpoints, models
 from LeNet.tensorlayer.utils import HISTORY_NAME, STATE_FILES, Training
 from tests import reference
-from tests.damage import damaged, damages
+from tests.damage import damaged, damages, no_file_above
 from tests.helpers import random_weights
 
 PREFIX = "model_MNIST_advanced.ckpt"
@@ -118,17 +116,6 @@ def test_checkpoint_that_cannot_be_written_is_an_os_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=PREFIX):
         checkpoints.save_ckpt(random_weights(NETWORK, seed=1), NETWORK, 0, tmp_path / "file")
-
-
-@contextmanager
-def no_file_above(size):
-    """A full disk, as far as one file can see it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_full_disk_leaves_the_older_files(folder):
