@@ -18,6 +18,8 @@ from LeNet.network import HIGHEST_LEVEL, LENET
 from LeNet.output_folder import OutputFolder, settle
 from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, existing_published_weights, log_folder, shown
 
+MOST_SPIKES = 64 << 20  # in memory at once, should every neuron fire in every step: 4 bytes each
+
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
@@ -105,11 +107,17 @@ def evaluate(network, pixels, labels, batch_size, threads):
     import numpy as np
     from tqdm import tqdm
 
-    def run_batch(start):
-        batch = slice(start, start + batch_size)
-        activity = network.run(pixels[batch])
-        right = activity.predictions() == labels[batch, None]
+    part_size = max(1, MOST_SPIKES // (threads * network.blocks[0].time_steps * LENET.neurons))
+
+    def run_part(images):
+        activity = network.run(pixels[images])
+        right = activity.predictions() == labels[images, None]
         return right.sum(axis=0), activity.statistics, activity.quiescent().sum()
+
+    def run_batch(start):
+        end = min(start + batch_size, len(pixels))
+        parts = [run_part(slice(first, min(first + part_size, end))) for first in range(start, end, part_size)]
+        return [sum(numbers) for numbers in zip(*parts, strict=True)]
 
     starts = range(0, len(pixels), batch_size)
     pool = ThreadPoolExecutor(threads)
