@@ -3,17 +3,16 @@
 from LeNet.command_line import InputError
 from LeNet.paths import shown
 
-LARGEST = 64 << 20  # bytes
 PART = 1 << 20  # bytes read at a time
 
 
-def read(path, expected):
+def read(path, expected, largest=1 << 20):
     """The content of a file as bytes.
 
     Raises
     ------
     InputError
-        It is missing, or larger than LARGEST; the message ends in `expected`.
+        It is missing, or larger than `largest` bytes; the message ends in `expected`.
     OSError
         It is unreadable.
     """
@@ -22,8 +21,8 @@ def read(path, expected):
         with open(path, "rb") as file:
             while part := file.read(PART):
                 content += part
-                if len(content) > LARGEST:
-                    raise InputError(f"{shown(path)}: larger than {LARGEST} bytes, expected {expected}")
+                if len(content) > largest:
+                    raise InputError(f"{shown(path)}: larger than {largest} bytes, expected {expected}")
     except FileNotFoundError:
         raise InputError(f"{shown(path)}: not found, expected {expected}") from None
     return bytes(content)

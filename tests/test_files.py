@@ -185,7 +185,7 @@ def test_folder_is_no_weight_file(tmp_path):
 
 
 def test_endless_file_is_refused():
-    message = "/dev/zero: larger than 67108864 bytes, expected a npz file of network weights$"
+    message = "/dev/zero: larger than 16777216 bytes, expected a npz file of network weights$"
     with pytest.raises(InputError, match=message):
         files.load_npz("/dev/zero", NETWORK, 0)
 

@@ -25,6 +25,7 @@ MIRRORS = (
 VALIDATION_IMAGES = 10_000  # the last ones of the training set
 IMAGE_HEADER, LABEL_HEADER = 16, 8  # bytes before the data of an IDX file
 NPZ = "a npz file of network weights"  # as error messages call it
+LARGEST_NPZ = 16 << 20  # bytes; that of the LeNet has 2
 # of the uncompressed files: size in bytes, SHA-256
 MNIST_FILES = {
     "train-images-idx3-ubyte": (
@@ -165,7 +166,7 @@ def load_npz(path, network, k):
 
 def load_npz_and_sha256(path, network, k):
     """As load_npz; and the SHA-256 of the bytes that were read, since a training may replace the file meanwhile."""
-    content = input_files.read(path, NPZ)
+    content = input_files.read(path, NPZ, LARGEST_NPZ)
     weights = _read_arrays(path, io.BytesIO(content), {"k": ()} | network.weight_shapes)
     found_k = int(weights.pop("k"))
     if found_k != k:
