@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from LeNet import command_line, experiment
 from LeNet.network import FULL_PRECISION
+from LeNet.output_folder import OutputFolder
 from LeNet.paths import log_folder
 
 
@@ -30,8 +31,9 @@ def main():
     if args.mode == "training":
         experiment.train(FULL_PRECISION, args)
     else:
-        right, weights_path = experiment.test(FULL_PRECISION, args)
-        experiment.write_accuracy(FULL_PRECISION, right, weights_path, args.logs)
+        with OutputFolder(args.logs) as output:
+            right, *weights_file = experiment.test(FULL_PRECISION, args)
+            experiment.write_accuracy(FULL_PRECISION, right, *weights_file, output)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from LeNet import command_line
 from LeNet.network import HIGHEST_LEVEL, HIGHEST_NOISE_RATIO, LENET
+from LeNet.output_folder import OutputFolder
 from LeNet.paths import MNIST, default_weights, log_folder, shown
 
 
@@ -68,11 +69,10 @@ def main():
 
     from figs import logs
     from LeNet.evaluation import evaluate, load_weights, noisy
-    from LeNet.output_folder import OutputFolder
     from LeNet.tensorlayer import files
     from spiking_utils import SpikingNetwork
 
-    weights = load_weights(weights_path, args.k)
+    weights, weights_sha256 = load_weights(weights_path, args.k)
     if args.export:
         export(weights, args)
         return
@@ -89,7 +89,7 @@ def main():
         start = time.perf_counter()
         right, statistics, quiescent = evaluate(network, pixels, labels, args.batch_size, args.threads)
         seconds = time.perf_counter() - start
-        run = describe(args, weights_path, right, statistics, quiescent, len(pixels))
+        run = describe(args, weights_path, weights_sha256, right, statistics, quiescent, len(pixels))
         written = logs.write(output, run, right, statistics)
     report(run, seconds, written)
 
@@ -97,7 +97,6 @@ def main():
 def export(weights, args):
     """Writes the spiking network as a file of integers and prints what is in it."""
     from LeNet import export
-    from LeNet.output_folder import OutputFolder
     from spiking_utils import SpikingNetwork
 
     network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
@@ -120,10 +119,9 @@ def verify(weights, k, pixels, batch_size):
     return comparison.lossless
 
 
-def describe(args, weights_path, right, statistics, quiescent, images):
+def describe(args, weights_path, weights_sha256, right, statistics, quiescent, images):
     """What run.json holds: the settings and the results, the same on any machine."""
     from figs.logs import time_steps_needed
-    from LeNet.tensorlayer.files import sha256
 
     right = right.sum(axis=0)
     spikes, negative, sops = statistics.sum(axis=(0, 2)).T  # (blocks,) each
@@ -141,7 +139,7 @@ def describe(args, weights_path, right, statistics, quiescent, images):
         "quiescent_images": quiescent,
         "time_steps_needed": time_steps_needed(right),
         "weights": shown(weights_path),
-        "weights_sha256": sha256(weights_path),
+        "weights_sha256": weights_sha256,
         "blocks": [
             {
                 "neurons": block.neurons,

@@ -6,6 +6,7 @@ import signal
 import sys
 
 BAD_INPUT = 2  # exit status
+INSIST_AFTER = 5  # seconds, from one attempt to interrupt the program to the next
 
 
 class InputError(ValueError):
@@ -67,29 +68,45 @@ def number_from(minimum, maximum):
 
 
 def run(main):
-    """Runs a script; bad input, a full disk and an interruption end it with one line, not a traceback."""
-    signal.signal(signal.SIGTERM, _terminate)
+    """Runs a script; bad input, a full disk, too little memory and an interruption end it with one line."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(signum) != signal.SIG_IGN:  # as nohup and shells in the background set it
+            signal.signal(signum, _interrupt)
     try:
         main()
+        print(end="", flush=True)  # a full disk may show only here
     except InputError as error:
         _stop(f"error: {error}", BAD_INPUT)
     except OSError as error:
         place = f"{error.filename}: " if error.filename is not None else ""
         _stop(f"error: {place}{error.strerror or error}", BAD_INPUT)
+    except MemoryError as error:
+        _stop(": ".join(filter(None, ["error: out of memory", str(error)])), BAD_INPUT)
     except KeyboardInterrupt:
         _stop("interrupted", 128 + signal.SIGINT)
     except Terminated:
         _stop("terminated", 128 + signal.SIGTERM)
+    finally:
+        signal.alarm(0)
 
 
 class Terminated(BaseException):
     """SIGTERM, raised where the program was, so that what it had begun is cleaned up."""
 
 
-def _terminate(signum, frame):
-    raise Terminated
+def _interrupt(signum, frame):
+    for further in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(further, signal.SIG_IGN)  # a second Ctrl-C would interrupt the cleaning up
+    # TensorFlow's C++ code loses what is raised while it looks up an attribute: then it is raised again
+    signal.signal(signal.SIGALRM, lambda *_: _interrupt(signum, None))
+    signal.alarm(INSIST_AFTER)
+    raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
 
 
 def _stop(line, status):
+    try:
+        print(end="", flush=True)
+    except OSError:  # Python would try again at the end, and complain
+        sys.stdout = None
     print(" ".join(line.splitlines()), file=sys.stderr)
     sys.exit(status)

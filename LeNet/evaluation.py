@@ -10,15 +10,23 @@ from LeNet.paths import shown
 from LeNet.tensorlayer import files
 from LeNet.weight_grid import on_grid
 
+MOST_SPIKES = 64 << 20  # in memory at once, should every neuron fire in every step: 4 bytes each
+
 
 def load_weights(path, k):
-    """The LeNet's weights of a npz file, on the weight grid; prints which they are and how far they were off it."""
-    weights = files.load_npz(path, LENET, k)
+    """The LeNet's weights of a npz file; prints which they are and how far they were off the weight grid.
+
+    Returns
+    -------
+    weights : dict of arrays, on the grid
+    sha256 : str, of the file
+    """
+    weights, sha256 = files.load_npz_and_sha256(path, LENET, k)
     print(f"weights: {shown(path)}")
     weights, rounding = on_grid(weights)
     if rounding > 0:
         print(f"rounded to the weight grid, which changed them by {rounding:.2g} at most")
-    return weights
+    return weights, sha256
 
 
 def noisy(pixels, noise_ratio, seed):
@@ -55,15 +63,24 @@ def evaluate(network, pixels, labels, batch_size, threads):
     quiescent : int, images in which nothing fired in the last step
     """
 
-    def run_batch(start):
-        batch = slice(start, start + batch_size)
-        activity = network.run(pixels[batch])
-        right = activity.predictions() == labels[batch, None]
+    part_size = max(1, MOST_SPIKES // (threads * network.time_steps * LENET.neurons))
+
+    def run_part(images):
+        activity = network.run(pixels[images])
+        right = activity.predictions() == labels[images, None]
         return right.sum(axis=0), activity.statistics, activity.quiescent().sum()
 
+    def run_batch(start):
+        end = min(start + batch_size, len(pixels))
+        parts = [run_part(slice(first, min(first + part_size, end))) for first in range(start, end, part_size)]
+        return [sum(numbers) for numbers in zip(*parts, strict=True)]
+
     starts = range(0, len(pixels), batch_size)
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(threads)
+    try:
         # disable=None: no bar where nobody watches
         results = list(tqdm(pool.map(run_batch, starts), total=len(starts), unit="batch", disable=None, leave=False))
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interruption does not wait for batches that have not begun
     right, statistics, quiescent = zip(*results, strict=True)
     return np.stack(right), np.stack(statistics), int(sum(quiescent))

@@ -106,6 +106,7 @@ def test(k, args):
     -------
     right : bool array (images,)
     weights_path : of the npz file that was tested
+    weights_sha256 : str, of what was read from it
     """
     path = (args.checkpoint or checkpoint_folder(k)) / NPZ_NAME
     settle(path.parent)
@@ -115,7 +116,7 @@ def test(k, args):
         print(no_checkpoint)
     from LeNet.tensorlayer import files
 
-    weights = files.load_npz(path, LENET, k)
+    weights, sha256 = files.load_npz_and_sha256(path, LENET, k)
     pixels, labels = files.load_mnist_split("t10k", args.data)
     prepare_tensorflow()
     from LeNet.tensorlayer import utils
@@ -126,13 +127,12 @@ def test(k, args):
     print(f"{'weights':18}{shown(path)}")
     print(f"{'test images right':18}{right.sum()} of {len(right)}")
     print(f"{'test accuracy':18}{100 * right.mean():.2f} %")
-    return right, path
+    return right, path, sha256
 
 
-def write_accuracy(k, right, weights_path, folder):
-    """Writes the accuracy of an artificial network as logs, (images,) bool, so that the figures can show it."""
+def write_accuracy(k, right, weights_path, weights_sha256, output):
+    """Writes the accuracy of an artificial network, (images,) bool, into an OutputFolder, as logs for the figures."""
     from figs import logs
-    from LeNet.tensorlayer import files
     from LeNet.tensorlayer.utils import BATCH_SIZE
 
     batches = [right[start : start + BATCH_SIZE] for start in range(0, len(right), BATCH_SIZE)]
@@ -143,8 +143,8 @@ def write_accuracy(k, right, weights_path, folder):
         "images": len(right),
         "ann_accuracy": float(right.mean()),
         "weights": shown(weights_path),
-        "weights_sha256": files.sha256(weights_path),
+        "weights_sha256": weights_sha256,
     }
-    with OutputFolder(folder) as output, output.replacing() as staging:
+    with output.replacing() as staging:
         logs.write_accuracy(staging, run, [batch.sum() for batch in batches])
-    print(f"{'written':18}{shown(folder)}")
+    print(f"{'written':18}{shown(output.path)}")

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from LeNet.command_line import InputError
@@ -25,46 +25,44 @@ class OutputFolder:
         self.path = Path(path)
 
     def __enter__(self):
-        self._created = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.path, os.O_RDONLY)
-        try:
+        created = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        with ExitStack() as leaving:
+            leaving.callback(_remove_empty, created)
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.path, os.O_RDONLY)
+            leaving.callback(os.close, self._lock)  # which unlocks
             self._acquire()
             self._settle()
+            leaving.callback(self._settle)
             (self.path / STAGING).mkdir()  # an unwritable folder fails here, before hours of work
-        except BaseException:
-            os.close(self._lock)
-            raise
+            self._leaving = leaving.pop_all()
         return self
 
     def __exit__(self, *exception):
-        try:
-            self._settle()
-            for folder in self._created:
-                if any(folder.iterdir()):
-                    break
-                folder.rmdir()
-        except FileNotFoundError:
-            pass  # the folder has vanished: whatever failed because of it is already on its way up
-        finally:
-            os.close(self._lock)  # which unlocks
+        self._leaving.close()
 
     @contextmanager
     def replacing(self):
         """Gives an empty folder; the files that the body writes there replace those of their names together.
 
-        They are on disk before the first of them moves. If the body fails, nothing has changed.
+        They are on disk before the first of them moves. If the body fails, nothing has changed. Raises InputError
+        where a folder has the name of one of the files, or where the output folder itself has vanished.
         """
         staging = self.path / STAGING
-        staging.mkdir(exist_ok=True)
         try:
+            staging.mkdir(exist_ok=True)
             yield staging
             for file in staging.iterdir():
                 _flush(file)
+            self._refuse_folders(staging)
             staging.rename(self.path / COMPLETE)
             self._settle()
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(staging, ignore_errors=True)
+            if isinstance(error, Exception) and not self.path.exists():
+                raise InputError(f"{shown(self.path)}: has vanished, expected the folder to stay") from error
+            if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+                error.filename = shown(self.path)  # a write that fails does not say where
             raise
 
     def _acquire(self):
@@ -76,10 +74,17 @@ class OutputFolder:
     def _settle(self):
         complete = self.path / COMPLETE
         if complete.is_dir():
+            self._refuse_folders(complete)
             for file in sorted(complete.iterdir()):
                 os.replace(file, self.path / file.name)
             complete.rmdir()
         shutil.rmtree(self.path / STAGING, ignore_errors=True)
+
+    def _refuse_folders(self, coming):
+        """Raises InputError if a file that is to come would have to replace a folder."""
+        for place in sorted(self.path / file.name for file in coming.iterdir()):
+            if place.is_dir() and not place.is_symlink():
+                raise InputError(f"{shown(place)}: is a folder, expected a file or nothing")
 
 
 def settle(path):
@@ -87,6 +92,12 @@ def settle(path):
     if (Path(path) / COMPLETE).is_dir():
         with OutputFolder(path):
             pass
+
+
+def _remove_empty(folders):
+    for folder in folders:
+        with suppress(OSError):  # it is not empty, or it has vanished
+            folder.rmdir()
 
 
 def _flush(file):

@@ -35,7 +35,10 @@ def existing_published_weights(k):
 
 def default_weights(k):
     """The npz file of the checkpoint if there is one, else the published one."""
+    from LeNet.output_folder import settle  # which itself imports this module
+
     checkpoint = checkpoint_folder(k) / NPZ_NAME
+    settle(checkpoint.parent)
     return checkpoint if checkpoint.exists() else existing_published_weights(k)
 
 

@@ -6,10 +6,13 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from LeNet.command_line import InputError
 from LeNet.tensorlayer import files, models
 from spiking_utils import SpikingNetwork
 
 FIRST_TIME_STEPS = 32  # doubled until a batch is quiescent
+MOST_SPIKES = 64 << 20  # of a batch: 4 bytes each in memory
+HIGHEST_COUNT = 4096  # of a neuron, which takes as many time steps
 
 
 @dataclass
@@ -42,19 +45,25 @@ def compare(weights, network, k, pixels, batch_size):
     Returns
     -------
     Comparison
+
+    Raises
+    ------
+    InputError
+        The spiking network would take too many spikes to become quiescent.
     """
     exact, single = (_activations(weights, network, k, dtype) for dtype in ("float64", "float32"))
     spiking = SpikingNetwork(weights, network, k, FIRST_TIME_STEPS)
     result = Comparison(*np.zeros((3, len(network.blocks)), np.int64))
     for start in tqdm(range(0, len(pixels), batch_size), unit="batch", disable=None, leave=False):
         batch = pixels[start : start + batch_size]
+        expected = exact(batch)
+        _refuse_too_many_spikes(expected[:-1])
         activity = spiking.run(batch)
         while not activity.quiescent().all():
             spiking = SpikingNetwork(weights, network, k, 2 * spiking.time_steps)
             activity = spiking.run(batch)
         spikes = activity.statistics[:, :, 0].sum(axis=0)
         counts = [train.counts() for train in activity.trains]
-        expected = exact(batch)
         _compare_counts(result, counts, expected, single(batch), start)
         result.equal_predictions += np.sum(activity.predictions()[:, -1] == expected[-1].argmax(axis=1))
         result.images += len(batch)
@@ -69,6 +78,15 @@ def _activations(weights, network, k, dtype):
     outputs = [2**k * model.get_layer(f"quantizer{block.name}").output for block in network.blocks]
     several = keras.Model(model.input, [*outputs, model.output])
     return lambda pixels: several.predict(files.scaled(pixels).astype(dtype), verbose=0)
+
+
+def _refuse_too_many_spikes(counts):
+    highest, spikes = max(count.max() for count in counts), sum(count.sum() for count in counts)
+    if highest > HIGHEST_COUNT or spikes > MOST_SPIKES:
+        raise InputError(
+            f"a neuron has to fire {highest:.0f} times and a batch {spikes:.0f} times until quiescent, "
+            f"expected at most {HIGHEST_COUNT} and {MOST_SPIKES}; the latter fall with --batch_size"
+        )
 
 
 def _compare_counts(result, counts, expected, expected_float32, first_image):

@@ -9,6 +9,7 @@ A log has one integer per line: for each batch of images in order, for each time
     run.json            sizes and results of the run
 """
 
+import io
 import json
 import re
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from LeNet import input_files
 from LeNet.command_line import InputError
 from LeNet.network import HIGHEST_NOISE_RATIO
 from LeNet.output_folder import settle
@@ -26,8 +28,9 @@ SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
 FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
 FOREIGN_SIZES = {"batch_size": 200, "time_steps": 20}  # of logs without a run.json
 LARGEST_LOG = 64 << 20  # bytes
+LOG = "a log of LeNet/Spiking_LeNet_MNIST.py"  # as error messages call it
 LARGEST_NUMBER = 10**12  # of spikes or operations in a batch: sums over all batches stay far inside int64
-INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?")
+INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?\r?\n?")
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def read_accuracy(folder):
 def _read_run(path):
     if not path.exists():
         return {}
-    content = _content(path)
+    content = input_files.read(path, LOG)
     try:
         run = json.loads(content)
         positive = ("images", "batch_size", "time_steps")
@@ -184,23 +187,25 @@ def _read_run(path):
 
 def _read_log(path, sizes):
     """An integer array (batches, time steps)."""
-    numbers = []
-    for number, line in enumerate(_content(path).splitlines(), start=1):
-        match = INTEGER.fullmatch(line)
-        if match is None:
-            raise InputError(f"{shown(path)}: line {number} is {line[:20]!r}, expected an integer")
-        numbers.append(int(match[1]))
+    content = input_files.read(path, LOG, LARGEST_LOG)
+    lines = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
     time_steps = sizes["time_steps"]
     if "images" in sizes:
         batches = -(-sizes["images"] // sizes["batch_size"])
         expected = f"{batches} batches x {time_steps} time steps"
-        fits = len(numbers) == batches * time_steps
+        fits = lines == batches * time_steps
     else:
         expected = f"a multiple of {time_steps} time steps"
-        fits = numbers and len(numbers) % time_steps == 0
+        fits = lines > 0 and lines % time_steps == 0
     if not fits:
-        raise InputError(f"{shown(path)}: has {len(numbers)} lines, expected {expected}")
-    return np.array(numbers, np.int64).reshape(-1, time_steps)
+        raise InputError(f"{shown(path)}: has {lines} lines, expected {expected}")
+    numbers = np.empty(lines, np.int64)  # a list would take several times the memory
+    for index, line in enumerate(io.BytesIO(content)):
+        match = INTEGER.fullmatch(line)
+        if match is None:
+            raise InputError(f"{shown(path)}: line {index + 1} is {line[:20]!r}, expected an integer")
+        numbers[index] = int(match[1])
+    return numbers.reshape(-1, time_steps)
 
 
 def _check_range(path, log, lowest, highest):
@@ -208,11 +213,3 @@ def _check_range(path, log, lowest, highest):
     for place in np.argwhere((log < lowest) | (log > highest))[:1]:
         line, place = np.ravel_multi_index(place, log.shape) + 1, tuple(place)
         raise InputError(f"{shown(path)}: line {line} is {log[place]}, expected {lowest[place]} to {highest[place]}")
-
-
-def _content(path):
-    with open(path, "rb") as file:
-        content = file.read(LARGEST_LOG + 1)
-    if len(content) > LARGEST_LOG:
-        raise InputError(f"{shown(path)}: larger than {LARGEST_LOG} bytes, expected a log")
-    return content

@@ -49,7 +49,7 @@ def main():
     from LeNet.tensorlayer import files
     from spiking_utils import SpikingNetwork
 
-    networks = {k: SpikingNetwork(load_weights(path, k), LENET, k, TIME_STEPS) for k, path in paths.items()}
+    networks = {k: SpikingNetwork(load_weights(path, k)[0], LENET, k, TIME_STEPS) for k, path in paths.items()}
     pixels, labels = files.load_mnist_split("t10k", args.data)
     pixels, labels = pixels[: args.limit], labels[: args.limit]
     accuracy = {k: [] for k in networks}  # in percent, for each noise ratio

@@ -49,7 +49,7 @@ def main():
     from LeNet.tensorlayer import files
     from spiking_utils import SpikingNetwork
 
-    weights = load_weights(weights_path, args.k)
+    weights, _ = load_weights(weights_path, args.k)
     pixels, labels = files.load_mnist_split("t10k", args.data)
     network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
     activity = network.run(pixels[args.image : args.image + 1])

@@ -1,6 +1,7 @@
 """Settings of all tests, and what several of them share: trainings, and scripts run inside this process."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -56,10 +57,14 @@ def run_here(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["script", *map(str, options)])
         capsys.readouterr()
         status = 0
+        handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
         try:
             command_line.run(main)
         except SystemExit as stop:
             status = stop.code
+        finally:
+            for signum, handler in handlers.items():
+                signal.signal(signum, handler)
         return subprocess.CompletedProcess(sys.argv, status, *capsys.readouterr())
 
     return run

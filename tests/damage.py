@@ -1,5 +1,6 @@
-"""Files damaged in every way, and the memory that reading one may take."""
+"""Files damaged in every way, the memory that reading one may take, and a full disk."""
 
+import resource
 import tracemalloc
 from contextlib import contextmanager
 
@@ -15,6 +16,17 @@ def little_memory():
         assert tracemalloc.get_traced_memory()[1] < 32 << 20
     finally:
         tracemalloc.stop()
+
+
+@contextmanager
+def no_file_above(size):
+    """A full disk, as far as one file can see it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def flip_bit(content, place):

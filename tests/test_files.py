@@ -1,5 +1,6 @@
 """Weight files: what is read is right, or it is refused with the reason."""
 
+import hashlib
 import io
 import struct
 import warnings
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from LeNet.command_line import InputError
 from LeNet.network import FULL_PRECISION, chain
 from LeNet.tensorlayer import files
+from LeNet.weight_grid import round_to_grid
 from tests.damage import damaged, damages, little_memory
 from tests.helpers import random_weights
 
@@ -172,10 +174,35 @@ def test_float64_beyond_float32_is_refused_in_one_line(tmp_path):
     assert shown == []
 
 
-@pytest.mark.parametrize("name", ["absent.npz", "."])
-def test_what_is_no_file_is_an_os_error(tmp_path, name):
-    with pytest.raises(OSError, match=r"No such file|Is a directory"):
-        files.load_npz(tmp_path / name, NETWORK, 0)
+def test_missing_weight_file(tmp_path):
+    with pytest.raises(InputError, match=r"absent\.npz: not found, expected a npz file of network weights$"):
+        files.load_npz(tmp_path / "absent.npz", NETWORK, 0)
+
+
+def test_folder_is_no_weight_file(tmp_path):
+    with pytest.raises(OSError, match="Is a directory"):
+        files.load_npz(tmp_path, NETWORK, 0)
+
+
+def test_endless_file_is_refused():
+    message = "/dev/zero: larger than 16777216 bytes, expected a npz file of network weights$"
+    with pytest.raises(InputError, match=message):
+        files.load_npz("/dev/zero", NETWORK, 0)
+
+
+def test_sum_is_that_of_what_was_read(tmp_path, monkeypatch):
+    path = tmp_path / "weights.npz"
+    files.save_npz(WEIGHTS, 0, path)
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def replaced_meanwhile(weights):  # by a training
+        path.write_bytes(b"of the next epoch")
+        return round_to_grid(weights)
+
+    monkeypatch.setattr(files, "round_to_grid", replaced_meanwhile)
+    weights, found = files.load_npz_and_sha256(path, NETWORK, 0)
+    assert_weights(weights)
+    assert found == expected
 
 
 @settings(max_examples=400)

@@ -1,5 +1,7 @@
 """Files appear whole and together, or nothing changes."""
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -177,11 +179,78 @@ def test_unwritable_place_is_an_error_at_once(tmp_path):
     assert content(tmp_path) == {"file": "content"}
 
 
-def test_vanished_folder_is_an_error(folder):
+def test_folder_that_cannot_be_locked_leaves_nothing_behind(tmp_path, monkeypatch):
+    def no_locks(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(OSError, match="No locks available"):
+        OutputFolder(tmp_path / "new" / "output").__enter__()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_at_the_start_leaves_nothing_behind(tmp_path, monkeypatch):
+    mkdir = Path.mkdir
+
+    def full(path, *arguments, **settings):
+        if path.name == STAGING:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        mkdir(path, *arguments, **settings)
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        OutputFolder(tmp_path / "new" / "output").__enter__()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_read_only_place_is_an_error_at_once():
+    with pytest.raises(OSError, match=f"/sys/{STAGING}"):  # where not even root may create a folder
+        OutputFolder("/sys").__enter__()
+
+
+def test_folder_with_the_name_of_a_file_is_refused_before_anything_changes(folder):
+    (folder / "b.txt").unlink()
+    filled(folder / "b.txt", {"notes.txt": "the user's own"})
+    before = content(folder)
+    with pytest.raises(InputError, match=r"output/b\.txt: is a folder, expected a file or nothing$"):
+        write(folder, NEW)
+    assert content(folder) == before
+    (folder / "b.txt").rename(folder / "moved away")
+    write(folder, NEW)  # nothing is left that would stop it
+    assert {name: content(folder)[name] for name in NEW} == NEW
+
+
+def test_folder_in_the_way_of_a_killed_process_is_named_until_it_is_gone(folder):
+    half_moved(folder)
+    (folder / "b.txt").unlink()
+    (folder / "b.txt").mkdir()
+    for finish in (settle, enter):
+        with pytest.raises(InputError, match=r"output/b\.txt: is a folder, expected a file or nothing$"):
+            finish(folder)
+    (folder / "b.txt").rmdir()
+    settle(folder)
+    assert content(folder) == OLD | NEW
+
+
+def test_failed_write_names_the_folder(folder):
+    error = OSError(errno.ENOSPC, "No space left on device")  # as file.write raises it
+    with pytest.raises(OSError, match=f"No space left on device: '{folder}'$"):
+        write(folder, NEW, error)
+
+
+@pytest.mark.parametrize("before_the_body", [True, False])
+def test_vanished_folder_is_named(folder, before_the_body):
     moved = Path(f"{folder}_moved")
-    with OutputFolder(folder) as output:
-        folder.rename(moved)
-        with pytest.raises(FileNotFoundError):
-            output.replacing().__enter__()
+
+    def write_into_a_vanishing_folder():
+        with OutputFolder(folder) as output:
+            if before_the_body:
+                folder.rename(moved)
+            with output.replacing() as staging:
+                folder.rename(moved)
+                filled(staging, NEW)
+
+    with pytest.raises(InputError, match=r"output: has vanished, expected the folder to stay$"):
+        write_into_a_vanishing_folder()
     assert not folder.exists()
-    assert content(moved) == OLD
+    assert {name: content(moved)[name] for name in OLD} == OLD

@@ -10,9 +10,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from figs.logs import read_logs
-from LeNet import paths
+from LeNet import Spiking_LeNet_MNIST, evaluation, paths
 from LeNet.network import LENET
+from LeNet.output_folder import COMPLETE
 from LeNet.tensorlayer.files import save_npz
+from spiking_utils import SpikingNetwork
 from tests import reference
 from tests.helpers import ROOT, random_weights, run_script
 from tests.script_helpers import forbid_imports, snapshot
@@ -185,6 +187,23 @@ def test_totals_do_not_depend_on_the_batch_size(batch_size, weights_paths, setti
         assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
+def test_batch_that_memory_may_not_hold_is_run_in_parts(
+    weights_paths, settings, evaluations, tmp_path, monkeypatch, run_here
+):
+    sizes, run = [], SpikingNetwork.run
+
+    def recorded(network, pixels):
+        sizes.append(len(pixels))
+        return run(network, pixels)
+
+    monkeypatch.setattr(SpikingNetwork, "run", recorded)
+    monkeypatch.setattr(evaluation, "MOST_SPIKES", 2 * 3 * TIME_STEPS[0] * LENET.neurons)
+    options = ("--weights", weights_paths[0], "--limit", IMAGES, "--threads", 2, "--logs", tmp_path / "logs")
+    assert run_here(Spiking_LeNet_MNIST.main, *settings[0], *options).returncode == 0
+    assert sorted(sizes) == 3 * [2] + 8 * [3]  # of batches of 8, 8, 8 and 6: two threads hold 3 images each
+    assert snapshot(tmp_path / "logs") == snapshot(evaluations[0][0])
+
+
 def test_weights_off_the_grid_are_rounded_with_a_notice(evaluations, tmp_path):
     weights = network_weights(0)
     weights["conv1/W"].flat[7] += np.float32(2**-22)  # the grid is coarser: its largest weights are beyond 2^-1
@@ -227,3 +246,11 @@ def test_default_weights_are_the_checkpoint_else_the_published(tmp_path, monkeyp
     (tmp_path / "k0").mkdir()
     (tmp_path / "k0/model_MNIST.npz").touch()
     assert paths.default_weights(0) == tmp_path / "k0/model_MNIST.npz"
+
+
+def test_default_weights_are_those_of_a_killed_training_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "checkpoint_folder", lambda k: tmp_path)
+    (tmp_path / COMPLETE).mkdir()
+    (tmp_path / COMPLETE / "model_MNIST.npz").touch()
+    assert paths.default_weights(0) == tmp_path / "model_MNIST.npz"
+    assert (tmp_path / "model_MNIST.npz").exists()

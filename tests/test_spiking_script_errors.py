@@ -61,7 +61,11 @@ def test_unknown_options(folder, options):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("none.npz", "No such file"), ("logs", "Is a directory"), ("logs/run.json/k0.npz", "Not a directory")],
+    [
+        ("none.npz", "not found, expected a npz"),
+        ("logs", "Is a directory"),
+        ("logs/run.json/k0.npz", "Not a directory"),
+    ],
 )
 def test_weights_that_are_no_file(folder, name, expected):
     assert_changes_nothing(folder, "--weights", folder / name, expected=[str(folder / name), expected])

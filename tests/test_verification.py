@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from helpers import random_weights, run_script
+from helpers import assert_refused, random_weights, run_script
 
 from LeNet import Spiking_LeNet_MNIST
 from LeNet.network import LENET
@@ -45,6 +45,23 @@ def test_every_neuron_and_prediction_is_found_equal(weights, tmp_path, k):
     assert re.search(rf"^predictions +{IMAGES} +{IMAGES}$", process.stdout, re.MULTILINE)
     assert process.stdout.endswith("\nlossless\n")
     assert not (tmp_path / "l").exists()
+
+
+@pytest.mark.parametrize(
+    ("blocks", "beta", "expected"),
+    [
+        ((5,), 5000, "a neuron has to fire 5000 times"),
+        ((5,), 1e30, f"until quiescent, expected at most 4096 and {64 << 20}; the latter fall with --batch_size"),
+        ((1, 2, 3, 4, 5), 2000, "a neuron has to fire 2000 times and a batch 756000000 times"),  # 20 * 18,900 * 2000
+    ],
+)
+def test_network_that_takes_too_many_spikes_is_refused(weights, tmp_path, run_here, blocks, beta, expected):
+    constant = {key: value.copy() for key, value in weights.items()}
+    for block in blocks:
+        constant[f"bn{block}/gamma"][:], constant[f"bn{block}/beta"][:] = 0, beta
+    save_npz(constant, 0, tmp_path / "weights.npz")
+    options = ("--weights", tmp_path / "weights.npz", "--limit", 20, "--verify")
+    assert_refused(run_here(Spiking_LeNet_MNIST.main, "--k", 0, *options), expected)
 
 
 def test_one_wrong_neuron_is_named(weights, tmp_path, monkeypatch, run_here):

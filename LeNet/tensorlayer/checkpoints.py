@@ -10,8 +10,10 @@ SHA256SUMS, in the format of sha256sum, holds a training state's files together.
 
 from functools import cache
 
+import numpy as np
 import tensorflow as tf
 
+from LeNet import input_files
 from LeNet.command_line import InputError
 from LeNet.paths import shown
 from LeNet.tensorlayer import models
@@ -61,7 +63,7 @@ def load_ckpt(specification, folder):
     Raises
     ------
     InputError
-        Damaged, or without one of the tensors in its shape and dtype.
+        Damaged, or without one of the tensors in its shape and dtype, or with one that is not finite.
     """
     path = folder / PREFIX
     try:
@@ -71,12 +73,16 @@ def load_ckpt(specification, folder):
             found = (tuple(shapes[name]), dtypes[name].as_numpy_dtype) if name in shapes else "nothing"
             if found != expected:
                 raise InputError(f"{shown(path)}: {name} is {found}, expected {expected}")
-        return {name: reader.get_tensor(name) for name in specification}
+        tensors = {name: reader.get_tensor(name) for name in specification}
     except InputError:
         raise
     except Exception as error:  # TensorFlow translates damage into many types
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{shown(path)}: damaged ({text}), expected a TensorFlow checkpoint") from None
+    for name, tensor in tensors.items():
+        if not np.all(np.isfinite(tensor)):
+            raise InputError(f"{shown(path)}: {name} has NaN or infinite values, expected finite ones")
+    return tensors
 
 
 def write_sums(folder):
@@ -88,10 +94,12 @@ def write_sums(folder):
 def check_sums(folder, names):
     """Raises InputError unless the named files belong together as SHA256SUMS says."""
     sums_path = folder / SUMS
+    expected = "lines of a SHA-256 and a file name"
+    lines = input_files.read(sums_path, expected).splitlines()
     try:
-        sums = dict(reversed(line.split("  ", 1)) for line in sums_path.read_text().splitlines())
+        sums = dict(reversed(line.decode().split("  ", 1)) for line in lines)
     except ValueError:
-        raise InputError(f"{shown(sums_path)}: damaged, expected lines of a SHA-256 and a file name") from None
+        raise InputError(f"{shown(sums_path)}: damaged, expected {expected}") from None
     for name in names:
         path = folder / name
         if not path.is_file():

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import http.client
+import io
 import urllib.request
 import zipfile
 import zlib
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from LeNet import input_files
 from LeNet.command_line import InputError
 from LeNet.network import PIXEL_LEVELS
 from LeNet.output_folder import OutputFolder
@@ -22,6 +24,8 @@ MIRRORS = (
 )
 VALIDATION_IMAGES = 10_000  # the last ones of the training set
 IMAGE_HEADER, LABEL_HEADER = 16, 8  # bytes before the data of an IDX file
+NPZ = "a npz file of network weights"  # as error messages call it
+LARGEST_NPZ = 16 << 20  # bytes; that of the LeNet has 2
 # of the uncompressed files: size in bytes, SHA-256
 MNIST_FILES = {
     "train-images-idx3-ubyte": (
@@ -122,7 +126,11 @@ def _download(path):
 
 def sha256(path):
     """Of a file, in hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(input_files.PART):  # a damaged file may be of any size
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def save_npz(weights, k, path):
@@ -149,12 +157,17 @@ def load_npz(path, network, k):
     Raises
     ------
     InputError
-        Not such a file, or of another network or level, or with weights that cannot be.
+        Missing, or not such a file, or of another network or level, or with weights that cannot be.
     OSError
-        The file is missing or unreadable.
+        The file is unreadable.
     """
-    shapes = {"k": ()} | network.weight_shapes
-    weights = _read_arrays(path, shapes)
+    return load_npz_and_sha256(path, network, k)[0]
+
+
+def load_npz_and_sha256(path, network, k):
+    """As load_npz; and the SHA-256 of the bytes that were read, since a training may replace the file meanwhile."""
+    content = input_files.read(path, NPZ, LARGEST_NPZ)
+    weights = _read_arrays(path, io.BytesIO(content), {"k": ()} | network.weight_shapes)
     found_k = int(weights.pop("k"))
     if found_k != k:
         raise InputError(
@@ -167,24 +180,23 @@ def load_npz(path, network, k):
             raise InputError(f"{shown(path)}: {key} has weights that float32 cannot hold on the weight grid")
         if key.endswith("moving_var") and np.any(weight < 0):
             raise InputError(f"{shown(path)}: {key} is {weight.min():g} at its lowest, expected 0 or above")
-    return weights
+    return weights, hashlib.sha256(content).hexdigest()
 
 
 def _level(k):
     return network_name(k) if k >= -1 else "no known level"
 
 
-def _read_arrays(path, shapes):
+def _read_arrays(path, file, shapes):
     """The arrays of a npz file; keys, sizes, shapes and dtypes are checked before any array is read."""
-    with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                _check_members(path, archive, shapes)
-                return {key: _read_array(path, archive, key, shape) for key, shape in shapes.items()}
-        except InputError:
-            raise
-        except Exception as error:  # a damaged archive raises whatever its bytes lead to
-            raise InputError(f"{shown(path)}: damaged ({error}), expected a npz file of network weights") from None
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _check_members(path, archive, shapes)
+            return {key: _read_array(path, archive, key, shape) for key, shape in shapes.items()}
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive raises whatever its bytes lead to
+        raise InputError(f"{shown(path)}: damaged ({error}), expected {NPZ}") from None
 
 
 def _check_members(path, archive, shapes):

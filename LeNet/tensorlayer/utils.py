@@ -6,6 +6,7 @@ import time
 import keras
 import numpy as np
 
+from LeNet import input_files
 from LeNet.command_line import InputError
 from LeNet.paths import HISTORY_NAME, NPZ_NAME, shown
 from LeNet.tensorlayer import checkpoints, files, models
@@ -143,9 +144,16 @@ class _EndOfEpoch(keras.callbacks.Callback):
 
 
 def _read_history(path, epochs):
-    with open(path, newline="") as file:
-        header, *rows = csv.reader(file)
-    if tuple(header) != HISTORY_COLUMNS or len(rows) != epochs:
+    expected = f"a line of {','.join(HISTORY_COLUMNS)} and one of numbers for each epoch"
+    content = input_files.read(path, expected)
+    try:
+        header, *rows = csv.reader(content.decode().splitlines())
+        columns = [list(map(float, column)) for column in zip(*rows, strict=True)]
+        if tuple(header) != HISTORY_COLUMNS or len(columns) not in (0, len(HISTORY_COLUMNS)):
+            raise ValueError
+    except (ValueError, csv.Error):
+        raise InputError(f"{shown(path)}: damaged, expected {expected}") from None
+    if len(rows) != epochs:
         raise InputError(f"{shown(path)}: has {len(rows)} epochs, expected the {epochs} of the checkpoint")
     return rows
 

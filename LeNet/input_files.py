@@ -1,0 +1,28 @@
+"""Reading files that may be missing, damaged or of any size."""
+
+from LeNet.command_line import InputError
+from LeNet.paths import shown
+
+PART = 1 << 20  # bytes read at a time
+
+
+def read(path, expected, largest=1 << 20):
+    """The content of a file as bytes.
+
+    Raises
+    ------
+    InputError
+        It is missing, or larger than `largest` bytes; the message ends in `expected`.
+    OSError
+        It is unreadable.
+    """
+    content = bytearray()
+    try:
+        with open(path, "rb") as file:
+            while part := file.read(PART):
+                content += part
+                if len(content) > largest:
+                    raise InputError(f"{shown(path)}: larger than {largest} bytes, expected {expected}")
+    except FileNotFoundError:
+        raise InputError(f"{shown(path)}: not found, expected {expected}") from None
+    return bytes(content)

@@ -1,0 +1,172 @@
+"""Models at the edges of what is valid: exact, spike by spike, or refused with the reason."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from LeNet import Spiking_LeNet_MNIST
+from LeNet.command_line import InputError
+from LeNet.network import HIGHEST_LEVEL, LENET, chain
+from LeNet.tensorlayer.files import load_mnist_split, load_npz, save_npz
+from LeNet.weight_grid import grid_exponent, round_to_grid
+from spiking_utils import SpikingNetwork
+from tests import reference
+from tests.helpers import assert_refused, random_weights
+
+SMALL = chain((5, 6, 2), [((3, 2), 1, 4), (2, 2, 5)], classes=3)
+LARGEST = float(np.finfo(np.float32).max)
+ON_THE_GRID = 32767 * 2.0**113  # the largest weight that float32 holds on its grid
+SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
+
+
+def constant(suffix, value):
+    """Every value of one kind of array the same."""
+    return lambda key, array: np.full_like(array, value) if key.endswith(suffix) else array
+
+
+def one_weight(value):
+    """A single weight in each layer that leaves no room for the others on the grid."""
+
+    def change(key, array):
+        array = array.copy()
+        if key.endswith("/W"):
+            array.flat[array.size // 2] = value
+        return round_to_grid(array) if key.endswith("/W") else array
+
+    return change
+
+
+def negated(key, array):
+    return -array if key.endswith("gamma") else array
+
+
+EXTREMES = {
+    "weights zero": constant("/W", 0),
+    "weights tiny": constant("/W", SMALLEST),
+    "weights huge": constant("/W", ON_THE_GRID),
+    "one huge weight": one_weight(1e30),
+    "one huge negative weight": one_weight(-ON_THE_GRID),
+    "gammas negative": negated,
+    "gammas zero": constant("gamma", 0),
+    "gammas tiny": constant("gamma", 1e-30),
+    "gammas tiny and negative": constant("gamma", -SMALLEST),
+    "gammas huge": constant("gamma", LARGEST),
+    "variances zero": constant("moving_var", 0),
+    "variances huge": constant("moving_var", LARGEST),
+    "betas huge": constant("beta", LARGEST),
+    "betas huge and negative": constant("beta", -LARGEST),
+    "means huge": constant("moving_mean", LARGEST),
+    "all zero": constant("", 0),
+}
+
+
+def changed(weights, change):
+    return {key: change(key, array).astype(np.float32) for key, array in weights.items()}
+
+
+def random_pixels(network, images=3):
+    return np.random.default_rng(0).integers(0, 256, (images, *network.input_shape))
+
+
+def assert_exact(weights, network, k, time_steps, pixels):
+    """Every spike and every potential of the classifier is that of the equations; returns the Activity."""
+    activity = SpikingNetwork(weights, network, k, time_steps).run(pixels)
+    trains, potentials = reference.spiking(weights, network, k, time_steps, pixels)
+    for ours, expected in zip(activity.trains, trains, strict=True):
+        assert_array_equal(ours.to_dense(), expected)
+    assert_array_equal(activity.potentials * 2.0 ** -grid_exponent(weights["fc/W"]), potentials)
+    return activity
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, 3, 4, 5, 6, HIGHEST_LEVEL])
+@pytest.mark.parametrize("change", EXTREMES.values(), ids=EXTREMES)
+def test_extreme_model_is_exact(change, k):
+    weights = changed(random_weights(SMALL, seed=k), change)
+    assert_exact(weights, SMALL, k, 12, random_pixels(SMALL))
+
+
+magnitudes = st.sampled_from([0.0, SMALLEST, 1e-30, 1e-5, 0.25, 0.5, 1.0, 3.0, 1e5, 1e30, ON_THE_GRID])
+signs = st.sampled_from([-1, 1])
+
+
+@st.composite
+def extreme_weights(draw):
+    """Weights of SMALL in which any value may be extreme."""
+    weights = random_weights(SMALL, draw(st.integers(0, 2**32 - 1)))
+    for key, array in weights.items():
+        for _ in range(draw(st.integers(0, 3))):
+            value = draw(magnitudes) * (1 if key.endswith("moving_var") else draw(signs))
+            array.flat[draw(st.integers(0, array.size - 1))] = value
+        if key.endswith("/W"):
+            weights[key] = round_to_grid(array)
+    return weights
+
+
+@settings(max_examples=150)
+@given(extreme_weights(), st.integers(0, HIGHEST_LEVEL), st.integers(1, 8))
+def test_any_mixture_of_extremes_is_exact(weights, k, time_steps):
+    assert_exact(weights, SMALL, k, time_steps, random_pixels(SMALL))
+
+
+@pytest.mark.parametrize("k", range(7))
+def test_quiescent_network_of_any_level_is_the_artificial_one(k):
+    weights = changed(random_weights(SMALL, seed=3), negated)
+    pixels = random_pixels(SMALL)
+    activity = assert_exact(weights, SMALL, k, 16 + 8 * 2**k, pixels)
+    assert activity.quiescent().all()
+    counts, logits = reference.artificial(weights, SMALL, k, pixels)
+    assert counts[0].max() >= 2**k  # a whole unit of activation
+    for train, expected in zip(activity.trains, counts, strict=True):
+        assert_array_equal(train.counts(), expected)
+    assert_array_equal(activity.predictions()[:, -1], logits.argmax(axis=1))
+
+
+@pytest.mark.parametrize("change", EXTREMES.values(), ids=EXTREMES)
+def test_script_runs_an_extreme_model_exactly(change, tmp_path, run_here):
+    k, time_steps, images = 1, 4, 2
+    path, logs = tmp_path / "extreme.npz", tmp_path / "logs"
+    save_npz(changed(random_weights(LENET, seed=2), change), k, path)
+    options = ("--time_steps", time_steps, "--limit", images, "--logs", logs)
+    process = run_here(Spiking_LeNet_MNIST.main, "--k", k, "--weights", path, *options)
+    assert (process.returncode, process.stderr) == (0, "")
+
+    pixels, labels = (part[:images] for part in load_mnist_split("t10k"))
+    trains, potentials = reference.spiking(load_npz(path, LENET, k), LENET, k, time_steps, pixels.astype(np.float64))
+    spikes = np.cumsum([sum(np.abs(train[:, t]).sum() for train in trains) for t in range(time_steps)])
+    assert_array_equal(read_integers(logs / "spike_num.txt"), spikes)
+    right = (potentials.argmax(axis=2) == labels[:, None]).sum(axis=0)
+    assert_array_equal(read_integers(logs / "accuracy.txt"), right)
+
+
+def read_integers(path):
+    return [int(line) for line in path.read_text().split()]
+
+
+def test_potentials_that_int32_cannot_hold_are_refused():
+    wide = chain((1, 1, 2**15), [(1, 1, 1)], classes=1)
+    weights = changed(random_weights(wide, seed=0), constant("/W", 32767))
+    network = SpikingNetwork(weights, wide, 0, time_steps=3)
+    with pytest.raises(InputError, match=r"membrane potentials could reach \d+ .* expected less than 2147483647"):
+        network.run(np.full((1, 1, 1, 2**15), 255))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("conv1/W", LARGEST, "conv1/W has weights that float32 cannot hold on the weight grid"),
+        ("conv1/W", np.inf, "conv1/W has NaN or infinite values, expected finite ones"),
+        ("bn1/gamma", np.nan, "bn1/gamma has NaN or infinite values, expected finite ones"),
+        ("bn1/moving_var", -SMALLEST, "bn1/moving_var is -1.4013e-45 at its lowest, expected 0 or above"),
+    ],
+)
+def test_script_refuses_an_invalid_model(key, value, expected, tmp_path, run_here):
+    weights = random_weights(LENET, seed=0)
+    weights[key].flat[3] = value
+    save_npz(weights, 0, tmp_path / "invalid.npz")
+    process = run_here(
+        Spiking_LeNet_MNIST.main, "--k", 0, "--weights", tmp_path / "invalid.npz", "--logs", tmp_path / "logs"
+    )
+    assert_refused(process, f"invalid.npz: {expected}")
+    assert not (tmp_path / "logs").exists()

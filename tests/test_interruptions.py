@@ -1,0 +1,102 @@
+"""Real processes, interrupted at chosen moments: what they say, and that nothing is lost.
+
+benchmarks/kills.py does the same at random moments.
+"""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from LeNet import Quant_LeNet_MNIST
+from LeNet.network import LENET
+from LeNet.output_folder import COMPLETE, STAGING, settle
+from LeNet.paths import HISTORY_NAME, NPZ_NAME
+from LeNet.tensorlayer import checkpoints, files
+from LeNet.tensorlayer.utils import STATE_FILES
+from tests.helpers import ROOT
+from tests.script_helpers import snapshot
+
+TRAINING = ("LeNet/Quant_LeNet_MNIST.py", "--k", 0, "--limit", 400, "--epochs", 2)
+ENDS = {signal.SIGINT: (130, "interrupted\n"), signal.SIGTERM: (143, "terminated\n"), signal.SIGKILL: (-9, "")}
+
+
+@contextmanager
+def running(script, *options):
+    """The process of a script, which does not outlive the body."""
+    command = [sys.executable, str(ROOT / script), *map(str, options)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def interrupt(process, signum, moment):
+    """Sends the signal once moment() is true; the process must end as this signal ends it."""
+    deadline = time.monotonic() + 120
+    while not moment():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    process.send_signal(signum)
+    _, stderr = process.communicate(timeout=120)
+    assert (process.returncode, stderr) == ENDS[signum]
+
+
+def begun(folder):
+    return (folder / STAGING).exists()
+
+
+def writing(folder):
+    staging, complete = folder / STAGING, folder / COMPLETE
+    return complete.exists() or (staging / NPZ_NAME).exists()
+
+
+@pytest.mark.parametrize(
+    ("signum", "moment"),
+    [(signal.SIGINT, begun), (signal.SIGTERM, writing), (signal.SIGKILL, writing)],
+)
+def test_interrupted_training_ends_in_the_same_bytes(signum, moment, one_epoch, two_epochs, tmp_path, run_here):
+    folder = shutil.copytree(one_epoch, tmp_path / "checkpoint")
+    with running(*TRAINING, "--resume", True, "--checkpoint", folder) as process:
+        interrupt(process, signum, lambda: moment(folder))
+    if signum != signal.SIGKILL:
+        assert {path.name for path in folder.iterdir()} == {path.name for path in one_epoch.iterdir()}
+    settle(folder)
+    checkpoints.check_sums(folder, STATE_FILES)
+    files.load_npz(folder / NPZ_NAME, LENET, 0)
+
+    options = ("--resume", True, "--checkpoint", folder)
+    assert run_here(Quant_LeNet_MNIST.main, *TRAINING[1:], *options).returncode == 0
+    assert {path.name for path in folder.iterdir()} == {path.name for path in two_epochs.iterdir()}
+    for name in set(STATE_FILES) - {HISTORY_NAME}:  # which holds seconds
+        assert (folder / name).read_bytes() == (two_epochs / name).read_bytes(), name
+
+
+def test_interruption_while_tensorflow_is_imported_leaves_nothing_behind(tmp_path):
+    with running(*TRAINING, "--checkpoint", tmp_path / "new" / "checkpoint") as process:
+        maps = Path(f"/proc/{process.pid}/maps")
+        interrupt(process, signal.SIGTERM, lambda: "tensorflow" in maps.read_text())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_evaluation_leaves_the_older_logs(signum, tmp_path):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "accuracy.txt").write_text("of an older run\n")
+    before = snapshot(tmp_path)
+    weights = ROOT / "LeNet/pretrained/k0.npz"
+    options = ("--k", 0, "--weights", weights, "--time_steps", 500, "--logs", logs)
+    with running("LeNet/Spiking_LeNet_MNIST.py", *options) as process:
+        start = time.monotonic()
+        interrupt(process, signum, lambda: begun(logs))
+        assert time.monotonic() - start < 20  # not after all batches
+    assert snapshot(tmp_path) == before
