@@ -19,6 +19,11 @@ from LeNet.network import HIGHEST_LEVEL, HIGHEST_NOISE_RATIO, LENET
 from LeNet.output_folder import OutputFolder
 from LeNet.paths import MNIST, default_weights, log_folder, shown
 
+UNUSED_OPTIONS = {
+    "verify": ("time_steps", "logs", "threads"),
+    "export": ("batch_size", "logs", "data", "limit", "threads", "noise_ratio", "seed"),
+}
+
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
@@ -58,6 +63,10 @@ def parse_arguments():
         help="write the network as integers, with thresholds for --time_steps, and evaluate nothing",
     )
     args = parser.parse_args()
+    for mode, unused in UNUSED_OPTIONS.items():
+        for name in unused:
+            if getattr(args, mode) and getattr(args, name) != parser.get_default(name):
+                parser.error(f"argument --{name}: not allowed with --{mode}, which has no use for it")
     if args.export and args.export.is_dir():
         parser.error(f"argument --export: {args.export} is a folder, expected the name of a file")
     return args
@@ -121,11 +130,11 @@ def verify(weights, k, pixels, batch_size):
 
 def describe(args, weights_path, weights_sha256, right, statistics, quiescent, images):
     """What run.json holds: the settings and the results, the same on any machine."""
-    from figs.logs import time_steps_needed
+    from figs.logs import FILES, time_steps_needed
 
     right = right.sum(axis=0)
-    spikes, negative, sops = statistics.sum(axis=(0, 2)).T  # (blocks,) each
     accuracy = int(right[-1]) / images
+    by_block = statistics.sum(axis=(0, 2))  # (blocks, 3)
     noise = {"noise_ratio": args.noise_ratio, "seed": args.seed} if args.noise_ratio > 0 else {}
     return {
         "k": args.k,
@@ -140,25 +149,27 @@ def describe(args, weights_path, weights_sha256, right, statistics, quiescent, i
         "time_steps_needed": time_steps_needed(right),
         "weights": shown(weights_path),
         "weights_sha256": weights_sha256,
-        "blocks": [
-            {
-                "neurons": block.neurons,
-                "positive_spikes_per_image": int(spikes[index] - negative[index]) / images,
-                "negative_spikes_per_image": int(negative[index]) / images,
-                "sops_per_image": int(sops[index]) / images,
-            }
-            for index, block in enumerate(LENET.blocks)
-        ],
+        "blocks": [per_image(block.neurons, *row, images) for block, row in zip(LENET.blocks, by_block)],
+        "total": per_image(LENET.neurons, *by_block.sum(axis=0), images),
+        "files": list(FILES),
+    }
+
+
+def per_image(neurons, spikes, negative, sops, images):
+    """Activity as run.json gives it."""
+    return {
+        "neurons": neurons,
+        "positive_spikes_per_image": int(spikes - negative) / images,
+        "negative_spikes_per_image": int(negative) / images,
+        "sops_per_image": int(sops) / images,
     }
 
 
 def report(run, seconds, written):
     """Prints the results."""
     print(f"{'':10}{'neurons':>10}{'+ spikes':>12}{'- spikes':>12}{'SOPs':>14}   per image")
-    columns = list(run["blocks"][0])
     rows = [(f"block {number}", block) for number, block in enumerate(run["blocks"], start=1)]
-    rows.append(("total", {name: sum(block[name] for block in run["blocks"]) for name in columns}))
-    for name, row in rows:
+    for name, row in [*rows, ("total", run["total"])]:
         neurons, positive, negative, sops = row.values()
         print(f"{name:10}{neurons:10,}{positive:12,.1f}{negative:12,.1f}{sops:14,.0f}")
     images, needed = run["images"], run["time_steps_needed"]

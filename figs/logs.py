@@ -25,6 +25,7 @@ from LeNet.paths import log_folder, short, shown
 
 RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
+FILES = (ACCURACY, *SPIKE_LOGS, RUN)
 FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
 FOREIGN_SIZES = {"batch_size": 200, "time_steps": 20}  # of logs without a run.json
 LARGEST_LOG = 64 << 20  # bytes

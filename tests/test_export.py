@@ -134,16 +134,16 @@ def test_says_what_it_has_written(exported, arrays):
         assert pattern in [line.split()[: len(pattern)] for line in stdout.splitlines()]
 
 
-def test_same_bytes_in_a_new_folder_without_tensorflow_data_or_logs(exported, weights_path, tmp_path, monkeypatch):
+def test_same_bytes_in_a_new_folder_without_tensorflow_or_logs(exported, weights_path, tmp_path, monkeypatch):
     forbid_imports(monkeypatch, tmp_path / "modules", "tensorflow", "keras")
-    options = ["--k", 1, "--weights", weights_path, "--time_steps", TIME_STEPS, "--data", tmp_path / "none"]
-    process = run_script(SCRIPT, *options, "--export", "new/folder/file", "--logs", "logs", cwd=tmp_path)
+    options = ["--k", 1, "--weights", weights_path, "--time_steps", TIME_STEPS]
+    process = run_script(SCRIPT, *options, "--export", "new/folder/file", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     assert snapshot(tmp_path / "new") == {
         (tmp_path / "new/folder").relative_to(tmp_path / "new"): None,
         (tmp_path / "new/folder/file").relative_to(tmp_path / "new"): exported[0].read_bytes(),
     }
-    assert not (tmp_path / "logs").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"modules", "new"}
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_logs_go_to_a_folder_of_their_own(options, tmp_path, monkeypatch, run_he
     assert "seed" not in json.loads((tmp_path / "figs/k0/run.json").read_text())
 
 
-def test_verify_compares_on_the_noisy_images(options, images, monkeypatch, run_here):
+def test_verify_compares_on_the_noisy_images(weights_path, images, monkeypatch, run_here):
     from LeNet import verification
 
     compared = []
@@ -110,6 +110,7 @@ def test_verify_compares_on_the_noisy_images(options, images, monkeypatch, run_h
 
     whole_comparison = verification.compare
     monkeypatch.setattr(verification, "compare", compare)
+    options = ["--k", 0, "--weights", weights_path, "--limit", IMAGES, "--noise_ratio", RATIO, "--seed", SEED]
     process = run_here(Spiking_LeNet_MNIST.main, *options, "--verify")
     assert process.returncode == 0
     assert process.stdout.endswith("\nlossless\n")

@@ -141,7 +141,10 @@ def test_run_json_and_table_have_each_block(simulation, evaluations):
         for count, train, operations in zip(neurons, trains, sops)
     ]
     names = ("neurons", "positive_spikes_per_image", "negative_spikes_per_image", "sops_per_image")
-    assert json.loads((folder / "run.json").read_text())["blocks"] == [dict(zip(names, row)) for row in expected]
+    run = json.loads((folder / "run.json").read_text())
+    assert run["blocks"] == [dict(zip(names, row)) for row in expected]
+    signs = [sum(np.sum(train == sign) for train in trains) / IMAGES for sign in (1, -1)]
+    assert run["total"] == dict(zip(names, (18_900, *signs, sops.sum() / IMAGES)))
     printed = [line.split() for line in stdout.splitlines()]
     for label, row in zip(("block 1", "block 2", "block 3", "block 4", "block 5"), expected):
         assert [*label.split(), *table_cells(row)] in printed
@@ -159,6 +162,8 @@ def test_says_which_weights_and_files(simulation, evaluations, weights_paths):
     assert f"weights: {weights_paths[k]}" in stdout
     assert f"{100 * right[:, -1].mean():.2f} % of {IMAGES} images" in stdout
     assert all(str(path) in stdout for path in folder.iterdir())
+    files = json.loads((folder / "run.json").read_text())["files"]
+    assert sorted(files) == sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize(("threads", "cwd"), [(1, "LeNet"), (2, "figs"), (3, "data/mnist")])

@@ -60,6 +60,22 @@ def test_unknown_options(folder, options):
 
 
 @pytest.mark.parametrize(
+    ("mode", "option", "value"),
+    [
+        *[("verify", option, 3) for option in ("time_steps", "threads")],
+        *[("export", option, 3) for option in ("batch_size", "limit", "threads", "noise_ratio", "seed")],
+        *[("export", option, "data") for option in ("data", "logs")],
+        ("verify", "logs", "data"),
+    ],
+)
+def test_options_that_a_mode_has_no_use_for(tmp_path, mode, option, value):
+    modes = {"verify": ["--verify"], "export": ["--export", "integers.npz"]}
+    process = run_script(SCRIPT, *modes[mode], f"--{option}", value, cwd=tmp_path)
+    assert_refused(process, f"argument --{option}: not allowed with --{mode}, which has no use for it")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("none.npz", "not found, expected a npz"),
