@@ -5,6 +5,7 @@ python run.py --train      trains the four networks first, for hours; started ag
 """
 
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -51,10 +52,19 @@ def train(k):
 
 
 def python(*arguments):
-    """Runs a command of the project, shown as a user would type it; ends with its exit status if it fails."""
+    """Runs a command of the project, shown as a user would type it; ends with its exit status if it fails.
+
+    An interruption is passed on, so that the command can clean up and say its line.
+    """
     arguments = [str(argument) for argument in arguments]
     print("\n$ python", *(shown(a) if a.startswith("/") else a for a in arguments), flush=True)
-    status = subprocess.run([sys.executable, *arguments], cwd=ROOT).returncode
+    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT)
+    try:
+        status = process.wait()
+    except (KeyboardInterrupt, command_line.Terminated):
+        signal.alarm(0)  # it has arrived, and need not be repeated while the command cleans up
+        process.terminate()
+        status = process.wait()
     if status:
         sys.exit(status)
 

@@ -27,10 +27,10 @@ ENDS = {signal.SIGINT: (130, "interrupted\n"), signal.SIGTERM: (143, "terminated
 
 
 @contextmanager
-def running(script, *options):
-    """The process of a script, which does not outlive the body."""
-    command = [sys.executable, str(ROOT / script), *map(str, options)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def running(*arguments):
+    """A Python process in the repository's root, which does not outlive the body."""
+    command = [sys.executable, *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -100,3 +100,29 @@ def test_interrupted_evaluation_leaves_the_older_logs(signum, tmp_path):
         interrupt(process, signum, lambda: begun(logs))
         assert time.monotonic() - start < 20  # not after all batches
     assert snapshot(tmp_path) == before
+
+
+CLEANING_UP = """
+import sys, time
+from pathlib import Path
+from LeNet import command_line
+
+def main():
+    unfinished = Path(sys.argv[1])
+    try:
+        unfinished.touch()
+        time.sleep(60)
+    finally:
+        time.sleep(0.3)
+        unfinished.unlink()
+
+command_line.run(main)
+"""
+
+
+def test_interrupted_run_lets_its_command_clean_up(tmp_path):
+    unfinished = tmp_path / "unfinished"
+    code = f"import run; run.command_line.run(lambda: run.python('-c', {CLEANING_UP!r}, {str(unfinished)!r}))"
+    with running("-c", code) as process:
+        interrupt(process, signal.SIGTERM, unfinished.exists)
+    assert not unfinished.exists()

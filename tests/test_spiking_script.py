@@ -4,6 +4,9 @@ import gzip
 import hashlib
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -207,6 +210,26 @@ def test_batch_that_memory_may_not_hold_is_run_in_parts(
     assert run_here(Spiking_LeNet_MNIST.main, *settings[0], *options).returncode == 0
     assert sorted(sizes) == 3 * [2] + 8 * [3]  # of batches of 8, 8, 8 and 6: two threads hold 3 images each
     assert snapshot(tmp_path / "logs") == snapshot(evaluations[0][0])
+
+
+def test_interruption_drops_the_batches_that_have_not_begun(monkeypatch):
+    class SlowNetwork:
+        blocks = [SimpleNamespace(time_steps=1)]  # noqa: RUF012 - of this class alone
+
+        def run(self, pixels):
+            begun.append(pixels)
+            time.sleep(0.05)
+
+    def interrupted_when_all_are_submitted(pool, function, starts):
+        for start in starts:
+            pool.submit(function, start)
+        raise KeyboardInterrupt
+
+    begun = []
+    monkeypatch.setattr(ThreadPoolExecutor, "map", interrupted_when_all_are_submitted)
+    with pytest.raises(KeyboardInterrupt):
+        Spiking_LeNet_MNIST.evaluate(SlowNetwork(), np.zeros((40, 1)), np.zeros(40), batch_size=1, threads=2)
+    assert len(begun) < 20
 
 
 def test_weights_off_the_grid_are_rounded_with_a_notice(evaluations, tmp_path):
