@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from figs import accuracy_speed, sops, sparsity
-from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
+from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST, evaluation
 from LeNet.network import FULL_PRECISION, LENET
 from LeNet.paths import NPZ_NAME, published_weights
 from LeNet.tensorlayer import files
@@ -109,10 +109,8 @@ def test_checkpoint_folder_that_vanishes(folder, run_into, monkeypatch):
 
 
 def test_log_folder_that_vanishes(folder, run_into, monkeypatch):
-    evaluate = Spiking_LeNet_MNIST.evaluate
-    monkeypatch.setattr(
-        Spiking_LeNet_MNIST, "evaluate", lambda *arguments: (shutil.rmtree(folder), evaluate(*arguments))[1]
-    )
+    evaluate = evaluation.evaluate
+    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments: (shutil.rmtree(folder), evaluate(*arguments))[1])
     assert_refused(run_into("evaluation", folder), f"{folder}: has vanished, expected the folder to stay")
     assert list(folder.parent.iterdir()) == []
 
