@@ -76,7 +76,8 @@ def test_interrupted_training_ends_in_the_same_bytes(signum, moment, one_epoch, 
     options = ("--resume", True, "--checkpoint", folder)
     assert run_here(Quant_LeNet_MNIST.main, *TRAINING[1:], *options).returncode == 0
     assert {path.name for path in folder.iterdir()} == {path.name for path in two_epochs.iterdir()}
-    for name in set(STATE_FILES) - {HISTORY_NAME}:  # which holds seconds
+    # training.csv holds seconds; names in .meta count the graphs of a process, and this one has built others
+    for name in set(STATE_FILES) - {HISTORY_NAME, "model_MNIST_advanced.ckpt.meta"}:
         assert (folder / name).read_bytes() == (two_epochs / name).read_bytes(), name
 
 
