@@ -12,7 +12,16 @@ import sys
 from LeNet import command_line
 from LeNet.network import FULL_PRECISION
 from LeNet.output_folder import OutputFolder, settle
-from LeNet.paths import HISTORY_NAME, NPZ_NAME, ROOT, checkpoint_folder, network_name, published_weights, shown
+from LeNet.paths import (
+    HISTORY_NAME,
+    NPZ_NAME,
+    ROOT,
+    checkpoint_folder,
+    network_name,
+    published_history,
+    published_weights,
+    shown,
+)
 
 LEVELS = (0, 1, 2)
 FIGURES = ("accuracy_speed.py", "sparsity.py", "sops.py")
@@ -47,8 +56,8 @@ def train(k):
     published = published_weights(k)
     with OutputFolder(published.parent) as output, output.replacing() as staging:
         shutil.copyfile(folder / NPZ_NAME, staging / published.name)
-        shutil.copyfile(folder / HISTORY_NAME, staging / published.with_suffix(".csv").name)
-    python(*script, "--mode", "inference")
+        shutil.copyfile(folder / HISTORY_NAME, staging / published_history(k).name)
+    python(*script, "--mode", "inference", "--weights", published)
 
 
 def python(*arguments):

@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from LeNet.command_line import boolean, integer_from
+from LeNet.command_line import InputError, boolean, integer_from
 from LeNet.network import LENET
 from LeNet.output_folder import OutputFolder, settle
 from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, existing_published_weights, shown
@@ -35,6 +35,11 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--checkpoint", type=Path, shown_default="LeNet/checkpoints/k0 etc.", help="folder of the training state"
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        help="inference: npz file (default: the checkpoint's if there is one, else the published)",
     )
 
 
@@ -72,6 +77,8 @@ def _keep_freed_memory():
 
 def train(k, args):
     """Trains the network of level k as the options say."""
+    if args.weights:
+        raise InputError(f"argument --weights: found {args.weights}, expected none in training; it is for inference")
     folder = args.checkpoint or checkpoint_folder(k)
     prepare_tensorflow()
     from LeNet.tensorlayer import files, utils
@@ -108,12 +115,7 @@ def test(k, args):
     weights_path : of the npz file that was tested
     weights_sha256 : str, of what was read from it
     """
-    path = (args.checkpoint or checkpoint_folder(k)) / NPZ_NAME
-    settle(path.parent)
-    if args.checkpoint is None and not path.exists():
-        no_checkpoint = f"no checkpoint in {shown(path.parent)}: testing the published weights"
-        path = existing_published_weights(k)
-        print(no_checkpoint)
+    path = args.weights or _trained_weights(k, args.checkpoint)
     from LeNet.tensorlayer import files
 
     weights, sha256 = files.load_npz_and_sha256(path, LENET, k)
@@ -128,6 +130,17 @@ def test(k, args):
     print(f"{'test images right':18}{right.sum()} of {len(right)}")
     print(f"{'test accuracy':18}{100 * right.mean():.2f} %")
     return right, path, sha256
+
+
+def _trained_weights(k, checkpoint):
+    """The npz file of a checkpoint folder; the published one, and says so, if the usual folder has none."""
+    path = (checkpoint or checkpoint_folder(k)) / NPZ_NAME
+    settle(path.parent)
+    if checkpoint is not None or path.exists():
+        return path
+    published = existing_published_weights(k)
+    print(f"no checkpoint in {shown(path.parent)}: testing the published weights")
+    return published
 
 
 def write_accuracy(k, right, weights_path, weights_sha256, output):

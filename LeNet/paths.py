@@ -25,6 +25,11 @@ def published_weights(k):
     return ROOT / "LeNet" / "pretrained" / f"{network_name(k)}.npz"
 
 
+def published_history(k):
+    """The CSV of the training of published_weights(k), an epoch per line."""
+    return published_weights(k).with_suffix(".csv")
+
+
 def existing_published_weights(k):
     """published_weights(k); raises InputError if the repository does not have them."""
     path = published_weights(k)

@@ -11,13 +11,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from figs import logs, plotting
 from LeNet import command_line
-from LeNet.network import FULL_PRECISION
-from LeNet.paths import log_folder
 
 
 def main():
     args = plotting.parse_arguments(__doc__)
-    reference = full_precision_accuracy()
+    full_precision = logs.read_full_precision()
 
     figure, (whole, zoomed) = plotting.new_figure(panels=2)
     print(f"{'network':16}{'accuracy':>10}{'time steps':>12}")
@@ -27,7 +25,8 @@ def main():
         for axes in (whole, zoomed):
             axes.plot(steps, log.accuracy, label=label, **style)
         print(f"{log.name:16}{log.accuracy[-1]:8.2f} %{log.time_steps_needed:12}")
-    if reference is not None:
+    if full_precision is not None:
+        _, reference = full_precision
         for axes in (whole, zoomed):
             axes.axhline(reference, label=f"full precision ANN: {reference:.2f} %", **plotting.REFERENCE_STYLE)
         print(f"{'full precision':16}{reference:8.2f} %")
@@ -38,12 +37,6 @@ def main():
     for axes in (whole, zoomed):
         plotting.label_time_steps(axes)
     plotting.save(figure, "scnn_accuracy_mnist", args.output)
-
-
-def full_precision_accuracy():
-    """In percent, from figs/fp32; None if that has not been measured."""
-    folder = log_folder(FULL_PRECISION)
-    return logs.read_accuracy(folder) if (folder / logs.ACCURACY).exists() else None
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 
 from LeNet import input_files
 from LeNet.command_line import InputError
-from LeNet.network import HIGHEST_NOISE_RATIO
+from LeNet.network import FULL_PRECISION, HIGHEST_NOISE_RATIO
 from LeNet.output_folder import settle
 from LeNet.paths import log_folder, short, shown
 
@@ -156,7 +156,13 @@ def read_logs(folder):
 
 
 def read_accuracy(folder):
-    """The accuracy, in percent, of an artificial network: from a folder with accuracy.txt and run.json."""
+    """The accuracy of an artificial network, from a folder with accuracy.txt and run.json.
+
+    Returns
+    -------
+    run : dict, of run.json
+    accuracy : float, in percent
+    """
     folder = Path(folder)
     settle(folder)
     run = _read_run(folder / RUN)
@@ -164,7 +170,13 @@ def read_accuracy(folder):
         raise InputError(f"{shown(folder / RUN)}: not found, expected the sizes of the run")
     right = _read_log(folder / ACCURACY, run)
     _check_range(folder / ACCURACY, right, 0, run["batch_size"])
-    return 100 * right.sum() / run["images"]
+    return run, 100 * right.sum() / run["images"]
+
+
+def read_full_precision():
+    """read_accuracy of figs/fp32; None where there is none."""
+    folder = log_folder(FULL_PRECISION)
+    return read_accuracy(folder) if (folder / ACCURACY).exists() else None
 
 
 def _read_run(path):
@@ -176,12 +188,13 @@ def _read_run(path):
         positive = ("images", "batch_size", "time_steps")
         valid = all(type(run[name]) is int and run[name] >= 1 for name in positive) and type(run["k"]) is int
         valid = valid and 0 <= run.get("noise_ratio", 0) <= HIGHEST_NOISE_RATIO
+        valid = valid and 0 <= (run.get("ann_accuracy") or 0) <= 1
     except (ValueError, KeyError, TypeError, RecursionError):
         valid = False
     if not valid:
         raise InputError(
             f"{shown(path)}: damaged, expected JSON with integers k, images, batch_size, time_steps, "
-            f"and where there is a noise_ratio, a number from 0 to {HIGHEST_NOISE_RATIO}"
+            f"and where they are given, noise_ratio from 0 to {HIGHEST_NOISE_RATIO}, ann_accuracy from 0 to 1"
         )
     return run
 

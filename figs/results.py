@@ -2,6 +2,8 @@
 
 python results.py                           figs/k0, k1 and k2
 python results.py --logs k0 k2              these folders
+
+The ANN's accuracy is known where every image became quiescent, the epochs where the weights are the published ones.
 """
 
 import sys
@@ -9,30 +11,72 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from figs import plotting
+from figs import logs, plotting
 from LeNet import command_line
 from LeNet.network import LENET
+from LeNet.paths import published_history, published_weights, shown
 
 SHOWN_STEPS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 20)
 
 
+COLUMNS = (
+    "network",
+    "epochs",
+    "ANN",
+    "SNN",
+    "time steps",
+    "+ spikes/image",
+    "- spikes/image",
+    "SOPs/image",
+    "of the ANN's operations",
+)
+
+
 def main():
     args = plotting.parse_arguments(__doc__, draws=False)
+    full_precision = logs.read_full_precision()
 
-    print("| network | SNN accuracy | time steps | + spikes | - spikes | SOPs/image | of the ANN's operations |")
-    print("|---|---|---|---|---|---|---|")
+    print(table_row(COLUMNS))
+    print("|---" * len(COLUMNS) + "|")
+    if full_precision is not None:
+        run, accuracy = full_precision
+        print(table_row(["full precision", epochs(run), f"{accuracy:.2f} %", *[""] * (len(COLUMNS) - 3)]))
     for log in args.logs:
-        sops = log.sops[-1]
-        print(
-            f"| {log.name} | {log.accuracy[-1]:.2f} % | {log.time_steps_needed} | {log.positive_spikes[-1]:,.0f} "
-            f"| {log.negative_spikes[-1]:,.0f} | {sops:,.0f} | {100 * sops / LENET.ann_operations:.1f} % |"
-        )
+        print(table_row(results(log)))
     print("\naccuracy (%) after time step")
-    print(f"| network | {' | '.join(map(str, SHOWN_STEPS))} |")
+    print(table_row(["network", *map(str, SHOWN_STEPS)]))
     print("|---" * (1 + len(SHOWN_STEPS)) + "|")
     for log in args.logs:
         steps = [step for step in SHOWN_STEPS if step <= len(log.accuracy)]
-        print(f"| {log.name} | {' | '.join(f'{log.accuracy[step - 1]:.2f}' for step in steps)} |")
+        print(table_row([log.name, *(f"{log.accuracy[step - 1]:.2f}" for step in steps)]))
+
+
+def results(log):
+    """A network's cells, one for each of COLUMNS."""
+    ann_accuracy = log.run.get("ann_accuracy")
+    return [
+        log.name,
+        epochs(log.run),
+        "" if ann_accuracy is None else f"{100 * ann_accuracy:.2f} %",
+        f"{log.accuracy[-1]:.2f} %",
+        f"{log.time_steps_needed}",
+        f"{log.positive_spikes[-1]:,.0f}",
+        f"{log.negative_spikes[-1]:,.0f}",
+        f"{log.sops[-1]:,.0f}",
+        f"{100 * log.sops[-1] / LENET.ann_operations:.1f} %",
+    ]
+
+
+def epochs(run):
+    """How long the weights of a run were trained, as text; empty where they are not the published ones."""
+    if "k" not in run or run.get("weights") != shown(published_weights(run["k"])):
+        return ""
+    history = published_history(run["k"])
+    return str(history.read_bytes().count(b"\n") - 1) if history.exists() else ""
+
+
+def table_row(cells):
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

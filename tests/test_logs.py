@@ -104,9 +104,10 @@ def test_time_steps_needed_is_the_first_from_which_the_last_value_stays(right, e
 
 
 def test_accuracy_of_an_artificial_network(tmp_path):
-    logs.write_accuracy(tmp_path, {"k": -1, "images": 5, "batch_size": 3, "time_steps": 1}, np.array([[3], [1]]))
+    run = {"k": -1, "images": 5, "batch_size": 3, "time_steps": 1}
+    logs.write_accuracy(tmp_path, run, np.array([[3], [1]]))
     assert (tmp_path / "accuracy.txt").read_text() == "3\n1\n"
-    assert logs.read_accuracy(tmp_path) == 80
+    assert logs.read_accuracy(tmp_path) == (run, 80)
 
 
 def test_accuracy_of_an_artificial_network_needs_its_sizes(tmp_path):

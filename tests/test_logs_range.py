@@ -27,3 +27,11 @@ def test_impossible_number_is_named(tmp_path, name, numbers, expected):
     if name == "accuracy.txt":
         with pytest.raises(InputError, match=rf"{name}: {expected}$"):
             logs.read_accuracy(tmp_path)
+
+
+@pytest.mark.parametrize("accuracy", ['"0.9"', "-0.1", "1.5", "NaN", "[1]"])
+def test_impossible_accuracy_in_run_json(accuracy, tmp_path):
+    sizes = '"k": 0, "images": 1, "batch_size": 1, "time_steps": 1'
+    (tmp_path / "run.json").write_text(f'{{{sizes}, "ann_accuracy": {accuracy}}}')
+    with pytest.raises(InputError, match=r"run\.json: damaged, .* ann_accuracy from 0 to 1$"):
+        logs.read_logs(tmp_path)

@@ -137,7 +137,7 @@ def test_figures_tell_logs_of_one_level_apart(tmp_path):
         (tmp_path / folder / "run.json").write_text(json.dumps(run | noise))
     process = run_script("figs/results.py", "--logs", *(tmp_path / folder for folder in runs))
     for name in ("k=0", "k=0, noise 0.25", "k=0, noise 2 (mine)"):
-        assert f"| {name} | 75.00 % | 2 |" in process.stdout
+        assert f"| {name} |  |  | 75.00 % | 2 |" in process.stdout
 
 
 @pytest.mark.parametrize("ratio", ['"0.5"', "-1", "NaN", "1e999", "null", "[]"])

@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from figs.logs import read_logs
+from figs.logs import read_full_precision, read_logs
 from figs.plotting import PUBLISHED_LEVELS
 from LeNet.export import integer_arrays
-from LeNet.network import LENET
-from LeNet.paths import log_folder, published_weights
+from LeNet.network import FULL_PRECISION, LENET
+from LeNet.paths import log_folder, published_history, published_weights
 from LeNet.tensorlayer.files import sha256
 from spiking_utils import SpikeTrain, SpikingConv, SpikingNetwork, count_thresholds
 from tests import reference
@@ -96,13 +96,14 @@ def test_code_prints_what_its_comment_says(capsys):
 
 
 @pytest.mark.parametrize("k", PUBLISHED_LEVELS)
-def test_results_are_those_of_the_logs(k):
+def test_results_are_those_of_the_logs_and_of_the_published_history(k):
     found = [row for row in rows(README.split("## Contents")[0]) if row[0] == f"k={k}"]
     assert len(found) == published_weights(k).exists()
-    for _, _, ann, snn, steps, positive, negative, sops, share in found:
+    for _, epochs, ann, snn, steps, positive, negative, sops, share in found:
         log = read_logs(log_folder(k))
         if log.run["weights_sha256"] != sha256(published_weights(k)) or log.images != 10_000:
             continue  # the user's own evaluation
+        assert int(epochs) == len(published_history(k).read_text().splitlines()) - 1
         assert snn == f"{100 * log.right[-1] / log.images:.2f} %"
         assert ann == snn or log.run["ann_accuracy"] is None
         assert int(steps) == log.time_steps_needed
@@ -111,6 +112,26 @@ def test_results_are_those_of_the_logs(k):
         )
         assert [positive, negative] == [f"{(spikes + collected) / 2:,.0f}", f"{(spikes - collected) / 2:,.0f}"]
         assert [sops, share] == [f"{operations:,.0f}", f"{100 * operations / 7_186_200:.1f} %"]
+
+
+def test_full_precision_is_that_of_its_logs():
+    found = [row for row in rows(README.split("## Contents")[0]) if row[0] == "full precision"]
+    assert len(found) == published_weights(FULL_PRECISION).exists()
+    for row in found:
+        run, accuracy = read_full_precision()
+        if run["weights_sha256"] == sha256(published_weights(FULL_PRECISION)) and run["images"] == 10_000:
+            assert row[2] == f"{accuracy:.2f} %"
+
+
+@pytest.mark.parametrize("k", PUBLISHED_LEVELS)
+def test_accuracies_after_time_steps_are_those_of_the_logs(k):
+    found = [row for row in rows(section("Results")) if row[0] == f"k={k}, ours"]
+    steps = next(row for row in rows(section("Results")) if row[:2] == ["network", "1"])[1:]
+    assert len(found) == published_weights(k).exists()
+    for _, *accuracies in found:
+        log = read_logs(log_folder(k))
+        if log.run["weights_sha256"] == sha256(published_weights(k)) and log.images == 10_000:
+            assert accuracies == [f"{log.right[int(step) - 1] / 100:.2f}" for step in steps]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

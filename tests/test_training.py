@@ -108,6 +108,19 @@ def test_inference_without_a_checkpoint_uses_the_published_weights(tmp_path, run
     assert process.stdout.startswith(first_line + f"weights           {published}\n")
 
 
+def test_inference_tests_the_weights_that_it_is_given(tmp_path, run_here):
+    files.save_npz(random_weights(LENET, seed=0), 0, tmp_path / "mine.npz")
+    options = ("--k", 0, "--mode", "inference", "--weights", tmp_path / "mine.npz", "--limit", 10)
+    process = run_here(Quant_LeNet_MNIST.main, *options)
+    assert process.stdout.startswith(f"weights           {tmp_path / 'mine.npz'}\n")
+
+
+def test_training_refuses_weights(tmp_path, run_here):
+    process = run_here(Quant_LeNet_MNIST.main, "--weights", "mine.npz", "--checkpoint", tmp_path / "new")
+    assert_refused(process, "argument --weights: found mine.npz, expected none in training; it is for inference")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_inference_finishes_the_move_of_a_killed_training(two_epochs, tmp_path, run_here):
     folder = tmp_path / "checkpoint"
     shutil.copytree(two_epochs, folder / COMPLETE)
