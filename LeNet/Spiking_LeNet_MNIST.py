@@ -172,9 +172,11 @@ def report(run, seconds, written):
     for name, row in [*rows, ("total", run["total"])]:
         neurons, positive, negative, sops = row.values()
         print(f"{name:10}{neurons:10,}{positive:12,.1f}{negative:12,.1f}{sops:14,.0f}")
-    images, needed = run["images"], run["time_steps_needed"]
+    images = run["images"]
+    lasting = "for good" if run["quiescent_images"] == images else "but not every image is quiescent"
     print(
-        f"accuracy   {100 * run['snn_accuracy']:.2f} % of {images:,} images, reached for good at time step {needed}"
+        f"accuracy   {100 * run['snn_accuracy']:.2f} % of {images:,} images, "
+        f"unchanged since time step {run['time_steps_needed']}, {lasting}"
     )
     print(f"quiescent  {run['quiescent_images']:,} images after {run['time_steps']} time steps")
     print(f"time       {seconds:.1f} s, {1e3 * seconds / images:.3f} ms per image")

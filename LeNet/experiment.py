@@ -34,7 +34,10 @@ def add_arguments(parser):
         "--data", type=Path, default=MNIST, shown_default="data/mnist", help="folder of the MNIST files"
     )
     parser.add_argument(
-        "--checkpoint", type=Path, shown_default="LeNet/checkpoints/k0 etc.", help="folder of the training state"
+        "--checkpoint",
+        type=Path,
+        shown_default="LeNet/checkpoints/fp32, k0 etc.",
+        help="folder of the training state",
     )
     parser.add_argument(
         "--weights",
@@ -89,6 +92,8 @@ def train(k, args):
     with OutputFolder(folder) as output:
         if args.resume:
             training.resume(folder)
+            if len(training.history) >= args.epochs:
+                print(f"nothing to train: {len(training.history)} epochs are finished, --epochs is {args.epochs}")
         elif (folder / NPZ_NAME).exists():
             print(f"replacing the training in {shown(folder)} after the first epoch")
         verbose = 1 if sys.stdout.isatty() else 2

@@ -12,7 +12,7 @@ def read(path, expected, largest=1 << 20):
     Raises
     ------
     InputError
-        It is missing, or larger than `largest` bytes; the message ends in `expected`.
+        It is missing, a folder, or larger than `largest` bytes; the message ends in `expected`.
     OSError
         It is unreadable.
     """
@@ -23,6 +23,8 @@ def read(path, expected, largest=1 << 20):
                 content += part
                 if len(content) > largest:
                     raise InputError(f"{shown(path)}: larger than {largest} bytes, expected {expected}")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{shown(path)}: not found, expected {expected}") from None
+    except IsADirectoryError:
+        raise InputError(f"{shown(path)}: is a folder, expected {expected}") from None
     return bytes(content)

@@ -18,7 +18,7 @@ class OutputFolder:
 
     Entering creates the folder (leaving removes it again if it stayed empty), locks it, finishes the move that a
     killed process may have left half-done and removes what it had begun. Raises InputError where another process
-    holds the lock, OSError where the folder cannot be written.
+    holds the lock or a file is in the way, OSError where the folder cannot be written.
     """
 
     def __init__(self, path):
@@ -26,6 +26,9 @@ class OutputFolder:
 
     def __enter__(self):
         created = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        for place in (self.path, *self.path.parents):
+            if place.exists() and not place.is_dir():
+                raise InputError(f"{shown(place)}: is a file, expected a folder")
         with ExitStack() as leaving:
             leaving.callback(_remove_empty, created)
             self.path.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ python benchmarks/simulation.py --k 0           one of them
 (c) Keras's inference of the artificial network in float32
 (d) the command Spiking_LeNet_MNIST.py from start to exit
 
-Every figure is the median of several runs after a warm-up.
+Every figure is the median of --runs runs, of (a) of 2, after a warm-up.
 """
 
 import os
@@ -27,7 +27,7 @@ import numpy as np
 
 from LeNet import command_line
 from LeNet.network import BN_EPSILON, LENET, ROUNDING_OFFSET
-from LeNet.paths import ROOT, published_weights
+from LeNet.paths import ROOT, existing_published_weights, published_weights
 from LeNet.tensorlayer import files
 
 TIME_STEPS = 20
@@ -38,11 +38,13 @@ DENSE_IMAGES = 400
 def main():
     parser = command_line.ArgumentParser(__doc__)
     level, positive = command_line.integer_from(0), command_line.integer_from(1)
-    parser.add_argument("--k", type=level, nargs="+", default=[0, 1, 2], help="quantisation levels")
+    parser.add_argument("--k", type=level, nargs="+", default=[0, 1, 2], help="published levels")
     parser.add_argument("--threads", type=positive, default=2, help="of (b) and (d)")
     parser.add_argument("--runs", type=positive, default=5, help="of each but (a), which has 2")
     args = parser.parse_args()
 
+    for k in args.k:
+        existing_published_weights(k)
     pixels, _ = files.load_mnist_split("t10k")
     # first, as the memory of a child process counts from that of this one, still without TensorFlow
     commands = {k: time_command(k, args.threads, args.runs, len(pixels)) for k in args.k}

@@ -118,5 +118,5 @@ def test_log_folder_that_vanishes(folder, run_into, monkeypatch):
 def test_inference_refuses_its_log_folder_before_the_work(folder, run_into):
     (folder / "file").touch()
     process = run_into("inference", folder / "file")
-    assert_refused(process, f"{folder / 'file'}: File exists")
+    assert_refused(process, f"{folder / 'file'}: is a file, expected a folder")
     assert process.stdout == ""

@@ -180,7 +180,7 @@ def test_missing_weight_file(tmp_path):
 
 
 def test_folder_is_no_weight_file(tmp_path):
-    with pytest.raises(OSError, match="Is a directory"):
+    with pytest.raises(InputError, match="is a folder, expected a npz file"):
         files.load_npz(tmp_path, NETWORK, 0)
 
 

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -160,8 +161,10 @@ def table_cells(row):
 
 
 def test_says_which_weights_and_files(simulation, evaluations, weights_paths):
-    k, _, right = simulation
+    k, trains, right = simulation
     folder, stdout = evaluations[k]
+    lasting = "for good" if resting_images(trains) == IMAGES else "but not every image is quiescent"
+    assert re.search(rf"unchanged since time step \d+, {lasting}$", stdout, re.MULTILINE)
     assert f"weights: {weights_paths[k]}" in stdout
     assert f"{100 * right[:, -1].mean():.2f} % of {IMAGES} images" in stdout
     assert all(str(path) in stdout for path in folder.iterdir())

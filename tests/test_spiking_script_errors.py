@@ -79,8 +79,8 @@ def test_options_that_a_mode_has_no_use_for(tmp_path, mode, option, value):
     ("name", "expected"),
     [
         ("none.npz", "not found, expected a npz"),
-        ("logs", "Is a directory"),
-        ("logs/run.json/k0.npz", "Not a directory"),
+        ("logs", "is a folder, expected a npz file of network weights"),
+        ("logs/run.json/k0.npz", "not found, expected a npz"),
     ],
 )
 def test_weights_that_are_no_file(folder, name, expected):

@@ -159,6 +159,14 @@ def test_refused_resumption_changes_nothing(two_epochs, tmp_path, run_here):
     assert bytes_of(folder) == bytes_of(two_epochs)
 
 
+def test_finished_training_is_left_as_it_is(two_epochs, tmp_path, run_here):
+    folder = shutil.copytree(two_epochs, tmp_path / "checkpoint")
+    options = ("--k", 0, "--resume", True, "--checkpoint", folder, "--limit", 400, "--epochs", 1)
+    process = run_here(Quant_LeNet_MNIST.main, *options)
+    assert process.stdout.startswith("nothing to train: 2 epochs are finished, --epochs is 1\n")
+    assert bytes_of(folder) == bytes_of(two_epochs)
+
+
 def test_nothing_to_resume(tmp_path, run_here):
     process = run_here(Quant_LeNet_MNIST.main, "--resume", True, "--checkpoint", tmp_path / "absent")
     assert_refused(process, f"{tmp_path / 'absent'}: nothing to resume, expected a checkpoint; start with --resume")
@@ -175,7 +183,7 @@ def test_second_training_in_a_folder_is_refused(tmp_path, run_here):
     ("options", "expected"),
     [
         (["--checkpoint", "{}/file"], ["{}/file: ", "exists"]),
-        (["--checkpoint", "{}/file/below"], ["{}/file", "Not a directory"]),
+        (["--checkpoint", "{}/file/below"], ["{}/file: is a file, expected a folder"]),
         (["--data", "{}/file"], ["{}/file"]),
         (["--mode", "inference", "--checkpoint", "{}"], ["{}/model_MNIST.npz: not found, expected a npz file"]),
     ],
