@@ -15,6 +15,7 @@ from LeNet.output_folder import OutputFolder, settle
 from LeNet.paths import (
     HISTORY_NAME,
     NPZ_NAME,
+    PUBLISHED_LEVELS,
     ROOT,
     checkpoint_folder,
     network_name,
@@ -23,7 +24,6 @@ from LeNet.paths import (
     shown,
 )
 
-LEVELS = (0, 1, 2)
 FIGURES = ("accuracy_speed.py", "sparsity.py", "sops.py")
 PICTURED_LEVEL = 0  # whose network figs/raster.py shows in README_MNIST.md
 
@@ -34,9 +34,9 @@ def main():
     args = parser.parse_args()
 
     if args.train:
-        for k in (FULL_PRECISION, *LEVELS):
+        for k in (FULL_PRECISION, *PUBLISHED_LEVELS):
             train(k)
-    for k in LEVELS:
+    for k in PUBLISHED_LEVELS:
         if published_weights(k).exists():
             python("LeNet/Spiking_LeNet_MNIST.py", "--k", k, "--weights", published_weights(k))
         else:

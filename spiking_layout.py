@@ -53,6 +53,8 @@ def thresholds_by_count(thresholds, filters):
         raise ValueError(f"thresholds have shape {thresholds.shape}, expected ({filters}, time steps + 2)")
     if np.any(thresholds != np.rint(thresholds)) or np.any(np.diff(thresholds[:, 1:].astype(np.int64)) < 0):
         raise ValueError("thresholds are fractional or fall with the count, expected integers that do not fall")
+    if thresholds.min() < kernels.ALWAYS or thresholds.max() > kernels.NEVER:
+        raise ValueError(f"thresholds reach from {thresholds.min():g} to {thresholds.max():g}, expected int32")
     by_count = np.full((thresholds.shape[1], lanes_of(filters)), kernels.NEVER, np.int32)
     by_count[:, :filters] = thresholds.T
     by_count[0] = kernels.ALWAYS

@@ -6,6 +6,7 @@ justifies a spike count. Zou et al., "Towards a Lossless Conversion for Spiking 
 Negative-Spike Dynamics", Advanced Intelligent Systems, 2023.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,10 +87,13 @@ class SpikingConv:
 
     def encode(self, images):
         """The output SpikeTrain for integer images (images, h, w, in), presented at the first step only."""
+        images = np.asarray(images)
+        if not np.issubdtype(images.dtype, np.integer):
+            raise ValueError(f"images are {images.dtype}, expected integers; a pixel is 0 to 255")
         if images.shape[1:] != self.input_shape:
             raise ValueError(f"images have shape {images.shape[1:]}, expected {self.input_shape}")
         _check_potentials(self._largest_weight_sum, int(np.abs(images.astype(np.int64)).max(initial=0)))
-        flat = images.reshape(len(images), -1).astype(np.int32)
+        flat = images.reshape(len(images), math.prod(self.input_shape)).astype(np.int32)
         neurons = self._state()
         active = np.empty((neurons.potential.size, 2), np.int32)
         settings = flat, self._synapses, self._thresholds, neurons, active

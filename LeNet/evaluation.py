@@ -22,10 +22,10 @@ def load_weights(path, k):
     sha256 : str, of the file
     """
     weights, sha256 = files.load_npz_and_sha256(path, LENET, k)
-    print(f"weights: {shown(path)}")
+    print(f"weights    {shown(path)}")
     weights, rounding = on_grid(weights)
     if rounding > 0:
-        print(f"rounded to the weight grid, which changed them by {rounding:.2g} at most")
+        print(f"           rounded to the weight grid, which changed them by {rounding:.2g} at most")
     return weights, sha256
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from LeNet.command_line import InputError, boolean, integer_from
 from LeNet.network import LENET
 from LeNet.output_folder import OutputFolder, settle
-from LeNet.paths import MNIST, NPZ_NAME, checkpoint_folder, existing_published_weights, shown
+from LeNet.paths import HISTORY_NAME, MNIST, NPZ_NAME, checkpoint_folder, existing_published_weights, shown
 
 M_TOP_PAD = -2  # of malloc.h
 
@@ -95,10 +95,17 @@ def train(k, args):
             if len(training.history) >= args.epochs:
                 print(f"nothing to train: {len(training.history)} epochs are finished, --epochs is {args.epochs}")
         elif (folder / NPZ_NAME).exists():
-            print(f"replacing the training in {shown(folder)} after the first epoch")
+            replaced = f"{shown(folder)} (finished epochs: {finished_epochs(folder)})"
+            print(f"replacing the training in {replaced} after the first epoch")
         verbose = 1 if sys.stdout.isatty() else 2
         training.fit(X_train, y_train, X_val, y_val, args.epochs, output, verbose)
     report(training, folder)
+
+
+def finished_epochs(folder):
+    """The number of epochs in a checkpoint folder; "unknown" where its training history is missing."""
+    history = folder / HISTORY_NAME
+    return history.read_bytes().count(b"\n") - 1 if history.is_file() else "unknown"
 
 
 def report(training, folder):
@@ -121,9 +128,10 @@ def test(k, args):
     weights_sha256 : str, of what was read from it
     """
     path = args.weights or _trained_weights(k, args.checkpoint)
+    from LeNet.evaluation import load_weights
     from LeNet.tensorlayer import files
 
-    weights, sha256 = files.load_npz_and_sha256(path, LENET, k)
+    weights, sha256 = load_weights(path, k)
     pixels, labels = files.load_mnist_split("t10k", args.data)
     prepare_tensorflow()
     from LeNet.tensorlayer import utils
@@ -131,7 +139,6 @@ def test(k, args):
     images = files.scaled(pixels[: args.limit])
     bar = int(sys.stdout.isatty())
     right = utils.test(LENET, k, weights, images, labels[: args.limit], verbose=bar)
-    print(f"{'weights':18}{shown(path)}")
     print(f"{'test images right':18}{right.sum()} of {len(right)}")
     print(f"{'test accuracy':18}{100 * right.mean():.2f} %")
     return right, path, sha256

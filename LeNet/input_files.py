@@ -1,5 +1,8 @@
 """Reading files that may be missing, damaged or of any size."""
 
+import os
+import stat
+
 from LeNet.command_line import InputError
 from LeNet.paths import shown
 
@@ -12,12 +15,14 @@ def read(path, expected, largest=1 << 20):
     Raises
     ------
     InputError
-        It is missing, a folder, or larger than `largest` bytes; the message ends in `expected`.
+        It is missing, a folder, a pipe, or larger than `largest` bytes; the message ends in `expected`.
     OSError
         It is unreadable.
     """
     content = bytearray()
     try:
+        if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for a writer
+            raise InputError(f"{shown(path)}: is a pipe, expected {expected}")
         with open(path, "rb") as file:
             while part := file.read(PART):
                 content += part

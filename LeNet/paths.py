@@ -7,6 +7,7 @@ from LeNet.network import FULL_PRECISION
 
 ROOT = Path(__file__).resolve().parents[1]
 MNIST = ROOT / "data" / "mnist"
+PUBLISHED_LEVELS = (0, 1, 2)  # k of the quantised networks that the repository is about
 # what training writes into its checkpoint folder, beside the checkpoint itself
 NPZ_NAME = "model_MNIST.npz"
 HISTORY_NAME = "training.csv"

@@ -7,11 +7,11 @@ import numpy as np
 from tqdm import tqdm
 
 from LeNet.command_line import InputError
+from LeNet.evaluation import MOST_SPIKES
 from LeNet.tensorlayer import files, models
 from spiking_utils import SpikingNetwork
 
 FIRST_TIME_STEPS = 32  # doubled until a batch is quiescent
-MOST_SPIKES = 64 << 20  # of a batch: 4 bytes each in memory
 HIGHEST_COUNT = 4096  # of a neuron, which takes as many time steps
 
 

@@ -16,14 +16,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from LeNet import command_line
-from LeNet.network import LENET
+from LeNet.network import HIGHEST_LEVEL, LENET
 
 PLAIN, OURS = "plain", "ours"
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--k", type=command_line.integer_from(0), default=0, help="quantisation level")
+    parser.add_argument("--k", type=command_line.integer_from(0, HIGHEST_LEVEL), default=0, help="quantisation level")
     parser.add_argument("--rounds", type=command_line.integer_from(1), default=3, help="times that both are run")
     parser.add_argument("--only", choices=(PLAIN, OURS), help="time one of them in this process")
     args = parser.parse_args()

@@ -32,7 +32,11 @@ def main():
         print(f"{'full precision':16}{reference:8.2f} %")
     whole.set(title="Accuracy of the spiking LeNet on MNIST", ylabel="accuracy (%)", ylim=(0, 101))
     finals = [log.accuracy[-1] for log in args.logs]
-    zoomed.set(title="the same, around the final values", ylim=(min(finals) - 1.25, max(finals) + 0.25))
+    zoomed.set(
+        title="the same, around the final values",
+        ylabel="accuracy (%)",
+        ylim=(min(finals) - 1.25, max(finals) + 0.25),
+    )
     whole.legend(loc="lower right")
     for axes in (whole, zoomed):
         plotting.label_time_steps(axes)

@@ -30,6 +30,7 @@ FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
 FOREIGN_SIZES = {"batch_size": 200, "time_steps": 20}  # of logs without a run.json
 LARGEST_LOG = 64 << 20  # bytes
 LOG = "a log of LeNet/Spiking_LeNet_MNIST.py"  # as error messages call it
+LARGEST_SIZE = 10**9  # of images, batch_size and time_steps in run.json
 LARGEST_NUMBER = 10**12  # of spikes or operations in a batch: sums over all batches stay far inside int64
 INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?\r?\n?")
 
@@ -148,7 +149,7 @@ def read_logs(folder):
                 f"{shown(folder / name)}: has {len(log)} batches, expected the {len(right)} of {accuracy.name}"
             )
     spike_num, spike_collect, sop_num = spikes
-    _check_range(accuracy, right, 0, sizes["batch_size"])
+    _check_range(accuracy, right, 0, _batch_sizes(len(right), images, sizes["batch_size"]))
     _check_range(folder / SPIKE_LOGS[0], spike_num, 0, LARGEST_NUMBER)
     _check_range(folder / SPIKE_LOGS[1], spike_collect, -spike_num, spike_num)
     _check_range(folder / SPIKE_LOGS[2], sop_num, 0, LARGEST_NUMBER)
@@ -169,7 +170,7 @@ def read_accuracy(folder):
     if not run:
         raise InputError(f"{shown(folder / RUN)}: not found, expected the sizes of the run")
     right = _read_log(folder / ACCURACY, run)
-    _check_range(folder / ACCURACY, right, 0, run["batch_size"])
+    _check_range(folder / ACCURACY, right, 0, _batch_sizes(len(right), run["images"], run["batch_size"]))
     return run, 100 * right.sum() / run["images"]
 
 
@@ -186,15 +187,17 @@ def _read_run(path):
     try:
         run = json.loads(content)
         positive = ("images", "batch_size", "time_steps")
-        valid = all(type(run[name]) is int and run[name] >= 1 for name in positive) and type(run["k"]) is int
+        valid = all(type(run[name]) is int and 1 <= run[name] <= LARGEST_SIZE for name in positive)
+        valid = valid and type(run["k"]) is int
         valid = valid and 0 <= run.get("noise_ratio", 0) <= HIGHEST_NOISE_RATIO
         valid = valid and 0 <= (run.get("ann_accuracy") or 0) <= 1
     except (ValueError, KeyError, TypeError, RecursionError):
         valid = False
     if not valid:
         raise InputError(
-            f"{shown(path)}: damaged, expected JSON with integers k, images, batch_size, time_steps, "
-            f"and where they are given, noise_ratio from 0 to {HIGHEST_NOISE_RATIO}, ann_accuracy from 0 to 1"
+            f"{shown(path)}: damaged, expected JSON with integers k, images, batch_size, time_steps "
+            f"(at most {LARGEST_SIZE}), and where they are given, noise_ratio from 0 to {HIGHEST_NOISE_RATIO}, "
+            f"ann_accuracy from 0 to 1"
         )
     return run
 
@@ -222,8 +225,15 @@ def _read_log(path, sizes):
     return numbers.reshape(-1, time_steps)
 
 
+def _batch_sizes(batches, images, batch_size):
+    """Images in each batch, (batches, 1); the last one has what is left."""
+    return np.minimum(batch_size, images - batch_size * np.arange(batches))[:, None]
+
+
 def _check_range(path, log, lowest, highest):
     lowest, highest = np.broadcast_to(lowest, log.shape), np.broadcast_to(highest, log.shape)
-    for place in np.argwhere((log < lowest) | (log > highest))[:1]:
-        line, place = np.ravel_multi_index(place, log.shape) + 1, tuple(place)
+    outside = np.argwhere((log < lowest) | (log > highest))
+    if len(outside):
+        place = tuple(outside[0])
+        line = np.ravel_multi_index(place, log.shape) + 1
         raise InputError(f"{shown(path)}: line {line} is {log[place]}, expected {lowest[place]} to {highest[place]}")

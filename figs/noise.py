@@ -1,6 +1,6 @@
 """Draws the accuracy of the spiking networks on noisy test images, over the noise ratio R.
 
-python noise.py                                k=0, 1 and 2: a minute each at most
+python noise.py                                k=0, 1 and 2: about a minute each
 python noise.py --k 0 --limit 1000             one of them, on fewer images
 
 A pixel is scaled by 1 + R * (z - 1/2), z uniform in [0, 1), as --noise_ratio of Spiking_LeNet_MNIST.py does it.
@@ -19,7 +19,7 @@ from figs import plotting
 from LeNet import command_line
 from LeNet.network import HIGHEST_LEVEL, LENET
 from LeNet.output_folder import OutputFolder
-from LeNet.paths import MNIST, existing_published_weights, published_weights
+from LeNet.paths import MNIST, PUBLISHED_LEVELS, existing_published_weights, published_weights
 
 NOISE_RATIOS = np.arange(0, 2.25, 0.25)
 TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
@@ -40,7 +40,7 @@ def parse_arguments():
 
 def main():
     args = parse_arguments()
-    levels = args.k or [k for k in plotting.PUBLISHED_LEVELS if published_weights(k).exists()]
+    levels = args.k or [k for k in PUBLISHED_LEVELS if published_weights(k).exists()]
     paths = {k: existing_published_weights(k) for k in levels}
     with OutputFolder(args.output):
         pass  # an unwritable folder fails here, before minutes of work

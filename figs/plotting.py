@@ -6,10 +6,9 @@ from pathlib import Path
 from figs import logs
 from LeNet.command_line import ArgumentParser, InputError
 from LeNet.output_folder import OutputFolder
-from LeNet.paths import ROOT, log_folder, shown
+from LeNet.paths import PUBLISHED_LEVELS, ROOT, log_folder, shown
 
 WIDTH = 7.0  # inches, of a figure across a page
-PUBLISHED_LEVELS = (0, 1, 2)
 # Okabe and Ito's colours, which colour-blind people tell apart; the markers differ as well
 STYLES = (
     {"color": "#0072B2", "marker": "o"},

@@ -14,6 +14,9 @@ from tests.helpers import run_script
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+# ignored where pytest was started in the background, and then by every script that it starts
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from figs.logs import read_full_precision, read_logs
-from figs.plotting import PUBLISHED_LEVELS
 from LeNet.export import integer_arrays
 from LeNet.network import FULL_PRECISION, LENET
-from LeNet.paths import log_folder, published_history, published_weights
+from LeNet.paths import PUBLISHED_LEVELS, log_folder, published_history, published_weights
 from LeNet.tensorlayer.files import sha256
 from spiking_utils import SpikeTrain, SpikingConv, SpikingNetwork, count_thresholds
 from tests import reference

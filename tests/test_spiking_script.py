@@ -7,7 +7,6 @@ import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -165,7 +164,7 @@ def test_says_which_weights_and_files(simulation, evaluations, weights_paths):
     folder, stdout = evaluations[k]
     lasting = "for good" if resting_images(trains) == IMAGES else "but not every image is quiescent"
     assert re.search(rf"unchanged since time step \d+, {lasting}$", stdout, re.MULTILINE)
-    assert f"weights: {weights_paths[k]}" in stdout
+    assert f"weights    {weights_paths[k]}" in stdout
     assert f"{100 * right[:, -1].mean():.2f} % of {IMAGES} images" in stdout
     assert all(str(path) in stdout for path in folder.iterdir())
     files = json.loads((folder / "run.json").read_text())["files"]
@@ -217,7 +216,7 @@ def test_batch_that_memory_may_not_hold_is_run_in_parts(
 
 def test_interruption_drops_the_batches_that_have_not_begun(monkeypatch):
     class SlowNetwork:
-        blocks = [SimpleNamespace(time_steps=1)]  # noqa: RUF012 - of this class alone
+        time_steps = 1
 
         def run(self, pixels):
             begun.append(pixels)
@@ -231,7 +230,7 @@ def test_interruption_drops_the_batches_that_have_not_begun(monkeypatch):
     begun = []
     monkeypatch.setattr(ThreadPoolExecutor, "map", interrupted_when_all_are_submitted)
     with pytest.raises(KeyboardInterrupt):
-        Spiking_LeNet_MNIST.evaluate(SlowNetwork(), np.zeros((40, 1)), np.zeros(40), batch_size=1, threads=2)
+        evaluation.evaluate(SlowNetwork(), np.zeros((40, 1)), np.zeros(40), batch_size=1, threads=2)
     assert len(begun) < 20
 
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-import reference
-from helpers import random_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -12,6 +10,8 @@ from LeNet.command_line import InputError
 from LeNet.network import LENET, chain
 from LeNet.weight_grid import grid_exponent
 from spiking_utils import SpikeTrain, SpikingConv, SpikingLinear, SpikingNetwork, count_thresholds
+from tests import reference
+from tests.helpers import random_weights
 
 
 @st.composite
@@ -35,7 +35,7 @@ def with_gammas(weights, draw_sign):
     }
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(small_networks(), st.integers(0, 3), st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_random_networks_fire_as_the_equations_say(network, k, time_steps, seed):
     rng = np.random.default_rng(seed)
@@ -129,7 +129,7 @@ def test_more_spikes_than_expected_are_all_kept(filters):
     assert_array_equal(train.to_dense(), expected)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(
     gamma=st.floats(0, 4),
     beta=st.floats(-3, 3),
@@ -173,7 +173,7 @@ def test_potentials_up_to_the_last_int32_are_exact_and_beyond_it_refused():
         layer.encode(np.full((1, 1, 1, 1), 65539))
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.integers(1, 6))
 def test_spike_train_and_array_are_the_same_thing(seed, images, time_steps):
     rng = np.random.default_rng(seed)

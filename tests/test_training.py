@@ -71,7 +71,9 @@ def test_training_anew_says_what_it_replaces(one_epoch, tmp_path, run_here):
     process = run_here(
         Quant_LeNet_MNIST.main, "--k", 0, "--limit", 400, "--checkpoint", folder, "--epochs", 1, "--seed", 1
     )
-    assert process.stdout.startswith(f"replacing the training in {folder} after the first epoch\n")
+    assert process.stdout.startswith(
+        f"replacing the training in {folder} (finished epochs: 1) after the first epoch\n"
+    )
     assert len(read_history(folder)) == 1
     assert (folder / NPZ_NAME).read_bytes() != (one_epoch / NPZ_NAME).read_bytes()
 
@@ -105,14 +107,14 @@ def test_inference_without_a_checkpoint_uses_the_published_weights(tmp_path, run
     else:
         process = run_here(Quant_LeNet_MNIST.main, "--k", k, "--mode", "inference", "--limit", 10)
     first_line = f"no checkpoint in {tmp_path / 'absent'}: testing the published weights\n"
-    assert process.stdout.startswith(first_line + f"weights           {published}\n")
+    assert process.stdout.startswith(first_line + f"weights    {published}\n")
 
 
 def test_inference_tests_the_weights_that_it_is_given(tmp_path, run_here):
     files.save_npz(random_weights(LENET, seed=0), 0, tmp_path / "mine.npz")
     options = ("--k", 0, "--mode", "inference", "--weights", tmp_path / "mine.npz", "--limit", 10)
     process = run_here(Quant_LeNet_MNIST.main, *options)
-    assert process.stdout.startswith(f"weights           {tmp_path / 'mine.npz'}\n")
+    assert process.stdout.startswith(f"weights    {tmp_path / 'mine.npz'}\n")
 
 
 def test_training_refuses_weights(tmp_path, run_here):
@@ -182,7 +184,7 @@ def test_second_training_in_a_folder_is_refused(tmp_path, run_here):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--checkpoint", "{}/file"], ["{}/file: ", "exists"]),
+        (["--checkpoint", "{}/file"], ["{}/file: is a file, expected a folder"]),
         (["--checkpoint", "{}/file/below"], ["{}/file: is a file, expected a folder"]),
         (["--data", "{}/file"], ["{}/file"]),
         (["--mode", "inference", "--checkpoint", "{}"], ["{}/model_MNIST.npz: not found, expected a npz file"]),

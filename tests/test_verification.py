@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import pytest
-from helpers import assert_refused, random_weights, run_script
 
 from LeNet import Spiking_LeNet_MNIST
 from LeNet.network import LENET
 from LeNet.tensorlayer.files import save_npz
+from tests.helpers import assert_refused, random_weights, run_script
 
 IMAGES = 200
 

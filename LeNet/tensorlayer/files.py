@@ -23,6 +23,7 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
 VALIDATION_IMAGES = 10_000  # the last ones of the training set
+LARGEST_MNIST = 64 << 20  # bytes, of a compressed file
 IMAGE_HEADER, LABEL_HEADER = 16, 8  # bytes before the data of an IDX file
 NPZ = "a npz file of network weights"  # as error messages call it
 LARGEST_NPZ = 16 << 20  # bytes; that of the LeNet has 2
@@ -98,8 +99,9 @@ def _read_idx(name, folder):
 
 def _checked_content(path, name):
     size, expected = MNIST_FILES[name]
+    compressed = input_files.read(path, f"MNIST's {name}", LARGEST_MNIST)
     try:
-        with gzip.open(path) as file:
+        with gzip.open(io.BytesIO(compressed)) as file:
             content = file.read(size + 1)  # no more, whatever the file would expand to
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{shown(path)}: damaged gzip file ({error}), expected MNIST's {name}") from None
@@ -116,7 +118,7 @@ def _download(path):
         for mirror in MIRRORS:
             try:
                 with urllib.request.urlopen(mirror + path.name, timeout=30) as response:
-                    file.write_bytes(response.read(64 << 20))
+                    file.write_bytes(response.read(LARGEST_MNIST))
                 _checked_content(file, path.stem)
                 return
             except (OSError, http.client.HTTPException, InputError) as error:
