@@ -1,5 +1,7 @@
 """Numbers that no evaluation can have logged are refused."""
 
+import json
+
 import pytest
 
 from figs import logs
@@ -35,3 +37,19 @@ def test_impossible_accuracy_in_run_json(accuracy, tmp_path):
     (tmp_path / "run.json").write_text(f'{{{sizes}, "ann_accuracy": {accuracy}}}')
     with pytest.raises(InputError, match=r"run\.json: damaged, .* ann_accuracy from 0 to 1$"):
         logs.read_logs(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["images", "batch_size", "time_steps"])
+def test_size_in_run_json_that_no_run_can_have(name, tmp_path):
+    run = {"k": 0, "images": 1, "batch_size": 1, "time_steps": 1} | {name: 10**400}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    with pytest.raises(InputError, match=r"run\.json: damaged, .* \(at most 1000000000\)"):
+        logs.read_logs(tmp_path)
+
+
+def test_more_right_predictions_than_images_in_the_last_batch(tmp_path):
+    """Batches of 200 and 5 images."""
+    (tmp_path / "run.json").write_text('{"k": -1, "images": 205, "batch_size": 200, "time_steps": 1}')
+    (tmp_path / "accuracy.txt").write_text("200\n6\n")
+    with pytest.raises(InputError, match=r"accuracy\.txt: line 2 is 6, expected 0 to 5$"):
+        logs.read_accuracy(tmp_path)

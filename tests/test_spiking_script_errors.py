@@ -1,6 +1,7 @@
 """Bad input of Spiking_LeNet_MNIST.py: one line on stderr, exit status 2, nothing changed on disk."""
 
 import gzip
+import os
 import shutil
 import socketserver
 from threading import Thread
@@ -85,6 +86,12 @@ def test_options_that_a_mode_has_no_use_for(tmp_path, mode, option, value):
 )
 def test_weights_that_are_no_file(folder, name, expected):
     assert_changes_nothing(folder, "--weights", folder / name, expected=[str(folder / name), expected])
+
+
+def test_pipe_as_weights_does_not_hang(folder):
+    os.mkfifo(folder.parent / "pipe.npz")
+    expected = ["pipe.npz: is a pipe, expected a npz file of network weights"]
+    assert_changes_nothing(folder, "--weights", folder.parent / "pipe.npz", expected=expected)
 
 
 @pytest.mark.parametrize("size", [0, 1000, -1])

@@ -209,3 +209,21 @@ def test_bad_arguments_are_named():
         SpikingConv(np.ones((1, 1, 1, 1)), [[0, 3, 2, 4]], input_shape=(2, 2, 1))
     with pytest.raises(ValueError, match="expected at most 32768 of each"):
         SpikingConv(np.ones((1, 1, 1, 1)), np.ones((1, 4)), input_shape=(200, 200, 1))
+
+
+def test_images_that_are_no_integers_are_refused():
+    layer = SpikingConv(np.ones((1, 1, 1, 1)), np.zeros((1, 4)), input_shape=(2, 2, 1))
+    with pytest.raises(ValueError, match=r"^images are float64, expected integers; a pixel is 0 to 255$"):
+        layer.encode(np.full((1, 2, 2, 1), 0.999))
+
+
+def test_no_images_give_no_spikes():
+    layer = SpikingConv(np.ones((1, 1, 1, 1)), np.zeros((1, 4)), input_shape=(2, 2, 1))
+    train = layer.encode(np.zeros((0, 2, 2, 1), int))
+    assert train.to_dense().shape == (0, 2, 2, 2, 1)
+
+
+@pytest.mark.parametrize("threshold", [2**31, 2.0**40])
+def test_threshold_beyond_int32_is_refused(threshold):
+    with pytest.raises(ValueError, match=r"^thresholds reach from 0 to .*, expected int32$"):
+        SpikingConv(np.ones((1, 1, 1, 1)), np.array([[0, 1, threshold]]), input_shape=(1, 1, 1))

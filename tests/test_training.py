@@ -117,6 +117,14 @@ def test_inference_tests_the_weights_that_it_is_given(tmp_path, run_here):
     assert process.stdout.startswith(f"weights    {tmp_path / 'mine.npz'}\n")
 
 
+def test_inference_rounds_weights_to_the_grid_with_a_notice(tmp_path, run_here):
+    weights = random_weights(LENET, seed=0)
+    weights["fc/W"].flat[0] += np.float32(2**-24)
+    files.save_npz(weights, 0, tmp_path / "mine.npz")
+    options = ("--k", 0, "--mode", "inference", "--weights", tmp_path / "mine.npz", "--limit", 10)
+    assert "rounded to the weight grid, which changed them by" in run_here(Quant_LeNet_MNIST.main, *options).stdout
+
+
 def test_training_refuses_weights(tmp_path, run_here):
     process = run_here(Quant_LeNet_MNIST.main, "--weights", "mine.npz", "--checkpoint", tmp_path / "new")
     assert_refused(process, "argument --weights: found mine.npz, expected none in training; it is for inference")

@@ -7,6 +7,7 @@ import pytest
 
 from LeNet import Spiking_LeNet_MNIST
 from LeNet.network import LENET
+from LeNet.paths import PUBLISHED_LEVELS, published_weights
 from LeNet.tensorlayer.files import save_npz
 from tests.helpers import assert_refused, random_weights, run_script
 
@@ -24,16 +25,26 @@ def weights():
     }
 
 
-@pytest.mark.parametrize("k", [0, 1])
-def test_every_neuron_and_prediction_is_found_equal(weights, tmp_path, k):
-    save_npz(weights, k, tmp_path / "weights.npz")
-    options = ["--k", k, "--weights", tmp_path / "weights.npz", "--limit", IMAGES, "--verify"]
-    process = run_script("LeNet/Spiking_LeNet_MNIST.py", *options)
+def assert_lossless(process):
+    """All neurons and predictions of IMAGES images were compared, and are equal."""
     assert process.returncode == 0, process.stderr
     neurons = LENET.neurons * IMAGES
     assert re.search(rf"^total +{neurons:,} +{neurons:,} ", process.stdout, re.MULTILINE)
     assert re.search(rf"^predictions +{IMAGES} +{IMAGES}$", process.stdout, re.MULTILINE)
     assert process.stdout.endswith("\nlossless\n")
+
+
+@pytest.mark.parametrize("k", PUBLISHED_LEVELS)
+def test_published_network_is_lossless(k, run_here):
+    options = ("--k", k, "--weights", published_weights(k), "--limit", IMAGES, "--verify")
+    assert_lossless(run_here(Spiking_LeNet_MNIST.main, *options))
+
+
+@pytest.mark.parametrize("k", [0, 1])
+def test_every_neuron_and_prediction_is_found_equal(weights, tmp_path, k):
+    save_npz(weights, k, tmp_path / "weights.npz")
+    options = ["--k", k, "--weights", tmp_path / "weights.npz", "--limit", IMAGES, "--verify"]
+    assert_lossless(run_script("LeNet/Spiking_LeNet_MNIST.py", *options))
 
 
 @pytest.mark.parametrize(
