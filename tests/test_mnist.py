@@ -122,18 +122,19 @@ def test_files_that_are_there_need_no_network(monkeypatch):
 
 @contextmanager
 def answering(reply):
-    """Address of a server that gives the same bytes to whoever asks."""
+    """Address of a server that gives these bytes to whoever asks first."""
 
     def answer():
-        for _ in range(2):
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(reply)
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(reply)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=answer, daemon=True).start()
+        thread = threading.Thread(target=answer)
+        thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
 
 
 @pytest.mark.parametrize(

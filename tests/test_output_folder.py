@@ -174,7 +174,7 @@ def test_unwritable_place_is_an_error_at_once(tmp_path):
     # not a read-only folder: root may write there all the same
     (tmp_path / "file").write_text("content")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(OSError, match=r"file"):
+        with pytest.raises(InputError, match=r"/file: is a file, expected a folder$"):
             OutputFolder(path).__enter__()
     assert content(tmp_path) == {"file": "content"}
 
