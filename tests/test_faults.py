@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from figs import accuracy_speed, sops, sparsity
+from figs import accuracy_speed, noise, raster, sops, sparsity
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST, evaluation
 from LeNet.network import FULL_PRECISION, LENET
 from LeNet.paths import NPZ_NAME, published_weights
@@ -41,6 +41,8 @@ SCRIPTS = {
     "accuracy": (accuracy_speed.main, ("--logs", "{logs}"), "--output", 1000, "scnn_accuracy_mnist.svg"),
     "sparsity": (sparsity.main, ("--logs", "{logs}"), "--output", 1000, "scnn_spike_neuron_mnist.svg"),
     "sops": (sops.main, ("--logs", "{logs}"), "--output", 1000, "scnn_sop_mnist.svg"),
+    "raster": (raster.main, ("--weights", published_weights(0)), "--output", 1000, "scnn_raster_mnist.svg"),
+    "noise": (noise.main, ("--k", 0, "--limit", 2), "--output", 1000, "scnn_noise_mnist.svg"),
 }
 
 
