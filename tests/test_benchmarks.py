@@ -1,9 +1,16 @@
-"""The benchmarks: the baseline computes the same, and a level that is not published is refused."""
+"""The benchmarks: the baseline computes the same, and what they cannot measure is refused."""
+
+import re
+import subprocess
+import sys
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 
+from benchmarks import kills
 from benchmarks.simulation import TIME_STEPS, simulate_densely
+from LeNet.command_line import InputError
 from LeNet.network import LENET
 from LeNet.weight_grid import grid_exponent
 from spiking_utils import SpikingNetwork
@@ -20,3 +27,17 @@ def test_dense_baseline_gives_the_potentials_of_the_spiking_network():
 def test_level_that_is_not_published():
     process = run_script("benchmarks/simulation.py", "--k", 9)
     assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected published weights")
+
+
+def test_kill_of_a_training_that_has_ended(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", "exit(3)"])
+    process.wait()
+    with pytest.raises(InputError, match=r"^the training had ended with status 3, expected it to run$"):
+        kills.kill(process, tmp_path, "start", delay=0)
+
+
+def test_epochs_that_a_kill_has_lost_are_noticed(one_epoch):
+    assert kills.check(one_epoch, finished=1) == 1
+    expected = f"{one_epoch}: has 1 epochs, expected the 2 of before the kill"
+    with pytest.raises(InputError, match=re.escape(expected)):
+        kills.check(one_epoch, finished=2)
