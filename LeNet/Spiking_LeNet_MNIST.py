@@ -106,12 +106,13 @@ def main():
 def export(weights, args):
     """Writes the spiking network as a file of integers and prints what is in it."""
     from LeNet import export
+    from LeNet.tensorlayer.files import write_npz
     from spiking_utils import SpikingNetwork
 
     network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
     arrays = export.integer_arrays(network, LENET, args.k)
     with OutputFolder(args.export.parent) as output, output.replacing() as staging:
-        export.write(arrays, staging / args.export.name)
+        write_npz(arrays, staging / args.export.name)
     export.report(arrays)
     print(f"written    {shown(args.export)}")
 

@@ -26,12 +26,6 @@ def integer_arrays(spiking_network, network, k):
     return arrays | {"fc/kernel": spiking_network.classifier.weights, "fc/exponent": np.int64(classifier_exponent)}
 
 
-def write(arrays, path):
-    """Writes the arrays as a npz file, without pickle."""
-    with open(path, "wb") as file:
-        np.savez(file, **arrays)
-
-
 def report(arrays):
     """Prints what each array is."""
     print(f"{'key':18}{'dtype':8}{'shape':18}{'values':>32}")

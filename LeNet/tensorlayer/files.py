@@ -137,9 +137,14 @@ def sha256(path):
 
 def save_npz(weights, k, path):
     """Writes float32 weights, by key, and the level k (-1 for full precision) as a npz file."""
-    arrays = {key: np.asarray(weight, np.float32) for key, weight in weights.items()}
-    with open(path, "wb") as file:
-        np.savez(file, k=np.int64(k), **arrays)
+    write_npz({"k": np.int64(k)} | {key: np.asarray(weight, np.float32) for key, weight in weights.items()}, path)
+
+
+def write_npz(arrays, path):
+    """Writes arrays, by key, as a npz file, without pickle."""
+    content = io.BytesIO()  # NumPy 2.0's unfinished archive complains on stderr where its file has been closed
+    np.savez(content, **arrays)
+    Path(path).write_bytes(content.getvalue())
 
 
 def load_npz(path, network, k):
