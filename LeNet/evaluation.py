@@ -62,7 +62,6 @@ def evaluate(network, pixels, labels, batch_size, threads):
         Spikes, negative spikes and synaptic operations in each step.
     quiescent : int, images in which nothing fired in the last step
     """
-
     part_size = max(1, MOST_SPIKES // (threads * network.time_steps * LENET.neurons))
 
     def run_part(images):

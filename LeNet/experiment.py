@@ -9,7 +9,7 @@ from pathlib import Path
 from LeNet.command_line import InputError, boolean, integer_from
 from LeNet.network import LENET
 from LeNet.output_folder import OutputFolder, settle
-from LeNet.paths import HISTORY_NAME, MNIST, NPZ_NAME, checkpoint_folder, existing_published_weights, shown
+from LeNet.paths import HISTORY_NAME, MNIST, NPZ_NAME, checkpoint_folder, epochs_in, existing_published_weights, shown
 
 M_TOP_PAD = -2  # of malloc.h
 
@@ -95,17 +95,12 @@ def train(k, args):
             if len(training.history) >= args.epochs:
                 print(f"nothing to train: {len(training.history)} epochs are finished, --epochs is {args.epochs}")
         elif (folder / NPZ_NAME).exists():
-            replaced = f"{shown(folder)} (finished epochs: {finished_epochs(folder)})"
+            epochs = epochs_in(folder / HISTORY_NAME)
+            replaced = f"{shown(folder)} (finished epochs: {'unknown' if epochs is None else epochs})"
             print(f"replacing the training in {replaced} after the first epoch")
         verbose = 1 if sys.stdout.isatty() else 2
         training.fit(X_train, y_train, X_val, y_val, args.epochs, output, verbose)
     report(training, folder)
-
-
-def finished_epochs(folder):
-    """The number of epochs in a checkpoint folder; "unknown" where its training history is missing."""
-    history = folder / HISTORY_NAME
-    return history.read_bytes().count(b"\n") - 1 if history.is_file() else "unknown"
 
 
 def report(training, folder):

@@ -31,6 +31,11 @@ def published_history(k):
     return published_weights(k).with_suffix(".csv")
 
 
+def epochs_in(history):
+    """The number of epochs in the CSV of a training; None where there is no such file."""
+    return history.read_bytes().count(b"\n") - 1 if history.is_file() else None
+
+
 def existing_published_weights(k):
     """published_weights(k); raises InputError if the repository does not have them."""
     path = published_weights(k)

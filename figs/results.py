@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from figs import logs, plotting
 from LeNet import command_line
 from LeNet.network import LENET
-from LeNet.paths import published_history, published_weights, shown
+from LeNet.paths import epochs_in, published_history, published_weights, shown
 
 SHOWN_STEPS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 20)
 
@@ -71,8 +71,8 @@ def epochs(run):
     """How long the weights of a run were trained, as text; empty where they are not the published ones."""
     if "k" not in run or run.get("weights") != shown(published_weights(run["k"])):
         return ""
-    history = published_history(run["k"])
-    return str(history.read_bytes().count(b"\n") - 1) if history.exists() else ""
+    number = epochs_in(published_history(run["k"]))
+    return "" if number is None else str(number)
 
 
 def table_row(cells):
