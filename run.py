@@ -2,6 +2,8 @@
 
 python run.py              about a minute
 python run.py --train      trains the four networks first, for hours; started again, it goes on where it was
+
+--recipe augmented does the same with the networks of that recipe.
 """
 
 import shutil
@@ -9,7 +11,7 @@ import signal
 import subprocess
 import sys
 
-from LeNet import command_line
+from LeNet import command_line, options
 from LeNet.network import FULL_PRECISION
 from LeNet.output_folder import OutputFolder, settle
 from LeNet.paths import (
@@ -31,32 +33,37 @@ PICTURED_LEVEL = 0  # whose network figs/raster.py shows in README_MNIST.md
 def main():
     parser = command_line.ArgumentParser(__doc__)
     parser.add_argument("--train", action="store_true", help="train the networks and publish their weights first")
+    options.add_recipe(parser, "of the networks' training")
     args = parser.parse_args()
 
     if args.train:
         for k in (FULL_PRECISION, *PUBLISHED_LEVELS):
-            train(k)
+            train(k, args.recipe)
+    recipe_option = ("--recipe", args.recipe)
     for k in PUBLISHED_LEVELS:
-        if published_weights(k).exists():
-            python("LeNet/Spiking_LeNet_MNIST.py", "--k", k, "--weights", published_weights(k))
+        evaluated = published_weights(k, args.recipe)
+        if evaluated.exists():
+            python("LeNet/Spiking_LeNet_MNIST.py", "--k", k, *recipe_option, "--weights", evaluated)
         else:
-            print(f"\n{network_name(k)}: skipped, its weights are not published yet", flush=True)
+            print(f"\n{network_name(k, args.recipe)}: skipped, its weights are not published yet", flush=True)
     for figure in FIGURES:
-        python(f"figs/{figure}")
-    python("figs/raster.py", "--k", PICTURED_LEVEL, "--weights", published_weights(PICTURED_LEVEL))
-    python("figs/results.py")
+        python(f"figs/{figure}", *recipe_option)
+    pictured = published_weights(PICTURED_LEVEL, args.recipe)
+    python("figs/raster.py", "--k", PICTURED_LEVEL, *recipe_option, "--weights", pictured)
+    python("figs/results.py", *recipe_option)
 
 
-def train(k):
+def train(k, recipe):
     """Trains a network to the end, from where an earlier run was interrupted, and publishes its weights."""
     script = ["LeNet/FP32_LeNet_MNIST.py"] if k == FULL_PRECISION else ["LeNet/Quant_LeNet_MNIST.py", "--k", k]
-    folder = checkpoint_folder(k)
+    script += ["--recipe", recipe]
+    folder = checkpoint_folder(k, recipe)
     settle(folder)
     python(*script, "--mode", "training", "--resume", (folder / NPZ_NAME).exists())
-    published = published_weights(k)
+    published = published_weights(k, recipe)
     with OutputFolder(published.parent) as output, output.replacing() as staging:
         shutil.copyfile(folder / NPZ_NAME, staging / published.name)
-        shutil.copyfile(folder / HISTORY_NAME, staging / published_history(k).name)
+        shutil.copyfile(folder / HISTORY_NAME, staging / published_history(k, recipe).name)
     python(*script, "--mode", "inference", "--weights", published)
 
 

@@ -3,6 +3,7 @@
 python FP32_LeNet_MNIST.py                            trains 150 epochs
 python FP32_LeNet_MNIST.py --resume True              goes on after an interruption
 python FP32_LeNet_MNIST.py --mode inference           tests the result, writes figs/fp32/accuracy.txt and run.json
+python FP32_LeNet_MNIST.py --recipe augmented         trains on shifted images, 60 epochs
 """
 
 import sys
@@ -22,18 +23,16 @@ def main():
     parser.add_argument(
         "--logs",
         type=Path,
-        default=log_folder(FULL_PRECISION),
-        shown_default="figs/fp32",
-        help="folder of the logs of inference",
+        help="folder of the logs of inference (default: figs/fp32, with another recipe figs/fp32-<RECIPE>)",
     )
     args = parser.parse_args()
 
     if args.mode == "training":
         experiment.train(FULL_PRECISION, args)
     else:
-        with OutputFolder(args.logs) as output:
+        with OutputFolder(args.logs or log_folder(FULL_PRECISION, args.recipe)) as output:
             right, *weights_file = experiment.test(FULL_PRECISION, args)
-            experiment.write_accuracy(FULL_PRECISION, right, *weights_file, output)
+            experiment.write_accuracy(FULL_PRECISION, args.recipe, right, *weights_file, output)
 
 
 if __name__ == "__main__":

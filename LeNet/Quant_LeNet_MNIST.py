@@ -3,6 +3,7 @@
 python Quant_LeNet_MNIST.py --k 0                                trains 150 epochs
 python Quant_LeNet_MNIST.py --k 0 --resume True                  goes on after an interruption
 python Quant_LeNet_MNIST.py --k 0 --mode inference               tests the result
+python Quant_LeNet_MNIST.py --k 0 --recipe augmented             trains on shifted images, 60 epochs
 """
 
 import sys
@@ -10,18 +11,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from LeNet import command_line, experiment
-from LeNet.network import HIGHEST_LEVEL
+from LeNet import command_line, experiment, options
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument(
-        "--k",
-        type=command_line.integer_from(0, HIGHEST_LEVEL),
-        default=1,
-        help="quantisation level: activations are multiples of 1 / 2^k",
-    )
+    options.add_level(parser, default=1, meaning="quantisation level: activations are multiples of 1 / 2^k")
     experiment.add_arguments(parser)
     args = parser.parse_args()
 

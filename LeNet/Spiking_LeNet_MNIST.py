@@ -4,20 +4,20 @@ python Spiking_LeNet_MNIST.py --k 0                       all 10,000 images, 20 
 python Spiking_LeNet_MNIST.py --k 2 --time_steps 60       longer
 python Spiking_LeNet_MNIST.py --k 0 --verify              compares every neuron with the artificial network
 python Spiking_LeNet_MNIST.py --k 0 --noise_ratio 0.5     noisy pixels
+python Spiking_LeNet_MNIST.py --k 0 --recipe augmented    the network that was trained on shifted images
 python Spiking_LeNet_MNIST.py --k 0 --export k0_int.npz   the network as integers, for hardware
 """
 
-import os
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from LeNet import command_line
-from LeNet.network import HIGHEST_LEVEL, HIGHEST_NOISE_RATIO, LENET
+from LeNet import command_line, options
+from LeNet.network import HIGHEST_NOISE_RATIO, LENET
 from LeNet.output_folder import OutputFolder
-from LeNet.paths import MNIST, default_weights, log_folder, shown
+from LeNet.paths import default_weights, log_folder, refuse_other_recipe, shown
 
 UNUSED_OPTIONS = {
     "verify": ("time_steps", "logs", "threads"),
@@ -27,20 +27,20 @@ UNUSED_OPTIONS = {
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
-    positive, level = command_line.integer_from(1), command_line.integer_from(0, HIGHEST_LEVEL)
+    options.add_level(parser, default=1)
+    options.add_recipe(parser, "of the network's training; decides on the default weights and logs")
     add = parser.add_argument
-    add("--k", type=level, default=1, help="quantisation level of the network")
     add("--time_steps", type=command_line.integer_from(1, 10_000), default=20, help="time steps per image")
-    add("--batch_size", type=positive, default=200, help="images per line of the logs")
+    add("--batch_size", type=options.POSITIVE, default=200, help="images per line of the logs")
+    options.add_weights(parser)
     add(
-        "--weights",
+        "--logs",
         type=Path,
-        help="npz file (default: the checkpoint's if there is one, else the published)",
+        help="folder of the logs (default: figs/k<K>, with another recipe figs/k<K>-<RECIPE>, with noise -noise<R>)",
     )
-    add("--logs", type=Path, help="folder of the logs (default: figs/k<K>, with noise figs/k<K>-noise<R>)")
-    add("--data", type=Path, default=MNIST, shown_default="data/mnist", help="folder of the MNIST files")
-    add("--limit", type=positive, help="only the first N test images (default: all)")
-    add("--threads", type=positive, default=os.cpu_count(), help="batches simulated at a time")
+    options.add_data(parser)
+    options.add_limit(parser)
+    options.add_threads(parser)
     add(
         "--noise_ratio",
         type=command_line.number_from(0, HIGHEST_NOISE_RATIO),
@@ -49,7 +49,7 @@ def parse_arguments():
         metavar="R",
         help="scale pixels by 1 + R * (z - 1/2), z uniform in [0, 1), and round them to whole numbers from 0 on",
     )
-    add("--seed", type=command_line.integer_from(0, 2**32 - 1), default=0, help="fixes the noise")
+    options.add_seed(parser, "the noise")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--verify",
@@ -74,7 +74,8 @@ def parse_arguments():
 
 def main():
     args = parse_arguments()
-    weights_path = args.weights or default_weights(args.k)
+    weights_path = args.weights or default_weights(args.k, args.recipe)
+    refuse_other_recipe(weights_path, args.k, args.recipe)
 
     from figs import logs
     from LeNet.evaluation import evaluate, load_weights, noisy
@@ -94,7 +95,7 @@ def main():
         sys.exit(0 if verify(weights, args.k, pixels, args.batch_size) else 1)
 
     network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
-    with OutputFolder(args.logs or log_folder(args.k, args.noise_ratio)) as output:
+    with OutputFolder(args.logs or log_folder(args.k, args.recipe, args.noise_ratio)) as output:
         start = time.perf_counter()
         right, statistics, quiescent = evaluate(network, pixels, labels, args.batch_size, args.threads)
         seconds = time.perf_counter() - start
@@ -131,7 +132,7 @@ def verify(weights, k, pixels, batch_size):
 
 def describe(args, weights_path, weights_sha256, right, statistics, quiescent, images):
     """What run.json holds: the settings and the results, the same on any machine."""
-    from figs.logs import FILES, time_steps_needed
+    from figs.logs import FILES, recipe_entry, time_steps_needed
 
     right = right.sum(axis=0)
     accuracy = int(right[-1]) / images
@@ -142,6 +143,7 @@ def describe(args, weights_path, weights_sha256, right, statistics, quiescent, i
         "time_steps": args.time_steps,
         "batch_size": args.batch_size,
         "images": images,
+        **recipe_entry(args.recipe),
         **noise,
         # lossless: when nothing fires any more, the artificial network's activations have been emitted
         "ann_accuracy": accuracy if quiescent == images else None,

@@ -6,16 +6,27 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from LeNet.command_line import InputError, boolean, integer_from
+from LeNet import options
+from LeNet.command_line import InputError, boolean
 from LeNet.network import LENET
 from LeNet.output_folder import OutputFolder, settle
-from LeNet.paths import HISTORY_NAME, MNIST, NPZ_NAME, checkpoint_folder, epochs_in, existing_published_weights, shown
+from LeNet.paths import (
+    HISTORY_NAME,
+    NPZ_NAME,
+    checkpoint_folder,
+    epochs_in,
+    existing_published_weights,
+    refuse_other_recipe,
+    shown,
+)
+from LeNet.recipes import RECIPES
 
 M_TOP_PAD = -2  # of malloc.h
 
 
 def add_arguments(parser):
     """The options of the two training scripts."""
+    options.add_recipe(parser, "of the training; decides on the default places of weights and logs as well")
     parser.add_argument("--mode", choices=("training", "inference"), default="training", help="what to do")
     parser.add_argument(
         "--resume",
@@ -23,27 +34,22 @@ def add_arguments(parser):
         default=False,
         help="training: True goes on from the last finished epoch, False starts anew",
     )
-    parser.add_argument("--epochs", type=integer_from(1), default=150, help="finished epochs to train up to")
     parser.add_argument(
-        "--seed", type=integer_from(0, 2**32 - 1), default=0, help="fixes initial values and shuffling"
+        "--epochs",
+        type=options.POSITIVE,
+        shown_default=", ".join(f"{recipe.name} {recipe.epochs}" for recipe in RECIPES.values()),
+        help="finished epochs to train up to; a learning rate that decays does so within them",
     )
-    parser.add_argument(
-        "--limit", type=integer_from(1), shown_default="all", help="only the first N images of each set, for trials"
-    )
-    parser.add_argument(
-        "--data", type=Path, default=MNIST, shown_default="data/mnist", help="folder of the MNIST files"
-    )
+    options.add_seed(parser, "initial values, shuffling and augmentation")
+    options.add_limit(parser, "images of each set")
+    options.add_data(parser)
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        shown_default="LeNet/checkpoints/fp32, k0 etc.",
+        shown_default="LeNet/checkpoints/fp32, k0, k0-augmented etc.",
         help="folder of the training state",
     )
-    parser.add_argument(
-        "--weights",
-        type=Path,
-        help="inference: npz file (default: the checkpoint's if there is one, else the published)",
-    )
+    options.add_weights(parser, when="inference: ")
 
 
 def prepare_tensorflow():
@@ -84,24 +90,26 @@ def train(k, args):
     """Trains the network of level k as the options say."""
     if args.weights:
         raise InputError(f"argument --weights: found {args.weights}, expected none in training; it is for inference")
-    folder = args.checkpoint or checkpoint_folder(k)
+    recipe = RECIPES[args.recipe]
+    epochs = args.epochs or recipe.epochs
+    folder = args.checkpoint or checkpoint_folder(k, recipe.name)
     prepare_tensorflow()
     from LeNet.tensorlayer import files, utils
 
     data = [part[: args.limit] for part in files.load_mnist_dataset(args.data)]
     X_train, y_train, X_val, y_val, _, _ = data
-    training = utils.Training(LENET, k, args.seed, len(X_train))
+    training = utils.Training(LENET, k, recipe, epochs, args.seed, len(X_train))
     with OutputFolder(folder) as output:
         if args.resume:
             training.resume(folder)
-            if len(training.history) >= args.epochs:
-                print(f"nothing to train: {len(training.history)} epochs are finished, --epochs is {args.epochs}")
+            if len(training.history) >= epochs:
+                print(f"nothing to train: {len(training.history)} epochs are finished, --epochs is {epochs}")
         elif (folder / NPZ_NAME).exists():
-            epochs = epochs_in(folder / HISTORY_NAME)
-            replaced = f"{shown(folder)} (finished epochs: {'unknown' if epochs is None else epochs})"
+            finished = epochs_in(folder / HISTORY_NAME)
+            replaced = f"{shown(folder)} (finished epochs: {'unknown' if finished is None else finished})"
             print(f"replacing the training in {replaced} after the first epoch")
         verbose = 1 if sys.stdout.isatty() else 2
-        training.fit(X_train, y_train, X_val, y_val, args.epochs, output, verbose)
+        training.fit(X_train, y_train, X_val, y_val, output, verbose)
     report(training, folder)
 
 
@@ -124,7 +132,8 @@ def test(k, args):
     weights_path : of the npz file that was tested
     weights_sha256 : str, of what was read from it
     """
-    path = args.weights or _trained_weights(k, args.checkpoint)
+    path = args.weights or _trained_weights(k, args.recipe, args.checkpoint)
+    refuse_other_recipe(path, k, args.recipe)
     from LeNet.evaluation import load_weights
     from LeNet.tensorlayer import files
 
@@ -141,18 +150,18 @@ def test(k, args):
     return right, path, sha256
 
 
-def _trained_weights(k, checkpoint):
+def _trained_weights(k, recipe, checkpoint):
     """The npz file of a checkpoint folder; the published one, and says so, if the usual folder has none."""
-    path = (checkpoint or checkpoint_folder(k)) / NPZ_NAME
+    path = (checkpoint or checkpoint_folder(k, recipe)) / NPZ_NAME
     settle(path.parent)
     if checkpoint is not None or path.exists():
         return path
-    published = existing_published_weights(k)
+    published = existing_published_weights(k, recipe)
     print(f"no checkpoint in {shown(path.parent)}: testing the published weights")
     return published
 
 
-def write_accuracy(k, right, weights_path, weights_sha256, output):
+def write_accuracy(k, recipe, right, weights_path, weights_sha256, output):
     """Writes the accuracy of an artificial network, (images,) bool, into an OutputFolder, as logs for the figures."""
     from figs import logs
     from LeNet.tensorlayer.utils import BATCH_SIZE
@@ -163,6 +172,7 @@ def write_accuracy(k, right, weights_path, weights_sha256, output):
         "time_steps": 1,
         "batch_size": BATCH_SIZE,
         "images": len(right),
+        **logs.recipe_entry(recipe),
         "ann_accuracy": float(right.mean()),
         "weights": shown(weights_path),
         "weights_sha256": weights_sha256,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from LeNet.command_line import InputError
 from LeNet.network import FULL_PRECISION
+from LeNet.recipes import PAPER, RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 MNIST = ROOT / "data" / "mnist"
@@ -13,22 +14,27 @@ NPZ_NAME = "model_MNIST.npz"
 HISTORY_NAME = "training.csv"
 
 
-def network_name(k):
-    """fp32, k0, k1, ..."""
-    return "fp32" if k == FULL_PRECISION else f"k{k}"
+def network_name(k, recipe=PAPER.name):
+    """fp32, k0, k1, ..., with another recipe than the paper's fp32-augmented, k0-augmented, ..."""
+    return ("fp32" if k == FULL_PRECISION else f"k{k}") + recipe_suffix(recipe)
 
 
-def checkpoint_folder(k):
-    return ROOT / "LeNet" / "checkpoints" / network_name(k)
+def recipe_suffix(recipe):
+    """What tells the files of a recipe from the paper's."""
+    return "" if recipe == PAPER.name else f"-{recipe}"
 
 
-def published_weights(k):
-    return ROOT / "LeNet" / "pretrained" / f"{network_name(k)}.npz"
+def checkpoint_folder(k, recipe=PAPER.name):
+    return ROOT / "LeNet" / "checkpoints" / network_name(k, recipe)
 
 
-def published_history(k):
-    """The CSV of the training of published_weights(k), an epoch per line."""
-    return published_weights(k).with_suffix(".csv")
+def published_weights(k, recipe=PAPER.name):
+    return ROOT / "LeNet" / "pretrained" / f"{network_name(k, recipe)}.npz"
+
+
+def published_history(k, recipe=PAPER.name):
+    """The CSV of the training of published_weights(k, recipe), an epoch per line."""
+    return published_weights(k, recipe).with_suffix(".csv")
 
 
 def epochs_in(history):
@@ -36,25 +42,34 @@ def epochs_in(history):
     return history.read_bytes().count(b"\n") - 1 if history.is_file() else None
 
 
-def existing_published_weights(k):
-    """published_weights(k); raises InputError if the repository does not have them."""
-    path = published_weights(k)
+def existing_published_weights(k, recipe=PAPER.name):
+    """published_weights(k, recipe); raises InputError if the repository does not have them."""
+    path = published_weights(k, recipe)
     if not path.exists():
-        raise InputError(f"{shown(path)}: not found, expected published weights; train {network_name(k)} first")
+        name = network_name(k, recipe)
+        raise InputError(f"{shown(path)}: not found, expected published weights; train {name} first")
     return path
 
 
-def default_weights(k):
+def default_weights(k, recipe=PAPER.name):
     """The npz file of the checkpoint if there is one, else the published one."""
     from LeNet.output_folder import settle  # which itself imports this module
 
-    checkpoint = checkpoint_folder(k) / NPZ_NAME
+    checkpoint = checkpoint_folder(k, recipe) / NPZ_NAME
     settle(checkpoint.parent)
-    return checkpoint if checkpoint.exists() else existing_published_weights(k)
+    return checkpoint if checkpoint.exists() else existing_published_weights(k, recipe)
 
 
-def log_folder(k, noise_ratio=0):
-    return ROOT / "figs" / (network_name(k) + (f"-noise{short(noise_ratio)}" if noise_ratio > 0 else ""))
+def refuse_other_recipe(weights_path, k, recipe):
+    """Raises InputError if the weights lie where those of another recipe do, whose results they would replace."""
+    for other in RECIPES:
+        places = (published_weights(k, other), checkpoint_folder(k, other) / NPZ_NAME)
+        if other != recipe and Path(weights_path).resolve() in places:
+            raise InputError(f"{shown(weights_path)}: is of --recipe {other}, expected one of --recipe {recipe}")
+
+
+def log_folder(k, recipe=PAPER.name, noise_ratio=0):
+    return ROOT / "figs" / (network_name(k, recipe) + (f"-noise{short(noise_ratio)}" if noise_ratio > 0 else ""))
 
 
 def short(number):

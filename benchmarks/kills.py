@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tqdm import tqdm
 
-from LeNet import command_line
+from LeNet import command_line, options
 from LeNet.network import LENET
 from LeNet.output_folder import COMPLETE, STAGING, settle
 from LeNet.paths import HISTORY_NAME, NPZ_NAME, ROOT
@@ -36,8 +36,8 @@ LEFT = ("nothing", "half written", "half moved")
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--kills", type=command_line.integer_from(1), default=20, help="number of kills")
-    parser.add_argument("--seed", type=command_line.integer_from(0), default=0, help="fixes the moments")
+    parser.add_argument("--kills", type=options.POSITIVE, default=20, help="number of kills")
+    options.add_seed(parser, "the moments")
     args = parser.parse_args()
 
     epochs = EPOCHS_PER_KILL * args.kills
@@ -60,9 +60,8 @@ def main():
 
 def train(folder, epochs):
     """The process of a training that goes on from what is in the folder."""
-    options = ["--k", K, "--limit", IMAGES, "--epochs", epochs, "--checkpoint", folder]
-    options += ["--resume", (folder / NPZ_NAME).exists()]
-    command = [sys.executable, ROOT / "LeNet/Quant_LeNet_MNIST.py", *options]
+    command = [sys.executable, ROOT / "LeNet/Quant_LeNet_MNIST.py", "--k", K, "--limit", IMAGES, "--epochs", epochs]
+    command += ["--checkpoint", folder, "--resume", (folder / NPZ_NAME).exists()]
     return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
 
 

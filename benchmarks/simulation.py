@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from LeNet import command_line
-from LeNet.network import BN_EPSILON, HIGHEST_LEVEL, LENET, ROUNDING_OFFSET
+from LeNet import command_line, options
+from LeNet.network import BN_EPSILON, LENET, ROUNDING_OFFSET
 from LeNet.paths import ROOT, existing_published_weights, published_weights
 from LeNet.tensorlayer import files
 
@@ -37,10 +37,9 @@ DENSE_IMAGES = 400
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    level, positive = command_line.integer_from(0, HIGHEST_LEVEL), command_line.integer_from(1)
-    parser.add_argument("--k", type=level, nargs="+", default=[0, 1, 2], help="published levels")
-    parser.add_argument("--threads", type=positive, default=2, help="of (b) and (d)")
-    parser.add_argument("--runs", type=positive, default=5, help="of each but (a), which has 2")
+    parser.add_argument("--k", type=options.LEVEL, nargs="+", default=[0, 1, 2], help="published levels")
+    parser.add_argument("--threads", type=options.POSITIVE, default=2, help="of (b) and (d)")
+    parser.add_argument("--runs", type=options.POSITIVE, default=5, help="of each but (a), which has 2")
     args = parser.parse_args()
 
     for k in args.k:

@@ -2,8 +2,8 @@
 
 python benchmarks/training.py                   two epochs each, in turn; the second of each counts
 
-Plain Keras: every block a Conv2D, arrays shuffled by fit, nothing rounded or saved, malloc as it is. Each training
-runs in a process of its own, so that neither profits from the other.
+Plain Keras: every block a Conv2D, arrays shuffled by fit, nothing rounded or saved, malloc and the choice of oneDNN
+as they are. Each training runs in a process of its own, so that neither profits from the other.
 """
 
 import os
@@ -15,16 +15,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from LeNet import command_line
-from LeNet.network import HIGHEST_LEVEL, LENET
+from LeNet import command_line, options
+from LeNet.network import LENET
+from LeNet.recipes import PAPER
 
 PLAIN, OURS = "plain", "ours"
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--k", type=command_line.integer_from(0, HIGHEST_LEVEL), default=0, help="quantisation level")
-    parser.add_argument("--rounds", type=command_line.integer_from(1), default=3, help="times that both are run")
+    options.add_level(parser, default=0)
+    parser.add_argument("--rounds", type=options.POSITIVE, default=3, help="times that both are run")
     parser.add_argument("--only", choices=(PLAIN, OURS), help="time one of them in this process")
     args = parser.parse_args()
 
@@ -54,7 +55,7 @@ def time_plain(k):
     X_train, y_train, X_val, y_val, _, _ = files.load_mnist_dataset()
     model = models.build(LENET, k)
     model.compile(
-        keras.optimizers.Adam(utils.LEARNING_RATE, epsilon=utils.ADAM_EPSILON),
+        keras.optimizers.Adam(PAPER.learning_rate, epsilon=utils.ADAM_EPSILON),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -81,9 +82,9 @@ def time_ours(k):
     from LeNet.tensorlayer import files, utils
 
     X_train, y_train, X_val, y_val, _, _ = files.load_mnist_dataset()
-    training = utils.Training(LENET, k, seed=0, images=len(X_train))
+    training = utils.Training(LENET, k, PAPER, epochs=2, seed=0, images=len(X_train))
     with tempfile.TemporaryDirectory() as folder, OutputFolder(folder) as output:
-        training.fit(X_train, y_train, X_val, y_val, epochs=2, output=output, verbose=0)
+        training.fit(X_train, y_train, X_val, y_val, output=output, verbose=0)
     return float(training.history[-1][-1])
 
 

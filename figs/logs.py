@@ -22,6 +22,7 @@ from LeNet.command_line import InputError
 from LeNet.network import FULL_PRECISION, HIGHEST_NOISE_RATIO
 from LeNet.output_folder import settle
 from LeNet.paths import log_folder, short, shown
+from LeNet.recipes import PAPER, RECIPES
 
 RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
@@ -49,13 +50,14 @@ class Logs:
 
     @property
     def name(self):
-        """For legends and tables; the folder's own name where k alone does not tell it from others."""
+        """For legends and tables; with the folder's own name where it is not the default one."""
         folder = self.folder.resolve().name
         if "k" not in self.run:
             return folder
-        k, noise_ratio = self.run["k"], self.run.get("noise_ratio", 0)
-        name = f"k={k}" + (f", noise {short(noise_ratio)}" if noise_ratio > 0 else "")
-        return name if folder == log_folder(k, noise_ratio).name else f"{name} ({folder})"
+        k, recipe, noise_ratio = self.run["k"], recipe_of(self.run), self.run.get("noise_ratio", 0)
+        name = network_label(k, recipe)
+        name += f", noise {short(noise_ratio)}" if noise_ratio > 0 else ""
+        return name if folder == log_folder(k, recipe, noise_ratio).name else f"{name} ({folder})"
 
     @property
     def accuracy(self):
@@ -83,10 +85,25 @@ class Logs:
         return self.sop_num / self.images
 
 
+def network_label(k, recipe):
+    """k=0, or k=0, augmented."""
+    return f"k={k}" + ("" if recipe == PAPER.name else f", {recipe}")
+
+
 def time_steps_needed(right):
     """The first time step, counted from 1, from which the number of right predictions stays at its last value."""
     different = np.flatnonzero(right != right[-1])
     return int(different[-1]) + 2 if len(different) else 1
+
+
+def recipe_entry(recipe):
+    """What run.json says of the recipe of a network's training: nothing if it is the paper's."""
+    return {} if recipe == PAPER.name else {"recipe": recipe}
+
+
+def recipe_of(run):
+    """The recipe that recipe_entry has written."""
+    return run.get("recipe", PAPER.name)
 
 
 def write(output, run, right, statistics):
@@ -174,9 +191,9 @@ def read_accuracy(folder):
     return run, 100 * right.sum() / run["images"]
 
 
-def read_full_precision():
-    """read_accuracy of figs/fp32; None where there is none."""
-    folder = log_folder(FULL_PRECISION)
+def read_full_precision(recipe):
+    """read_accuracy of figs/fp32, or that of another recipe; None where there is none."""
+    folder = log_folder(FULL_PRECISION, recipe)
     return read_accuracy(folder) if (folder / ACCURACY).exists() else None
 
 
@@ -188,7 +205,7 @@ def _read_run(path):
         run = json.loads(content)
         positive = ("images", "batch_size", "time_steps")
         valid = all(type(run[name]) is int and 1 <= run[name] <= LARGEST_SIZE for name in positive)
-        valid = valid and type(run["k"]) is int
+        valid = valid and type(run["k"]) is int and recipe_of(run) in RECIPES
         valid = valid and 0 <= run.get("noise_ratio", 0) <= HIGHEST_NOISE_RATIO
         valid = valid and 0 <= (run.get("ann_accuracy") or 0) <= 1
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -197,7 +214,7 @@ def _read_run(path):
         raise InputError(
             f"{shown(path)}: damaged, expected JSON with integers k, images, batch_size, time_steps "
             f"(at most {LARGEST_SIZE}), and where they are given, noise_ratio from 0 to {HIGHEST_NOISE_RATIO}, "
-            f"ann_accuracy from 0 to 1"
+            f"ann_accuracy from 0 to 1, recipe {' or '.join(RECIPES)}"
         )
     return run
 

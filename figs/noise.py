@@ -6,7 +6,6 @@ python noise.py --k 0 --limit 1000             one of them, on fewer images
 A pixel is scaled by 1 + R * (z - 1/2), z uniform in [0, 1), as --noise_ratio of Spiking_LeNet_MNIST.py does it.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -16,10 +15,11 @@ import numpy as np
 from tqdm import tqdm
 
 from figs import plotting
-from LeNet import command_line
-from LeNet.network import HIGHEST_LEVEL, LENET
+from figs.logs import network_label
+from LeNet import command_line, options
+from LeNet.network import LENET
 from LeNet.output_folder import OutputFolder
-from LeNet.paths import MNIST, PUBLISHED_LEVELS, existing_published_weights, published_weights
+from LeNet.paths import PUBLISHED_LEVELS, existing_published_weights, published_weights
 
 NOISE_RATIOS = np.arange(0, 2.25, 0.25)
 TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
@@ -27,21 +27,22 @@ TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
-    positive, level = command_line.integer_from(1), command_line.integer_from(0, HIGHEST_LEVEL)
-    add = parser.add_argument
-    add("--k", type=level, nargs="+", help="quantisation levels (default: the published ones)")
-    add("--seed", type=command_line.integer_from(0, 2**32 - 1), default=0, help="fixes the noise")
-    add("--limit", type=positive, help="only the first N test images (default: all)")
-    add("--data", type=Path, default=MNIST, shown_default="data/mnist", help="folder of the MNIST files")
-    add("--threads", type=positive, default=os.cpu_count(), help="batches simulated at a time")
+    parser.add_argument(
+        "--k", type=options.LEVEL, nargs="+", help="quantisation levels (default: the published ones)"
+    )
+    options.add_recipe(parser, "of the networks' training; decides on the weights and the figure's name")
+    options.add_seed(parser, "the noise")
+    options.add_limit(parser)
+    options.add_data(parser)
+    options.add_threads(parser)
     plotting.add_output(parser)
     return parser.parse_args()
 
 
 def main():
     args = parse_arguments()
-    levels = args.k or [k for k in PUBLISHED_LEVELS if published_weights(k).exists()]
-    paths = {k: existing_published_weights(k) for k in levels}
+    levels = args.k or [k for k in PUBLISHED_LEVELS if published_weights(k, args.recipe).exists()]
+    paths = {k: existing_published_weights(k, args.recipe) for k in levels}
     with OutputFolder(args.output):
         pass  # an unwritable folder fails here, before minutes of work
 
@@ -59,20 +60,22 @@ def main():
             right, _, _ = evaluate(network, noisy_pixels, labels, BATCH_SIZE, args.threads)
             accuracy[k].append(100 * right[:, -1].sum() / len(pixels))
 
+    accuracy = {network_label(k, args.recipe): percent for k, percent in accuracy.items()}
     report(accuracy)
-    plotting.save(draw(accuracy), "scnn_noise_mnist", args.output)
+    plotting.save(draw(accuracy), "scnn_noise_mnist", args.recipe, args.output)
 
 
 def report(accuracy):
-    print(f"{'noise ratio':12}{''.join(f'k={k}'.rjust(11) for k in accuracy)}")
+    """Prints the accuracies in percent, a list over the noise ratios for each network."""
+    print(f"{'noise ratio':12}{''.join(f'{name:>16}' for name in accuracy)}")
     for noise_ratio, *row in zip(NOISE_RATIOS, *accuracy.values()):
-        print(f"{noise_ratio:<12.2f}{''.join(f'{percent:9.2f} %' for percent in row)}")
+        print(f"{noise_ratio:<12.2f}{''.join(f'{percent:14.2f} %' for percent in row)}")
 
 
 def draw(accuracy):
     figure, axes = plotting.new_figure()
-    for (k, percent), style in zip(accuracy.items(), plotting.styles()):
-        axes.plot(NOISE_RATIOS, percent, label=f"k={k}: {percent[0]:.2f} % to {percent[-1]:.2f} %", **style)
+    for (name, percent), style in zip(accuracy.items(), plotting.styles()):
+        axes.plot(NOISE_RATIOS, percent, label=f"{name}: {percent[0]:.2f} % to {percent[-1]:.2f} %", **style)
     axes.set(
         title="Accuracy of the spiking LeNet on MNIST with noise",
         xlabel="noise ratio R: each pixel times 1 + R (z − 1/2), z uniform in [0, 1)",

@@ -4,9 +4,10 @@ from itertools import cycle
 from pathlib import Path
 
 from figs import logs
+from LeNet import options
 from LeNet.command_line import ArgumentParser, InputError
 from LeNet.output_folder import OutputFolder
-from LeNet.paths import PUBLISHED_LEVELS, ROOT, log_folder, shown
+from LeNet.paths import PUBLISHED_LEVELS, ROOT, log_folder, recipe_suffix, shown
 
 WIDTH = 7.0  # inches, of a figure across a page
 # Okabe and Ito's colours, which colour-blind people tell apart; the markers differ as well
@@ -22,22 +23,29 @@ REFERENCE_STYLE = {"color": "#444444", "linestyle": "--", "linewidth": 1.2}
 
 
 def parse_arguments(docstring, draws=True):
-    """--logs and, for a script that draws, --output; the folders of --logs become Logs."""
+    """--recipe, --logs and, for a script that draws, --output; the folders of --logs become Logs."""
     parser = ArgumentParser(docstring)
+    options.add_recipe(parser, "of the networks' training; decides on the default logs and the figure's name")
     parser.add_argument(
         "--logs",
         type=Path,
         nargs="+",
         metavar="DIR",
-        help="log folders (default: those of figs/k0, k1, k2 that exist)",
+        help="log folders (default: those of figs/k0, k1, k2 that exist, or of the recipe's figs/k0-<RECIPE> etc.)",
     )
     if draws:
         add_output(parser)
     args = parser.parse_args()
-    folders = args.logs or [log_folder(k) for k in PUBLISHED_LEVELS if (log_folder(k) / logs.ACCURACY).exists()]
+    usual = [log_folder(k, args.recipe) for k in PUBLISHED_LEVELS]
+    folders = args.logs or [folder for folder in usual if (folder / logs.ACCURACY).exists()]
     if not folders:
-        raise InputError("figs: no logs found, expected figs/k0, k1 or k2; LeNet/Spiking_LeNet_MNIST.py writes them")
+        expected = ", ".join(map(shown, usual))
+        raise InputError(f"no logs found, expected one of {expected}; LeNet/Spiking_LeNet_MNIST.py writes them")
     args.logs = [logs.read_logs(folder) for folder in folders]
+    for log in args.logs:
+        recipe = logs.recipe_of(log.run)
+        if log.run and recipe != args.recipe:
+            raise InputError(f"{shown(log.folder)}: is of --recipe {recipe}, expected one of --recipe {args.recipe}")
     return args
 
 
@@ -86,8 +94,9 @@ def styles():
     return cycle(STYLES)
 
 
-def save(figure, name, folder):
-    """Writes the figure as .png and .svg and prints where."""
+def save(figure, name, recipe, folder):
+    """Writes the figure as .png and .svg, under a name of its own for each recipe, and prints where."""
+    name += recipe_suffix(recipe)
     with OutputFolder(folder) as output, output.replacing() as staging:
         figure.savefig(staging / f"{name}.png", dpi=200)
         figure.savefig(staging / f"{name}.svg", metadata={"Date": None})

@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from figs import plotting
+from figs import logs, plotting
 from figs.logs import time_steps_needed
-from LeNet import command_line
-from LeNet.network import HIGHEST_LEVEL, LENET
-from LeNet.paths import MNIST, default_weights
+from LeNet import command_line, options
+from LeNet.network import LENET
+from LeNet.paths import default_weights, refuse_other_recipe
 
 # Okabe and Ito's orange and sky blue, bright on the dark maps, and their green
 POSITIVE, NEGATIVE, CHOSEN_CLASS = "#E69F00", "#56B4E9", "#009E73"
@@ -29,21 +29,23 @@ IMAGE_HEIGHT, POTENTIALS_HEIGHT = 0.7, 1.3
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
+    options.add_level(parser, default=0)
+    options.add_recipe(parser, "of the network's training; decides on the default weights and the figure's name")
     add = parser.add_argument
-    add("--k", type=command_line.integer_from(0, HIGHEST_LEVEL), default=0, help="quantisation level of the network")
     add("--image", type=command_line.integer_from(0, 9_999), default=0, metavar="N", help="which test image")
     add(
         "--time_steps", type=command_line.integer_from(1, 100), default=20, help="time steps simulated, a column each"
     )
-    add("--weights", type=Path, help="npz file (default: the checkpoint's if there is one, else the published)")
-    add("--data", type=Path, default=MNIST, shown_default="data/mnist", help="folder of the MNIST files")
+    options.add_weights(parser)
+    options.add_data(parser)
     plotting.add_output(parser)
     return parser.parse_args()
 
 
 def main():
     args = parse_arguments()
-    weights_path = args.weights or default_weights(args.k)
+    weights_path = args.weights or default_weights(args.k, args.recipe)
+    refuse_other_recipe(weights_path, args.k, args.recipe)
 
     from LeNet.evaluation import load_weights
     from LeNet.tensorlayer import files
@@ -58,9 +60,10 @@ def main():
 
     print(f"image      {args.image}, label {labels[args.image]}")
     report(spikes, potentials)
-    title = f"Every spike of the {LENET.neurons:,} neurons, step by step: test image {args.image}, k={args.k}"
+    name = logs.network_label(args.k, args.recipe)
+    title = f"Every spike of the {LENET.neurons:,} neurons, step by step: test image {args.image}, {name}"
     figure = draw(title, pixels[args.image], labels[args.image], spikes, potentials)
-    plotting.save(figure, "scnn_raster_mnist", args.output)
+    plotting.save(figure, "scnn_raster_mnist", args.recipe, args.output)
 
 
 def last_spike_step(spikes):

@@ -1,6 +1,7 @@
 """Prints the results of the spiking networks as tables, from their logs.
 
 python results.py                           figs/k0, k1 and k2
+python results.py --recipe augmented        figs/k0-augmented etc.
 python results.py --logs k0 k2              these folders
 
 The ANN's accuracy is known where every image became quiescent, the epochs where the weights are the published ones.
@@ -34,7 +35,7 @@ COLUMNS = (
 
 def main():
     args = plotting.parse_arguments(__doc__, draws=False)
-    full_precision = logs.read_full_precision()
+    full_precision = logs.read_full_precision(args.recipe)
 
     print(table_row(COLUMNS))
     print("|---" * len(COLUMNS) + "|")
@@ -69,9 +70,10 @@ def results(log):
 
 def epochs(run):
     """How long the weights of a run were trained, as text; empty where they are not the published ones."""
-    if "k" not in run or run.get("weights") != shown(published_weights(run["k"])):
+    network = run.get("k"), logs.recipe_of(run)
+    if "k" not in run or run.get("weights") != shown(published_weights(*network)):
         return ""
-    number = epochs_in(published_history(run["k"]))
+    number = epochs_in(published_history(*network))
     return "" if number is None else str(number)
 
 

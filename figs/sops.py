@@ -1,6 +1,7 @@
 """Draws the synaptic operations of the spiking networks over the time steps, beside the ANN's operations.
 
 python sops.py                                 figs/k0, k1 and k2
+python sops.py --recipe augmented              figs/k0-augmented etc.
 python sops.py --logs k0 k1 --output .         these folders
 
 Neither counts the encoding of the image into block 1, which both networks have in common. The energy is an
@@ -26,17 +27,17 @@ def main():
     ann_energy = LENET.counted_multiply_accumulates * MICROJOULE_PER_MULTIPLY_ACCUMULATE
 
     figure, (curves, bars) = plotting.new_figure(panels=2, width_ratios=(3, 2))
-    print(f"{'network':16}{'SOPs/image':>14}{'of the ANN':>12}{'energy (estimate)':>20}")
+    print(f"{'network':24}{'SOPs/image':>14}{'of the ANN':>12}{'energy (estimate)':>20}")
     for log, style in zip(args.logs, plotting.styles()):
         steps = range(1, len(log.sops) + 1)
         sops, energy = log.sops[-1], log.sops[-1] * MICROJOULE_PER_ADDITION
         curves.plot(steps, log.sops / 1e6, label=f"{log.name}: {sops / 1e6:.2f} million", **style)
         bars.bar_label(bars.bar(log.name, energy, color=style["color"]), fmt="%.2f")
-        print(f"{log.name:16}{sops:14,.0f}{100 * sops / LENET.ann_operations:10.1f} %{energy:17.2f} µJ")
+        print(f"{log.name:24}{sops:14,.0f}{100 * sops / LENET.ann_operations:10.1f} %{energy:17.2f} µJ")
     ann_label = f"ANN: {LENET.ann_operations / 1e6:.2f} million"
     curves.axhline(LENET.ann_operations / 1e6, label=ann_label, **plotting.REFERENCE_STYLE)
     bars.bar_label(bars.bar("ANN", ann_energy, color=plotting.REFERENCE_STYLE["color"]), fmt="%.2f")
-    print(f"{'ANN':16}{LENET.ann_operations:14,}{100:10.1f} %{ann_energy:17.2f} µJ")
+    print(f"{'ANN':24}{LENET.ann_operations:14,}{100:10.1f} %{ann_energy:17.2f} µJ")
 
     curves.set(
         title="Synaptic operations of the spiking LeNet on MNIST",
@@ -51,7 +52,7 @@ def main():
     )
     bars.grid(axis="x", visible=False)
     plotting.label_time_steps(curves)
-    plotting.save(figure, "scnn_sop_mnist", args.output)
+    plotting.save(figure, "scnn_sop_mnist", args.recipe, args.output)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Draws how many positive and negative spikes a neuron fires, over the time steps, from the logs.
 
 python sparsity.py                                 figs/k0, k1 and k2
+python sparsity.py --recipe augmented              figs/k0-augmented etc.
 python sparsity.py --logs k0 k1 --output .         these folders
 """
 
@@ -18,7 +19,7 @@ def main():
     args = plotting.parse_arguments(__doc__)
 
     figure, axes = plotting.new_figure()
-    print(f"{'network':16}{'+ spikes':>12}{'- spikes':>12}{'per image; per neuron':>26}")
+    print(f"{'network':24}{'+ spikes':>12}{'- spikes':>12}{'per image; per neuron':>26}")
     for log, style in zip(args.logs, plotting.styles()):
         steps = range(1, len(log.accuracy) + 1)
         positive, negative = log.positive_spikes, log.negative_spikes
@@ -32,14 +33,14 @@ def main():
             **style,
         )
         per_neuron = (positive[-1] + negative[-1]) / LENET.neurons
-        print(f"{log.name:16}{positive[-1]:12,.0f}{negative[-1]:12,.0f}{per_neuron:26.3f}")
+        print(f"{log.name:24}{positive[-1]:12,.0f}{negative[-1]:12,.0f}{per_neuron:26.3f}")
     axes.set(
         title=f"Spikes of the {LENET.neurons:,} neurons of the spiking LeNet on MNIST",
         ylabel="spikes per neuron and image,\nup to the time step",
     )
     axes.legend(title="spikes per image", loc="center left", bbox_to_anchor=(1, 0.5))
     plotting.label_time_steps(axes)
-    plotting.save(figure, "scnn_spike_neuron_mnist", args.output)
+    plotting.save(figure, "scnn_spike_neuron_mnist", args.recipe, args.output)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from LeNet.command_line import InputError
 from LeNet.network import LENET, chain
 from LeNet.output_folder import OutputFolder
 from LeNet.paths import MNIST, NPZ_NAME
+from LeNet.recipes import PAPER
 from LeNet.tensorlayer import checkpoints, models
 from LeNet.tensorlayer.utils import HISTORY_NAME, STATE_FILES, Training
 from tests import reference
@@ -120,7 +122,7 @@ def test_checkpoint_that_cannot_be_written_is_an_os_error(tmp_path):
 
 def test_full_disk_leaves_the_older_files(folder):
     older = {path.name: path.read_bytes() for path in folder.iterdir()}
-    training = Training(LENET, 0, seed=1, images=400)
+    training = Training(LENET, 0, PAPER, epochs=1, seed=1, images=400)
     with OutputFolder(folder) as output, no_file_above(1 << 20), pytest.raises(OSError, match=PREFIX):
         training.save(output)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == older
@@ -129,8 +131,8 @@ def test_full_disk_leaves_the_older_files(folder):
 # the set of files
 
 
-def resume(folder, k=0, seed=0, images=400):
-    training = Training(LENET, k, seed, images)
+def resume(folder, k=0, recipe=PAPER, epochs=2, seed=0, images=400):
+    training = Training(LENET, k, recipe, epochs, seed, images)
     training.resume(folder)
     return training
 
@@ -146,6 +148,12 @@ def test_nothing_to_resume(tmp_path):
         ({"k": 2}, "was trained with k=0, expected 2"),
         ({"seed": 1}, "was trained with seed=0, expected 1"),
         ({"images": 300}, "was trained with images=400, expected 300"),
+        ({"recipe": replace(PAPER, learning_rate=2e-4)}, "was trained with learning_rate=0.0001, expected 0.0002"),
+        ({"recipe": replace(PAPER, cosine_decay=True)}, "was trained with decay_epochs=0, expected 2"),
+        ({"recipe": replace(PAPER, shift=1)}, "was trained with shift=0, expected 1"),
+        ({"recipe": replace(PAPER, whole_pixels=True)}, "was trained with whole_pixels=False, expected True"),
+        ({"recipe": replace(PAPER, rotation=1.5)}, "was trained with rotation=0.0, expected 1.5"),
+        ({"recipe": replace(PAPER, zoom=0.1)}, "was trained with zoom=0.0, expected 0.1"),
     ],
 )
 def test_another_training_is_not_resumed(two_epochs, other, message):
@@ -246,7 +254,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, value):
 
 @pytest.fixture(scope="module")
 def training():
-    return Training(LENET, 0, seed=0, images=400)
+    return Training(LENET, 0, PAPER, epochs=2, seed=0, images=400)
 
 
 @settings(max_examples=100)

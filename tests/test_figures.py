@@ -187,6 +187,20 @@ def test_svg_shows_title_axes_and_legend(script, runs):
         assert any(re.search(pattern, text, re.DOTALL) for text in texts), parts
 
 
+def test_figures_of_another_recipe_have_its_logs_and_a_name_of_their_own(script, project, tmp_path):
+    copy = copy_of_project(tmp_path / "project")
+    for name in ("k0", "fp32"):
+        folder = shutil.copytree(project / "figs" / name, copy / f"figs/{name}-augmented")
+        run = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps(run | {"recipe": "augmented"}))
+    run = drawn(copy, script, "--recipe", "augmented", cwd=tmp_path, output=copy / "figs")
+    name = FIGURES.get(script)
+    assert set(run.files) == ({f"{name}-augmented.png", f"{name}-augmented.svg"} if name else set())
+    rows = [" ".join(line.split()) for line in run.stdout.splitlines()]
+    for row in ROWS[script]:
+        assert (row.replace("k=0", "k=0, augmented") in rows) == ("k=2" not in row)
+
+
 def test_figures_without_full_precision_logs_have_no_such_line(project, tmp_path):
     copy = copy_of_project(tmp_path / "project")
     run = drawn(copy, "accuracy_speed.py", "--logs", project / "figs/k0", cwd=tmp_path, output=copy / "figs")
@@ -206,7 +220,8 @@ def test_foreign_logs_are_named_after_their_folder(tmp_path):
 
 def test_no_logs(script, tmp_path):
     copy = copy_of_project(tmp_path)
-    assert_changes_nothing(tmp_path, copy / "figs" / script, expected=["figs: no logs found", "figs/k0"])
+    expected = "no logs found, expected one of figs/k0, figs/k1, figs/k2; LeNet/Spiking_LeNet_MNIST.py writes them"
+    assert_changes_nothing(tmp_path, copy / "figs" / script, expected=[expected])
 
 
 def test_missing_folder(script, tmp_path):

@@ -35,7 +35,7 @@ def test_impossible_number_is_named(tmp_path, name, numbers, expected):
 def test_impossible_accuracy_in_run_json(accuracy, tmp_path):
     sizes = '"k": 0, "images": 1, "batch_size": 1, "time_steps": 1'
     (tmp_path / "run.json").write_text(f'{{{sizes}, "ann_accuracy": {accuracy}}}')
-    with pytest.raises(InputError, match=r"run\.json: damaged, .* ann_accuracy from 0 to 1$"):
+    with pytest.raises(InputError, match=r"run\.json: damaged, .* ann_accuracy from 0 to 1,"):
         logs.read_logs(tmp_path)
 
 

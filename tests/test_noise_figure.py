@@ -52,12 +52,12 @@ def test_accuracies_are_those_of_the_spiking_script(ratio, k, table, tmp_path, r
 
 
 def test_lines_are_the_accuracies():
-    accuracy = {0: list(np.linspace(99, 91, 9)), 2: list(np.linspace(98, 94, 9))}
+    accuracy = {"k=0": list(np.linspace(99, 91, 9)), "k=2": list(np.linspace(98, 94, 9))}
     (axes,) = noise.draw(accuracy).axes
-    for line, (k, percent) in zip(axes.lines, accuracy.items(), strict=True):
+    for line, (name, percent) in zip(axes.lines, accuracy.items(), strict=True):
         assert_allclose(line.get_xdata(), [float(ratio) for ratio in RATIOS])
         assert_allclose(line.get_ydata(), percent)
-        assert line.get_label() == f"k={k}: {percent[0]:.2f} % to {percent[-1]:.2f} %"
+        assert line.get_label() == f"{name}: {percent[0]:.2f} % to {percent[-1]:.2f} %"
 
 
 def test_every_run_on_any_number_of_threads_gives_the_same_bytes(drawn, tmp_path):

@@ -1,5 +1,6 @@
 """README_MNIST.md: what it says in numbers, names and links is so."""
 
+import csv
 import re
 
 import numpy as np
@@ -9,14 +10,18 @@ from figs.logs import read_full_precision, read_logs
 from LeNet.export import integer_arrays
 from LeNet.network import FULL_PRECISION, LENET
 from LeNet.paths import PUBLISHED_LEVELS, log_folder, published_history, published_weights
+from LeNet.recipes import PAPER
 from LeNet.tensorlayer.files import sha256
 from spiking_utils import SpikeTrain, SpikingConv, SpikingNetwork, count_thresholds
 from tests import reference
-from tests.helpers import ROOT, random_weights, run_script
+from tests.helpers import PUBLISHED, ROOT, random_weights, run_script
 
 README = (ROOT / "README_MNIST.md").read_text()
 MODULES = sorted([*ROOT.glob("LeNet/*.py"), *ROOT.glob("figs/*.py")])
 SCRIPTS = [str(path.relative_to(ROOT)) for path in MODULES if "\ndef main():" in path.read_text()]
+NETWORKS = {"full precision": FULL_PRECISION} | {f"k={k}": k for k in PUBLISHED_LEVELS}
+NETWORK_COLUMNS = ["network", "epochs"]
+RESULT_COLUMNS = ["ANN", "SNN", "time steps", "+ spikes/image", "- spikes/image", "SOPs/image"]
 NEURON_COLUMNS = ["step", "spikes of a, b", "4u", "BN(u)", "m", "n before", "+1 from", "-1 below", "spike", "n"]
 # of the neuron in numbers: potentials in quarters, sigma 1
 WEIGHTS, GRID_EXPONENT = np.array([[0.5], [-0.75]]), 2
@@ -94,41 +99,54 @@ def test_code_prints_what_its_comment_says(capsys):
     assert lines[-1].endswith(f"# {printed}")
 
 
-@pytest.mark.parametrize("k", PUBLISHED_LEVELS)
-def test_results_are_those_of_the_logs_and_of_the_published_history(k):
-    found = [row for row in rows(README.split("## Contents")[0]) if row[0] == f"k={k}"]
-    assert len(found) == published_weights(k).exists()
-    for _, epochs, ann, snn, steps, positive, negative, sops, share in found:
-        log = read_logs(log_folder(k))
-        assert (log.run["weights_sha256"], log.images) == (sha256(published_weights(k)), 10_000)
-        assert int(epochs) == len(published_history(k).read_text().splitlines()) - 1
-        assert snn == f"{100 * log.right[-1] / log.images:.2f} %"
-        assert ann == snn or log.run["ann_accuracy"] is None
-        assert int(steps) == log.time_steps_needed
-        spikes, collected, operations = (
-            numbers[-1] / log.images for numbers in (log.spike_num, log.spike_collect, log.sop_num)
-        )
-        assert [positive, negative] == [f"{(spikes + collected) / 2:,.0f}", f"{(spikes - collected) / 2:,.0f}"]
-        assert [sops, share] == [f"{operations:,.0f}", f"{100 * operations / 7_186_200:.1f} %"]
+def test_results_are_those_of_the_logs():
+    header, _, *found = rows(README.split("## Contents")[0])
+    assert header == [*NETWORK_COLUMNS, *RESULT_COLUMNS, "of the ANN's operations"]
+    assert [row[:2] for row in found] == [[name, "150"] for name in NETWORKS]
+    for (_, _, *results, share), k in zip(found, NETWORKS.values(), strict=True):
+        assert_results_of_the_logs(results, k, PAPER.name)
+        operations = int(results[-1].replace(",", "")) if k != FULL_PRECISION else None
+        assert share == (f"{100 * operations / 7_186_200:.1f} %" if operations else "")
 
 
-def test_full_precision_is_that_of_its_logs():
-    found = [row for row in rows(README.split("## Contents")[0]) if row[0] == "full precision"]
-    assert len(found) == published_weights(FULL_PRECISION).exists()
-    for row in found:
-        run, accuracy = read_full_precision()
-        assert (run["weights_sha256"], run["images"]) == (sha256(published_weights(FULL_PRECISION)), 10_000)
-        assert row[2] == f"{accuracy:.2f} %"
+def test_results_of_both_recipes_are_those_of_the_logs_and_of_the_trainings():
+    found = rows(section("Beyond the paper"), [*NETWORK_COLUMNS, "recipe", "training", *RESULT_COLUMNS])
+    found = [row for row in found if row[0] in NETWORKS]  # without the tables below
+    assert [(NETWORKS[row[0]], row[2]) for row in found] == PUBLISHED
+    for name, epochs, recipe, training, *results in found:
+        with open(published_history(NETWORKS[name], recipe), newline="") as file:
+            seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+        assert [epochs, training] == [f"{len(seconds)}", f"{sum(seconds) / 60:.0f} min"]
+        assert_results_of_the_logs(results, NETWORKS[name], recipe)
+
+
+def assert_results_of_the_logs(cells, k, recipe):
+    """The cells of RESULT_COLUMNS are those of the logs, and the logs those of the published weights."""
+    ann, snn, steps, positive, negative, sops = cells
+    weights = sha256(published_weights(k, recipe))
+    if k == FULL_PRECISION:
+        run, accuracy = read_full_precision(recipe)
+        assert (run["weights_sha256"], run["images"]) == (weights, 10_000)
+        assert cells == [f"{accuracy:.2f} %", *[""] * 5]
+        return
+    log = read_logs(log_folder(k, recipe))
+    assert (log.run["weights_sha256"], log.images) == (weights, 10_000)
+    assert snn == f"{100 * log.right[-1] / log.images:.2f} %"
+    assert ann == snn or log.run["ann_accuracy"] is None
+    assert int(steps) == log.time_steps_needed
+    spikes, collected, operations = (
+        numbers[-1] / log.images for numbers in (log.spike_num, log.spike_collect, log.sop_num)
+    )
+    assert [positive, negative] == [f"{(spikes + collected) / 2:,.0f}", f"{(spikes - collected) / 2:,.0f}"]
+    assert sops == f"{operations:,.0f}"
 
 
 @pytest.mark.parametrize("k", PUBLISHED_LEVELS)
 def test_accuracies_after_time_steps_are_those_of_the_logs(k):
-    found = [row for row in rows(section("Results")) if row[0] == f"k={k}, ours"]
+    [[_, *accuracies]] = [row for row in rows(section("Results")) if row[0] == f"k={k}, ours"]
     steps = next(row for row in rows(section("Results")) if row[:2] == ["network", "1"])[1:]
-    assert len(found) == published_weights(k).exists()
-    for _, *accuracies in found:
-        log = read_logs(log_folder(k))
-        assert accuracies == [f"{log.accuracy[int(step) - 1]:.2f}" for step in steps]
+    log = read_logs(log_folder(k))
+    assert accuracies == [f"{log.accuracy[int(step) - 1]:.2f}" for step in steps]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -256,6 +256,7 @@ def test_help_answers_before_numba_is_imported(tmp_path, monkeypatch):
     assert (process.returncode, process.stderr) == (0, "")
     for option in (
         "--k",
+        "--recipe",
         "--time_steps",
         "--batch_size",
         "--weights",
@@ -271,15 +272,16 @@ def test_help_answers_before_numba_is_imported(tmp_path, monkeypatch):
 
 
 def test_default_weights_are_the_checkpoint_else_the_published(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "checkpoint_folder", lambda k: tmp_path / f"k{k}")
+    monkeypatch.setattr(paths, "checkpoint_folder", lambda k, recipe: tmp_path / f"k{k}" / recipe)
     assert paths.default_weights(0) == ROOT / "LeNet/pretrained/k0.npz"
-    (tmp_path / "k0").mkdir()
-    (tmp_path / "k0/model_MNIST.npz").touch()
-    assert paths.default_weights(0) == tmp_path / "k0/model_MNIST.npz"
+    (tmp_path / "k0/paper").mkdir(parents=True)
+    (tmp_path / "k0/paper/model_MNIST.npz").touch()
+    assert paths.default_weights(0) == tmp_path / "k0/paper/model_MNIST.npz"
+    assert paths.default_weights(0, "augmented") == ROOT / "LeNet/pretrained/k0-augmented.npz"
 
 
 def test_default_weights_are_those_of_a_killed_training_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "checkpoint_folder", lambda k: tmp_path)
+    monkeypatch.setattr(paths, "checkpoint_folder", lambda k, recipe: tmp_path)
     (tmp_path / COMPLETE).mkdir()
     (tmp_path / COMPLETE / "model_MNIST.npz").touch()
     assert paths.default_weights(0) == tmp_path / "model_MNIST.npz"

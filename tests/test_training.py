@@ -14,6 +14,7 @@ from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, experiment, paths
 from LeNet.network import FULL_PRECISION, LENET
 from LeNet.output_folder import COMPLETE, OutputFolder
 from LeNet.paths import HISTORY_NAME, NPZ_NAME
+from LeNet.recipes import PAPER
 from LeNet.tensorlayer import files
 from LeNet.tensorlayer.iterate import ShuffledBatches
 from LeNet.weight_grid import round_to_grid
@@ -99,10 +100,10 @@ def test_full_precision_is_trained_and_tested(tmp_path, run_here):
 
 @pytest.mark.parametrize("k", [0, FULL_PRECISION])
 def test_inference_without_a_checkpoint_uses_the_published_weights(tmp_path, run_here, monkeypatch, k):
-    published, logs = tmp_path / "published.npz", tmp_path / "logs"
+    published, logs = tmp_path / "paper.npz", tmp_path / "logs"
     files.save_npz(random_weights(LENET, seed=0), k, published)
-    monkeypatch.setattr(experiment, "checkpoint_folder", lambda k: tmp_path / "absent")
-    monkeypatch.setattr(paths, "published_weights", lambda k: published)
+    monkeypatch.setattr(experiment, "checkpoint_folder", lambda k, recipe: tmp_path / "absent")
+    monkeypatch.setattr(paths, "published_weights", lambda k, recipe: published.with_stem(recipe))
     if k == FULL_PRECISION:
         process = run_here(FP32_LeNet_MNIST.main, "--mode", "inference", "--limit", 10, "--logs", logs)
     else:
@@ -141,10 +142,11 @@ def test_inference_finishes_the_move_of_a_killed_training(two_epochs, tmp_path, 
 
 
 def test_every_epoch_has_all_images_in_an_order_of_its_own():
-    images, labels = np.arange(50), 2 * np.arange(50)
+    labels = np.arange(50)
+    images = np.arange(50).reshape(-1, 1, 1, 1)
 
     def epochs(first, number):
-        batches = ShuffledBatches(images, labels, batch_size=20, seed=3, epoch=first)
+        batches = ShuffledBatches(images, labels, batch_size=20, recipe=PAPER, seed=3, epoch=first)
         for _ in range(number):
             batches.on_epoch_begin()
             yield [batches[index] for index in range(len(batches))]
@@ -152,12 +154,12 @@ def test_every_epoch_has_all_images_in_an_order_of_its_own():
     orders = []
     for batches in epochs(0, 3):
         assert [len(x) for x, _ in batches] == [20, 20, 10]
-        assert all(np.array_equal(y, 2 * x) for x, y in batches)
-        orders.append(np.concatenate([x for x, _ in batches]).tolist())
-        assert sorted(orders[-1]) == images.tolist() != orders[-1]
+        assert all(np.array_equal(y, x.ravel()) for x, y in batches)
+        orders.append(np.concatenate([y for _, y in batches]).tolist())
+        assert sorted(orders[-1]) == labels.tolist() != orders[-1]
     assert orders[0] != orders[1] != orders[2]
     [third] = epochs(2, 1)  # as a resumed training begins
-    assert np.concatenate([x for x, _ in third]).tolist() == orders[2]
+    assert np.concatenate([y for _, y in third]).tolist() == orders[2]
 
 
 # refusals
@@ -212,6 +214,7 @@ def test_bad_places_are_refused(tmp_path, run_here, options, expected):
     ("option", "value", "message"),
     [
         ("--resume", "maybe", "found 'maybe', expected True or False"),
+        ("--recipe", "best", "invalid choice: 'best'"),
         ("--epochs", "0", "found '0', expected an integer of at least 1"),
         ("--epochs", "1.5", "found '1.5', expected an integer of at least 1"),
         ("--seed", "-1", "found '-1', expected an integer of at least 0 and at most 4294967295"),
@@ -244,12 +247,13 @@ def test_help_and_errors_answer_without_tensorflow(script, options, status):
 
 def test_help_gives_defaults(run_here):
     output = " ".join(run_here(Quant_LeNet_MNIST.main, "--help").stdout.split())
-    for option, default in {"mode": "training", "resume": "False", "epochs": "150", "seed": "0", "k": "1"}.items():
+    defaults = {"mode": "training", "resume": "False", "epochs": "paper 150, augmented 60", "seed": "0", "k": "1"}
+    for option, default in (defaults | {"recipe": "paper"}).items():
         assert re.search(rf" --{option} [^(]*\(default: {default}\)", output), option
 
 
 def test_network_that_nobody_trained_is_refused(tmp_path, run_here, monkeypatch):
-    monkeypatch.setattr(experiment, "checkpoint_folder", lambda k: tmp_path)
+    monkeypatch.setattr(experiment, "checkpoint_folder", lambda k, recipe: tmp_path)
     process = run_here(Quant_LeNet_MNIST.main, "--k", 9, "--mode", "inference")
     assert process.stdout == ""
     assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected published weights; train k9 first")

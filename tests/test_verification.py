@@ -7,9 +7,9 @@ import pytest
 
 from LeNet import Spiking_LeNet_MNIST
 from LeNet.network import LENET
-from LeNet.paths import PUBLISHED_LEVELS, published_weights
+from LeNet.paths import published_weights
 from LeNet.tensorlayer.files import save_npz
-from tests.helpers import assert_refused, random_weights, run_script
+from tests.helpers import PUBLISHED_SPIKING, assert_refused, random_weights, run_script
 
 IMAGES = 200
 
@@ -34,9 +34,10 @@ def assert_lossless(process):
     assert process.stdout.endswith("\nlossless\n")
 
 
-@pytest.mark.parametrize("k", PUBLISHED_LEVELS)
-def test_published_network_is_lossless(k, run_here):
-    options = ("--k", k, "--weights", published_weights(k), "--limit", IMAGES, "--verify")
+@pytest.mark.parametrize(("k", "recipe"), PUBLISHED_SPIKING)
+def test_published_network_is_lossless(k, recipe, run_here):
+    options = ("--k", k, "--recipe", recipe, "--weights", published_weights(k, recipe))
+    options += ("--limit", IMAGES, "--verify")
     assert_lossless(run_here(Spiking_LeNet_MNIST.main, *options))
 
 

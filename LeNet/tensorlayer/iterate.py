@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 
+from LeNet.tensorlayer.prepro import augment
+
 
 class ShuffledBatches(keras.utils.PyDataset):
-    """All images once an epoch, fully reshuffled; the order depends on the seed and the epoch alone.
+    """All images once an epoch, fully reshuffled and augmented, which depends on the seed and the epoch alone.
 
     That makes an epoch the same whether the training before it was interrupted or not. Keras must not
     shuffle on its own: fit(..., shuffle=False).
@@ -15,25 +17,28 @@ class ShuffledBatches(keras.utils.PyDataset):
     images : array (images, h, w, c)
     labels : array (images,)
     batch_size : int
+    recipe : Recipe, of the augmentation
     seed : int
     epoch : int
         The first epoch, counted from 0.
     """
 
-    def __init__(self, images, labels, batch_size, seed, epoch):
+    def __init__(self, images, labels, batch_size, recipe, seed, epoch):
         super().__init__()
         self.images, self.labels = images, labels
-        self.batch_size = batch_size
+        self.batch_size, self.recipe = batch_size, recipe
         self.seed, self.epoch = seed, epoch
-        self._order = np.arange(len(images))
+        self._order, self._augmented = np.arange(len(images)), images
 
     def __len__(self):
         return -(-len(self.images) // self.batch_size)
 
     def __getitem__(self, index):
         batch = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.images[batch], self.labels[batch]
+        return self._augmented[batch], self.labels[batch]
 
     def on_epoch_begin(self):
-        self._order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.images))
+        rng = np.random.default_rng([self.seed, self.epoch])
+        self._order = rng.permutation(len(self.images))
+        self._augmented = augment(self.images, self.recipe, rng)
         self.epoch += 1

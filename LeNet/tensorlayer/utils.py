@@ -1,4 +1,4 @@
-"""Training with the paper's recipe, resuming it bit for bit, and testing."""
+"""Training with a recipe, resuming it bit for bit, and testing."""
 
 import csv
 import time
@@ -14,7 +14,6 @@ from LeNet.tensorlayer.iterate import ShuffledBatches
 from LeNet.weight_grid import round_to_grid
 
 BATCH_SIZE = 200
-LEARNING_RATE = 1e-4
 ADAM_EPSILON = 1e-8
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 STATE_FILES = (*checkpoints.CHECKPOINT_FILES, NPZ_NAME, HISTORY_NAME)
@@ -28,18 +27,26 @@ class Training:
     network : Network
     k : int
         Quantisation level; -1 for full precision.
+    recipe : Recipe
+    epochs : int
+        In total, those of a resumed training included.
     seed : int
-        Fixes initial values and the order of the images.
+        Fixes initial values, the order of the images and their augmentation.
     images : int
         Number of training images; a resumed training must have as many.
     """
 
-    def __init__(self, network, k, seed, images):
+    def __init__(self, network, k, recipe, epochs, seed, images):
         keras.utils.set_random_seed(seed)
-        self.network, self.k, self.seed, self.images = network, k, seed, images
+        self.network, self.k, self.recipe, self.epochs = network, k, recipe, epochs
+        self.seed, self.images = seed, images
         self.history = []  # a row of HISTORY_COLUMNS for each finished epoch
         self.model = models.build(network, k)
-        self.optimizer = keras.optimizers.Adam(LEARNING_RATE, epsilon=ADAM_EPSILON, name="adam")  # names its state
+        learning_rate = recipe.learning_rate
+        if recipe.cosine_decay:
+            steps = epochs * -(-images // BATCH_SIZE)
+            learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        self.optimizer = keras.optimizers.Adam(learning_rate, epsilon=ADAM_EPSILON, name="adam")  # names its state
         self.optimizer.build(self.model.trainable_variables)
         self.model.compile(
             self.optimizer,
@@ -48,24 +55,22 @@ class Training:
             jit_compile=False,  # XLA's convolutions are slower on a CPU
         )
 
-    def fit(self, X_train, y_train, X_val, y_val, epochs, output, verbose):
-        """Trains until `epochs` epochs are finished, and saves the state into `output` after each.
+    def fit(self, X_train, y_train, X_val, y_val, output, verbose):
+        """Trains until all epochs are finished, and saves the state into `output` after each.
 
         Parameters
         ----------
         X_train, y_train, X_val, y_val : arrays, as load_mnist_dataset gives them
-        epochs : int
-            In total, those of a resumed training included.
         output : OutputFolder
         verbose : as keras.Model.fit takes it
         """
         finished = len(self.history)
         self.model.fit(
-            ShuffledBatches(X_train, y_train, BATCH_SIZE, self.seed, finished),
+            ShuffledBatches(X_train, y_train, BATCH_SIZE, self.recipe, self.seed, finished),
             validation_data=(X_val, y_val),
             validation_batch_size=BATCH_SIZE,
             initial_epoch=finished,
-            epochs=epochs,
+            epochs=self.epochs,
             shuffle=False,  # ShuffledBatches does
             callbacks=[_EndOfEpoch(self, output)],
             verbose=verbose,
@@ -88,24 +93,20 @@ class Training:
         Raises
         ------
         InputError
-            There is none, it is damaged, or it is of a training with another k, seed or number of images.
+            There is none, it is damaged, or it is of a training with other settings.
         """
         if not (folder / checkpoints.SUMS).exists():
             raise InputError(f"{shown(folder)}: nothing to resume, expected a checkpoint; start with --resume False")
         checkpoints.check_sums(folder, STATE_FILES)
-        variables = self._weights() | self._optimizer_state()
-        specification = {name: (variable.shape, np.dtype(variable.dtype)) for name, variable in variables.items()}
         identity = self._identity()
-        specification |= {name: ((), value.dtype) for name, value in identity.items()}
-        tensors = checkpoints.load_ckpt(specification, folder)
-        for name in ("k", "seed", "images"):
-            if tensors[name] != identity[name]:
-                raise InputError(
-                    f"{shown(folder)}: was trained with {name}={tensors[name]}, expected {identity[name]}"
-                )
-        for name, variable in variables.items():
-            variable.assign(tensors[name])
-        self.history = _read_history(folder / HISTORY_NAME, int(tensors["epoch"]))
+        found = _load_like(identity, folder)
+        for name, expected in identity.items():
+            if name != "epoch" and found[name] != expected:
+                raise InputError(f"{shown(folder)}: was trained with {name}={found[name]}, expected {expected}")
+        variables = self._weights() | self._optimizer_state()
+        for name, value in _load_like(variables, folder).items():
+            variables[name].assign(value)
+        self.history = _read_history(folder / HISTORY_NAME, int(found["epoch"]))
 
     def round_weights(self):
         """Rounds the kernels and the classifier to the weight grid, in place."""
@@ -121,7 +122,7 @@ class Training:
 
     def _identity(self):
         numbers = {"epoch": len(self.history), "k": self.k, "seed": self.seed, "images": self.images}
-        return {name: np.asarray(number, np.int64) for name, number in numbers.items()}
+        return {name: np.asarray(number) for name, number in (numbers | self.recipe.identity(self.epochs)).items()}
 
 
 class _EndOfEpoch(keras.callbacks.Callback):
@@ -141,6 +142,12 @@ class _EndOfEpoch(keras.callbacks.Callback):
         metrics = [f"{logs[name]:.6g}" for name in HISTORY_COLUMNS[1:-1]]
         self.training.history.append([epoch + 1, *metrics, f"{time.monotonic() - self.start:.1f}"])
         self.training.save(self.output)
+
+
+def _load_like(variables, folder):
+    """The tensors of a checkpoint that have the names, shapes and dtypes of the given ones."""
+    specification = {name: (variable.shape, np.dtype(variable.dtype)) for name, variable in variables.items()}
+    return checkpoints.load_ckpt(specification, folder)
 
 
 def _read_history(path, epochs):
