@@ -1,4 +1,4 @@
-"""Does it all: evaluates the published spiking networks, draws the figures, prints the results.
+"""Does it all: evaluates the published networks, draws the figures, prints the results.
 
 python run.py              about a minute
 python run.py --train      trains the four networks first, for hours; started again, it goes on where it was
@@ -40,6 +40,8 @@ def main():
         for k in (FULL_PRECISION, *PUBLISHED_LEVELS):
             train(k, args.recipe)
     recipe_option = ("--recipe", args.recipe)
+    full_precision = published_weights(FULL_PRECISION, args.recipe)
+    python("LeNet/FP32_LeNet_MNIST.py", "--mode", "inference", *recipe_option, "--weights", full_precision)
     for k in PUBLISHED_LEVELS:
         evaluated = published_weights(k, args.recipe)
         if evaluated.exists():

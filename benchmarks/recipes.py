@@ -2,7 +2,7 @@
 
 python benchmarks/recipes.py                    all candidates, 10 epochs each: 15 minutes
 python benchmarks/recipes.py --epochs 60        as long as the recipe itself trains
-python benchmarks/recipes.py --only "whole pixels"
+python benchmarks/recipes.py --only any-shift
 
 Each trains the network of k=0 with seed 0, its learning rate decaying within these epochs.
 """
@@ -21,10 +21,10 @@ from LeNet.recipes import AUGMENTED
 K, SEED = 0, 0
 SHIFT = replace(AUGMENTED, learning_rate=2e-3, shift=2, whole_pixels=False, rotation=0.0, zoom=0.0)
 CANDIDATES = {
-    "any shift": SHIFT,
-    "whole pixels": replace(SHIFT, whole_pixels=True),
-    "whole pixels, rotation": replace(SHIFT, whole_pixels=True, rotation=10.0),
-    "whole pixels, rotation, zoom": replace(SHIFT, whole_pixels=True, rotation=10.0, zoom=0.1),
+    "any-shift": SHIFT,
+    "whole-pixels": replace(SHIFT, whole_pixels=True),
+    "whole-pixels-rotation": replace(SHIFT, whole_pixels=True, rotation=10.0),
+    "whole-pixels-rotation-zoom": replace(SHIFT, whole_pixels=True, rotation=10.0, zoom=0.1),
 }
 
 

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from figs import logs, plotting
 from LeNet import command_line
+from LeNet.network import FULL_PRECISION
 
 
 def main():
@@ -28,9 +29,10 @@ def main():
         print(f"{log.name:24}{log.accuracy[-1]:8.2f} %{log.time_steps_needed:12}")
     if full_precision is not None:
         _, reference = full_precision
+        name = logs.network_label(FULL_PRECISION, args.recipe)
         for axes in (whole, zoomed):
-            axes.axhline(reference, label=f"full precision ANN: {reference:.2f} %", **plotting.REFERENCE_STYLE)
-        print(f"{'full precision':24}{reference:8.2f} %")
+            axes.axhline(reference, label=f"{name}: {reference:.2f} %", **plotting.REFERENCE_STYLE)
+        print(f"{name:24}{reference:8.2f} %")
     whole.set(title="Accuracy of the spiking LeNet on MNIST", ylabel="accuracy (%)", ylim=(0, 101))
     finals = [log.accuracy[-1] for log in args.logs]
     zoomed.set(

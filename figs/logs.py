@@ -86,8 +86,9 @@ class Logs:
 
 
 def network_label(k, recipe):
-    """k=0, or k=0, augmented."""
-    return f"k={k}" + ("" if recipe == PAPER.name else f", {recipe}")
+    """full precision, k=0, ..., or of another recipe than the paper's k=0, augmented."""
+    network = "full precision" if k == FULL_PRECISION else f"k={k}"
+    return network + ("" if recipe == PAPER.name else f", {recipe}")
 
 
 def time_steps_needed(right):

@@ -25,7 +25,7 @@ REFERENCE_STYLE = {"color": "#444444", "linestyle": "--", "linewidth": 1.2}
 def parse_arguments(docstring, draws=True):
     """--recipe, --logs and, for a script that draws, --output; the folders of --logs become Logs."""
     parser = ArgumentParser(docstring)
-    options.add_recipe(parser, "of the networks' training; decides on the default logs and the figure's name")
+    options.add_recipe(parser, "of the networks' training; decides on the default logs and on names of figures")
     parser.add_argument(
         "--logs",
         type=Path,

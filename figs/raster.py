@@ -2,6 +2,7 @@
 
 python raster.py                                    image 0 through the network of k=0
 python raster.py --k 1 --image 7 --output .         another one
+python raster.py --recipe augmented                 the network that was trained on shifted images
 """
 
 import math
@@ -195,6 +196,8 @@ def draw_empty(axis, reason, shape):
 
 def draw_potentials(row, potentials):
     """The class potentials after each step, the chosen class in colour."""
+    from matplotlib.ticker import MaxNLocator
+
     chosen = potentials.argmax(axis=1)
     low, high = min(potentials.min(), 0), max(potentials.max(), 0)
     margin = 0.05 * (high - low) or 1
@@ -205,9 +208,8 @@ def draw_potentials(row, potentials):
         axis.grid(axis="y", visible=False)
         axis.set(xlim=(low - margin, high + margin), ylim=(len(values) - 0.4, -0.6), yticks=[])
         axis.tick_params(labelsize=8, length=0)
-        axis.locator_params(axis="x", nbins=3)
         # those on the left would meet the labels of the step before
-        axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= high + margin])
+        axis.set_xticks([tick for tick in MaxNLocator(2).tick_values(0, high) if tick <= high + margin])
     row[0].set_yticks(range(potentials.shape[1]))
     row[0].get_yticklabels()[chosen[-1]].set(color=CHOSEN_CLASS, weight="bold")
     details = f"weights × spikes\n\nchosen: {chosen[-1]}\nfrom step {time_steps_needed(chosen)} on"

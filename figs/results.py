@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from figs import logs, plotting
 from LeNet import command_line
-from LeNet.network import LENET
+from LeNet.network import FULL_PRECISION, LENET
 from LeNet.paths import epochs_in, published_history, published_weights, shown
 
 SHOWN_STEPS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 20)
@@ -41,7 +41,8 @@ def main():
     print("|---" * len(COLUMNS) + "|")
     if full_precision is not None:
         run, accuracy = full_precision
-        print(table_row(["full precision", epochs(run), f"{accuracy:.2f} %", *[""] * (len(COLUMNS) - 3)]))
+        name = logs.network_label(FULL_PRECISION, args.recipe)
+        print(table_row([name, epochs(run), f"{accuracy:.2f} %", *[""] * (len(COLUMNS) - 3)]))
     for log in args.logs:
         print(table_row(results(log)))
     print("\naccuracy (%) after time step")

@@ -145,19 +145,22 @@ def test_nothing_to_resume(tmp_path):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"k": 2}, "was trained with k=0, expected 2"),
-        ({"seed": 1}, "was trained with seed=0, expected 1"),
-        ({"images": 300}, "was trained with images=400, expected 300"),
-        ({"recipe": replace(PAPER, learning_rate=2e-4)}, "was trained with learning_rate=0.0001, expected 0.0002"),
-        ({"recipe": replace(PAPER, cosine_decay=True)}, "was trained with decay_epochs=0, expected 2"),
-        ({"recipe": replace(PAPER, shift=1)}, "was trained with shift=0, expected 1"),
-        ({"recipe": replace(PAPER, whole_pixels=True)}, "was trained with whole_pixels=False, expected True"),
-        ({"recipe": replace(PAPER, rotation=1.5)}, "was trained with rotation=0.0, expected 1.5"),
-        ({"recipe": replace(PAPER, zoom=0.1)}, "was trained with zoom=0.0, expected 0.1"),
+        ({"k": 2}, "k=0, expected 2"),
+        ({"seed": 1}, "seed=0, expected 1"),
+        ({"images": 300}, "images=400, expected 300"),
+        (
+            {"recipe": replace(PAPER, learning_rate=0.5)},
+            "learning_rate=0.0001, expected 0.5 by --recipe and --epochs",
+        ),
+        ({"recipe": replace(PAPER, cosine_decay=True)}, "decay_epochs=0, expected 2 by --recipe and --epochs"),
+        ({"recipe": replace(PAPER, shift=1)}, "shift=0, expected 1 by --recipe and --epochs"),
+        ({"recipe": replace(PAPER, whole_pixels=True)}, "whole_pixels=False, expected True by --recipe and --epochs"),
+        ({"recipe": replace(PAPER, rotation=1.5)}, "rotation=0.0, expected 1.5 by --recipe and --epochs"),
+        ({"recipe": replace(PAPER, zoom=0.1)}, "zoom=0.0, expected 0.1 by --recipe and --epochs"),
     ],
 )
 def test_another_training_is_not_resumed(two_epochs, other, message):
-    with pytest.raises(InputError, match=f"{two_epochs.name}: {message}$"):
+    with pytest.raises(InputError, match=f"{two_epochs.name}: was trained with {message}$"):
         resume(two_epochs, **other)
 
 

@@ -198,7 +198,8 @@ def test_figures_of_another_recipe_have_its_logs_and_a_name_of_their_own(script,
     assert set(run.files) == ({f"{name}-augmented.png", f"{name}-augmented.svg"} if name else set())
     rows = [" ".join(line.split()) for line in run.stdout.splitlines()]
     for row in ROWS[script]:
-        assert (row.replace("k=0", "k=0, augmented") in rows) == ("k=2" not in row)
+        expected = row.replace("k=0", "k=0, augmented").replace("full precision", "full precision, augmented")
+        assert (expected in rows) == ("k=2" not in row)
 
 
 def test_figures_without_full_precision_logs_have_no_such_line(project, tmp_path):

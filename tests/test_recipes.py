@@ -64,7 +64,7 @@ def test_resumed_training_equals_an_uninterrupted_one_bit_for_bit(two_augmented_
             ("--epochs", 2, "--recipe", "paper"),
             f"was trained with learning_rate={AUGMENTED.learning_rate}, expected {PAPER.learning_rate}",
         ),
-        (("--epochs", 3), "was trained with decay_epochs=2, expected 3"),
+        (("--epochs", 3), "was trained with decay_epochs=2, expected 3 by --recipe and --epochs"),
     ],
 )
 def test_training_is_not_resumed_with_another_recipe(two_augmented_epochs, run_here, options, expected):

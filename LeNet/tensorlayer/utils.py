@@ -98,11 +98,14 @@ class Training:
         if not (folder / checkpoints.SUMS).exists():
             raise InputError(f"{shown(folder)}: nothing to resume, expected a checkpoint; start with --resume False")
         checkpoints.check_sums(folder, STATE_FILES)
-        identity = self._identity()
+        identity, of_recipe = self._identity(), self.recipe.identity(self.epochs)
         found = _load_like(identity, folder)
         for name, expected in identity.items():
             if name != "epoch" and found[name] != expected:
-                raise InputError(f"{shown(folder)}: was trained with {name}={found[name]}, expected {expected}")
+                source = " by --recipe and --epochs" if name in of_recipe else ""
+                raise InputError(
+                    f"{shown(folder)}: was trained with {name}={found[name]}, expected {expected}{source}"
+                )
         variables = self._weights() | self._optimizer_state()
         for name, value in _load_like(variables, folder).items():
             variables[name].assign(value)
