@@ -32,12 +32,13 @@ def main():
         steps = range(1, len(log.sops) + 1)
         sops, energy = log.sops[-1], log.sops[-1] * MICROJOULE_PER_ADDITION
         curves.plot(steps, log.sops / 1e6, label=f"{log.name}: {sops / 1e6:.2f} million", **style)
-        bar_name = log.name.replace(", ", ",\n")  # narrow enough to stand beside the others
-        bars.bar_label(bars.bar(bar_name, energy, color=style["color"]), fmt="%.2f")
+        bar_name = log.name.replace(", ", ",\n")  # else a long name would leave the bars no room
+        bars.bar_label(bars.barh(bar_name, energy, color=style["color"]), fmt="%.2f", padding=2)
         print(f"{log.name:24}{sops:14,.0f}{100 * sops / LENET.ann_operations:10.1f} %{energy:17.2f} µJ")
     ann_label = f"ANN: {LENET.ann_operations / 1e6:.2f} million"
     curves.axhline(LENET.ann_operations / 1e6, label=ann_label, **plotting.REFERENCE_STYLE)
-    bars.bar_label(bars.bar("ANN", ann_energy, color=plotting.REFERENCE_STYLE["color"]), fmt="%.2f")
+    ann_bar = bars.barh("ANN", ann_energy, color=plotting.REFERENCE_STYLE["color"])
+    bars.bar_label(ann_bar, fmt="%.2f", padding=2)
     print(f"{'ANN':24}{LENET.ann_operations:14,}{100:10.1f} %{ann_energy:17.2f} µJ")
 
     curves.set(
@@ -45,13 +46,14 @@ def main():
         ylabel="operations per image,\nup to the time step (million)",
         ylim=(0, None),
     )
-    figure.legend(loc="outside lower left", ncols=4, columnspacing=1.2)
+    figure.legend(loc="outside lower left", ncols=2)
     bars.set(
         title="Energy, estimated",
-        xlabel="0.9 pJ an addition, 4.6 pJ\na multiply-accumulate",
-        ylabel="energy per image (µJ)",
+        xlabel="energy per image (µJ)\n0.9 pJ an addition,\n4.6 pJ a multiply-accumulate",
     )
-    bars.grid(axis="x", visible=False)
+    bars.margins(x=0.2)  # room for the last number
+    bars.invert_yaxis()
+    bars.grid(axis="y", visible=False)
     plotting.label_time_steps(curves)
     plotting.save(figure, "scnn_sop_mnist", args.recipe, args.output)
 
