@@ -1,4 +1,4 @@
-"""What the tests of logs and scripts share: logs by hand, the state of a folder, forbidden modules."""
+"""What the tests of logs and scripts share: logs by hand, histories, the state of a folder, forbidden modules."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ import numpy as np
 
 from figs import logs
 from LeNet.output_folder import OutputFolder
+from LeNet.paths import HISTORY_NAME
 
 
 def write_logs(folder, k, images, batch_size, right, statistics):
@@ -15,6 +16,11 @@ def write_logs(folder, k, images, batch_size, right, statistics):
     run = {"k": k, "images": images, "batch_size": batch_size, "time_steps": right.shape[1]}
     with OutputFolder(folder) as output:
         return logs.write(output, run, right, np.array(statistics))
+
+
+def history_without_seconds(folder):
+    """The lines of a training's CSV, which are the same in every run but for their last column, the seconds."""
+    return [line.rpartition(",")[0] for line in (folder / HISTORY_NAME).read_text().splitlines()]
 
 
 def snapshot(folder):

@@ -9,22 +9,22 @@ from figs import accuracy_speed, logs, raster, results
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST, paths
 from LeNet.command_line import InputError
 from LeNet.network import FULL_PRECISION, LENET
-from LeNet.paths import HISTORY_NAME, NPZ_NAME
+from LeNet.paths import NPZ_NAME
 from LeNet.recipes import AUGMENTED, PAPER
 from LeNet.tensorlayer.checkpoints import CHECKPOINT_FILES
 from LeNet.tensorlayer.utils import BATCH_SIZE, Training
 from tests.conftest import LIMIT
 from tests.helpers import assert_refused
-from tests.script_helpers import snapshot, write_logs
+from tests.script_helpers import history_without_seconds, snapshot, write_logs
 
 OPTIONS = ("--k", 0, "--recipe", "augmented", "--limit", LIMIT)
 
 
 @pytest.fixture(scope="module")
-def two_augmented_epochs(tmp_path_factory, quantised):
+def two_augmented_epochs(tmp_path_factory, run_here):
     """Folder of a training of two epochs, never interrupted."""
     folder = tmp_path_factory.mktemp("augmented")
-    quantised("--recipe", "augmented", "--checkpoint", folder, "--epochs", 2)
+    assert run_here(Quant_LeNet_MNIST.main, *OPTIONS, "--checkpoint", folder, "--epochs", 2).returncode == 0
     return folder
 
 
@@ -44,17 +44,13 @@ def interrupted(tmp_path, run_here, monkeypatch):
     return tmp_path
 
 
-def history(folder):
-    """Of the training's CSV, without the seconds."""
-    return [line.rpartition(",")[0] for line in (folder / HISTORY_NAME).read_text().splitlines()]
-
-
-def test_resumed_training_equals_an_uninterrupted_one_bit_for_bit(two_augmented_epochs, interrupted, quantised):
-    assert history(interrupted) == history(two_augmented_epochs)[:2]
-    quantised("--recipe", "augmented", "--checkpoint", interrupted, "--epochs", 2, "--resume", True)
+def test_resumed_training_equals_an_uninterrupted_one_bit_for_bit(two_augmented_epochs, interrupted, run_here):
+    assert history_without_seconds(interrupted) == history_without_seconds(two_augmented_epochs)[:2]
+    process = run_here(Quant_LeNet_MNIST.main, *OPTIONS, "--checkpoint", interrupted, "--epochs", 2, "--resume", True)
+    assert process.returncode == 0, process.stderr
     for name in (*CHECKPOINT_FILES, NPZ_NAME):
         assert (interrupted / name).read_bytes() == (two_augmented_epochs / name).read_bytes(), name
-    assert history(interrupted) == history(two_augmented_epochs)
+    assert history_without_seconds(interrupted) == history_without_seconds(two_augmented_epochs)
 
 
 @pytest.mark.parametrize(

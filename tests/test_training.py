@@ -19,6 +19,7 @@ from LeNet.tensorlayer import files
 from LeNet.tensorlayer.iterate import ShuffledBatches
 from LeNet.weight_grid import round_to_grid
 from tests.helpers import ROOT, assert_refused, random_weights
+from tests.script_helpers import history_without_seconds
 
 PREFIX = "model_MNIST_advanced.ckpt"
 TENSORFLOW_FILES = ("checkpoint", f"{PREFIX}.data-00000-of-00001", f"{PREFIX}.index", f"{PREFIX}.meta")
@@ -28,10 +29,6 @@ SCRIPTS = {"Quant_LeNet_MNIST": Quant_LeNet_MNIST.main, "FP32_LeNet_MNIST": FP32
 def read_history(folder):
     with open(folder / HISTORY_NAME, newline="") as file:
         return list(csv.DictReader(file))
-
-
-def without_seconds(history):
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
 
 
 def bytes_of(folder):
@@ -65,7 +62,7 @@ def test_resumed_training_equals_an_uninterrupted_one_bit_for_bit(one_epoch, two
     assert f"2 epochs in {sum(float(row['seconds']) for row in read_history(folder)):.0f} s" in output
     for name in (*TENSORFLOW_FILES, NPZ_NAME):
         assert (folder / name).read_bytes() == (two_epochs / name).read_bytes(), name
-    assert without_seconds(read_history(folder)) == without_seconds(read_history(two_epochs))
+    assert history_without_seconds(folder) == history_without_seconds(two_epochs)
 
 
 def test_training_anew_says_what_it_replaces(one_epoch, tmp_path, run_here):
