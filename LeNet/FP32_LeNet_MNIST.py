@@ -32,7 +32,7 @@ def main():
     else:
         with OutputFolder(args.logs or log_folder(FULL_PRECISION, args.recipe)) as output:
             right, *weights_file = experiment.test(FULL_PRECISION, args)
-            experiment.write_accuracy(FULL_PRECISION, args.recipe, right, *weights_file, output)
+            experiment.write_accuracy(args.recipe, right, *weights_file, output)
 
 
 if __name__ == "__main__":

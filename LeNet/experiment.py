@@ -8,7 +8,7 @@ from pathlib import Path
 
 from LeNet import options
 from LeNet.command_line import InputError, boolean
-from LeNet.network import LENET
+from LeNet.network import FULL_PRECISION, LENET
 from LeNet.output_folder import OutputFolder, settle
 from LeNet.paths import (
     HISTORY_NAME,
@@ -161,14 +161,14 @@ def _trained_weights(k, recipe, checkpoint):
     return published
 
 
-def write_accuracy(k, recipe, right, weights_path, weights_sha256, output):
-    """Writes the accuracy of an artificial network, (images,) bool, into an OutputFolder, as logs for the figures."""
+def write_accuracy(recipe, right, weights_path, weights_sha256, output):
+    """Writes which images full precision gets right, (images,) bool, into an OutputFolder, as logs of figures."""
     from figs import logs
     from LeNet.tensorlayer.utils import BATCH_SIZE
 
     batches = [right[start : start + BATCH_SIZE] for start in range(0, len(right), BATCH_SIZE)]
     run = {
-        "k": k,
+        "k": FULL_PRECISION,
         "time_steps": 1,
         "batch_size": BATCH_SIZE,
         "images": len(right),

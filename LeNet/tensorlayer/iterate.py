@@ -1,5 +1,7 @@
 """Batches in the order of an epoch."""
 
+import math
+
 import keras
 import numpy as np
 
@@ -31,7 +33,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         self._order, self._augmented = np.arange(len(images)), images
 
     def __len__(self):
-        return -(-len(self.images) // self.batch_size)
+        return batches_per_epoch(len(self.images), self.batch_size)
 
     def __getitem__(self, index):
         batch = self._order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -42,3 +44,8 @@ class ShuffledBatches(keras.utils.PyDataset):
         self._order = rng.permutation(len(self.images))
         self._augmented = augment(self.images, self.recipe, rng)
         self.epoch += 1
+
+
+def batches_per_epoch(images, batch_size):
+    """The last batch has what is left."""
+    return math.ceil(images / batch_size)

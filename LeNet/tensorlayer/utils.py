@@ -10,7 +10,7 @@ from LeNet import input_files
 from LeNet.command_line import InputError
 from LeNet.paths import HISTORY_NAME, NPZ_NAME, shown
 from LeNet.tensorlayer import checkpoints, files, models
-from LeNet.tensorlayer.iterate import ShuffledBatches
+from LeNet.tensorlayer.iterate import ShuffledBatches, batches_per_epoch
 from LeNet.weight_grid import round_to_grid
 
 BATCH_SIZE = 200
@@ -44,7 +44,7 @@ class Training:
         self.model = models.build(network, k)
         learning_rate = recipe.learning_rate
         if recipe.cosine_decay:
-            steps = epochs * -(-images // BATCH_SIZE)
+            steps = epochs * batches_per_epoch(images, BATCH_SIZE)
             learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
         self.optimizer = keras.optimizers.Adam(learning_rate, epsilon=ADAM_EPSILON, name="adam")  # names its state
         self.optimizer.build(self.model.trainable_variables)
