@@ -77,6 +77,13 @@ def test_graph_computes_the_equations(tmp_path):
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_graph_is_the_same_whatever_the_process_has_built_before(two_epochs, tmp_path):
+    for k in (0, 1):
+        models.build(LENET, k)
+    checkpoints.save_ckpt(random_weights(LENET, seed=0), LENET, 0, tmp_path)
+    assert (tmp_path / f"{PREFIX}.meta").read_bytes() == (two_epochs / f"{PREFIX}.meta").read_bytes()
+
+
 def test_tensors_return_as_they_were(tmp_path):
     tensors = random_weights(NETWORK, seed=1) | {"epoch": np.int64(3)}
     checkpoints.save_ckpt(tensors, NETWORK, 0, tmp_path)

@@ -8,6 +8,8 @@
 SHA256SUMS, in the format of sha256sum, holds a training state's files together.
 """
 
+import random
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -110,7 +112,7 @@ def check_sums(folder, names):
 
 @cache
 def _meta_graph(network, k):
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), _same_random_numbers():
         model = models.build(network, k)
         images = tf.compat.v1.placeholder(tf.float32, [None, *network.input_shape], name="x")
         tf.identity(model(images, training=False), name="logits")
@@ -120,3 +122,14 @@ def _meta_graph(network, k):
     for node in meta_graph.graph_def.node:
         node.attr.pop("_gradient_op_type", None)  # a running number of this process, of no use outside it
     return meta_graph.SerializeToString(deterministic=True)
+
+
+@contextmanager
+def _same_random_numbers():
+    """Seeds the initial values that a graph holds, whatever the process has drawn before, and leaves no trace."""
+    state = random.getstate()  # Keras's initializers draw their seeds from it
+    random.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(state)

@@ -11,7 +11,8 @@ from LeNet.tensorlayer.layers import FullWindowConv2D, MedianQuantizer
 def build(network, k, dtype="float32"):
     """The artificial network as a Keras model: images (batch, h, w, c), pixel / 256, to logits.
 
-    Initial values are those of the paper's code; keras.utils.set_random_seed makes them repeatable.
+    Initial values are those of the paper's code; keras.utils.set_random_seed makes them repeatable. Every layer is
+    named, as Keras would number the others in the process, and checkpoints hold the names.
 
     Parameters
     ----------
@@ -40,10 +41,10 @@ def build(network, k, dtype="float32"):
             dtype=dtype,
             name=f"bn{block.name}",
         )(x)
-        x = ReLU(dtype=dtype)(x)
+        x = ReLU(dtype=dtype, name=f"relu{block.name}")(x)
         if k != FULL_PRECISION:
             x = MedianQuantizer(k, dtype=dtype, name=f"quantizer{block.name}")(x)
-    x = Flatten(dtype=dtype)(x)
+    x = Flatten(dtype=dtype, name="flatten")(x)
     logits = Dense(
         network.classes,
         use_bias=False,
@@ -51,7 +52,7 @@ def build(network, k, dtype="float32"):
         dtype=dtype,
         name="fc",
     )(x)
-    return keras.Model(image, logits)
+    return keras.Model(image, logits, name="lenet")
 
 
 def variables(network, model):
