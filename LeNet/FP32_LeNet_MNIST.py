@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from LeNet import command_line, experiment
 from LeNet.network import FULL_PRECISION
 from LeNet.output_folder import OutputFolder
-from LeNet.paths import log_folder
+from LeNet.paths import log_folder, refuse_other_recipe
 
 
 def main():
@@ -30,7 +30,9 @@ def main():
     if args.mode == "training":
         experiment.train(FULL_PRECISION, args)
     else:
-        with OutputFolder(args.logs or log_folder(FULL_PRECISION, args.recipe)) as output:
+        log_path = args.logs or log_folder(FULL_PRECISION, args.recipe)
+        refuse_other_recipe(log_path, FULL_PRECISION, args.recipe, log_folder)
+        with OutputFolder(log_path) as output:
             right, *weights_file = experiment.test(FULL_PRECISION, args)
             experiment.write_accuracy(args.recipe, right, *weights_file, output)
 

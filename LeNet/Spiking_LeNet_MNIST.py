@@ -17,7 +17,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from LeNet import command_line, options
 from LeNet.network import HIGHEST_NOISE_RATIO, LENET
 from LeNet.output_folder import OutputFolder
-from LeNet.paths import default_weights, log_folder, refuse_other_recipe, shown
+from LeNet.paths import (
+    checkpoint_weights,
+    default_weights,
+    log_folder,
+    published_weights,
+    refuse_other_recipe,
+    shown,
+)
 
 UNUSED_OPTIONS = {
     "verify": ("time_steps", "logs", "threads"),
@@ -75,7 +82,9 @@ def parse_arguments():
 def main():
     args = parse_arguments()
     weights_path = args.weights or default_weights(args.k, args.recipe)
-    refuse_other_recipe(weights_path, args.k, args.recipe)
+    refuse_other_recipe(weights_path, args.k, args.recipe, published_weights, checkpoint_weights)
+    log_path = args.logs or log_folder(args.k, args.recipe, args.noise_ratio)
+    refuse_other_recipe(log_path, args.k, args.recipe, log_folder)
 
     from figs import logs
     from LeNet.evaluation import evaluate, load_weights, noisy
@@ -95,7 +104,7 @@ def main():
         sys.exit(0 if verify(weights, args.k, pixels, args.batch_size) else 1)
 
     network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
-    with OutputFolder(args.logs or log_folder(args.k, args.recipe, args.noise_ratio)) as output:
+    with OutputFolder(log_path) as output:
         start = time.perf_counter()
         right, statistics, quiescent = evaluate(network, pixels, labels, args.batch_size, args.threads)
         seconds = time.perf_counter() - start

@@ -9,14 +9,17 @@ from pathlib import Path
 from LeNet import options
 from LeNet.command_line import InputError, boolean
 from LeNet.network import FULL_PRECISION, LENET
-from LeNet.output_folder import OutputFolder, settle
+from LeNet.output_folder import OutputFolder
 from LeNet.paths import (
     HISTORY_NAME,
     NPZ_NAME,
     checkpoint_folder,
+    checkpoint_weights,
     epochs_in,
     existing_published_weights,
+    published_weights,
     refuse_other_recipe,
+    settled,
     shown,
 )
 from LeNet.recipes import RECIPES
@@ -93,6 +96,7 @@ def train(k, args):
     recipe = RECIPES[args.recipe]
     epochs = args.epochs or recipe.epochs
     folder = args.checkpoint or checkpoint_folder(k, recipe.name)
+    refuse_other_recipe(folder, k, recipe.name, checkpoint_folder)
     prepare_tensorflow()
     from LeNet.tensorlayer import files, utils
 
@@ -133,7 +137,7 @@ def test(k, args):
     weights_sha256 : str, of what was read from it
     """
     path = args.weights or _trained_weights(k, args.recipe, args.checkpoint)
-    refuse_other_recipe(path, k, args.recipe)
+    refuse_other_recipe(path, k, args.recipe, published_weights, checkpoint_weights)
     from LeNet.evaluation import load_weights
     from LeNet.tensorlayer import files
 
@@ -152,8 +156,7 @@ def test(k, args):
 
 def _trained_weights(k, recipe, checkpoint):
     """The npz file of a checkpoint folder; the published one, and says so, if the usual folder has none."""
-    path = (checkpoint or checkpoint_folder(k, recipe)) / NPZ_NAME
-    settle(path.parent)
+    path = settled((checkpoint or checkpoint_folder(k, recipe)) / NPZ_NAME)
     if checkpoint is not None or path.exists():
         return path
     published = existing_published_weights(k, recipe)

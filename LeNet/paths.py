@@ -28,6 +28,10 @@ def checkpoint_folder(k, recipe=PAPER.name):
     return ROOT / "LeNet" / "checkpoints" / network_name(k, recipe)
 
 
+def checkpoint_weights(k, recipe=PAPER.name):
+    return checkpoint_folder(k, recipe) / NPZ_NAME
+
+
 def published_weights(k, recipe=PAPER.name):
     return ROOT / "LeNet" / "pretrained" / f"{network_name(k, recipe)}.npz"
 
@@ -45,7 +49,7 @@ def epochs_in(history):
 def existing_published_weights(k, recipe=PAPER.name):
     """published_weights(k, recipe); raises InputError if the repository does not have them."""
     path = published_weights(k, recipe)
-    if not path.exists():
+    if not settled(path).exists():
         name = network_name(k, recipe)
         raise InputError(f"{shown(path)}: not found, expected published weights; train {name} first")
     return path
@@ -53,19 +57,26 @@ def existing_published_weights(k, recipe=PAPER.name):
 
 def default_weights(k, recipe=PAPER.name):
     """The npz file of the checkpoint if there is one, else the published one."""
-    from LeNet.output_folder import settle  # which itself imports this module
-
-    checkpoint = checkpoint_folder(k, recipe) / NPZ_NAME
-    settle(checkpoint.parent)
+    checkpoint = settled(checkpoint_weights(k, recipe))
     return checkpoint if checkpoint.exists() else existing_published_weights(k, recipe)
 
 
-def refuse_other_recipe(weights_path, k, recipe):
-    """Raises InputError if the weights lie where those of another recipe do, whose results they would replace."""
+def settled(path):
+    """The path of a file, after finishing the move that a killed process may have left half-done in its folder."""
+    from LeNet.output_folder import settle  # which itself imports this module
+
+    settle(path.parent)
+    return path
+
+
+def refuse_other_recipe(path, k, recipe, *places):
+    """Raises InputError if a path is one of another recipe's default places, given as functions of k and recipe.
+
+    What lies there would be taken for the results of this recipe, or be replaced by them.
+    """
     for other in RECIPES:
-        places = (published_weights(k, other), checkpoint_folder(k, other) / NPZ_NAME)
-        if other != recipe and Path(weights_path).resolve() in places:
-            raise InputError(f"{shown(weights_path)}: is of --recipe {other}, expected one of --recipe {recipe}")
+        if other != recipe and Path(path).resolve() in [place(k, other).resolve() for place in places]:
+            raise InputError(f"{shown(path)}: is of --recipe {other}, expected one of --recipe {recipe}")
 
 
 def log_folder(k, recipe=PAPER.name, noise_ratio=0):

@@ -195,7 +195,25 @@ def read_accuracy(folder):
 def read_full_precision(recipe):
     """read_accuracy of figs/fp32, or that of another recipe; None where there is none."""
     folder = log_folder(FULL_PRECISION, recipe)
-    return read_accuracy(folder) if (folder / ACCURACY).exists() else None
+    if not exist(folder):
+        return None
+    run, accuracy = read_accuracy(folder)
+    check_recipe(run, folder, recipe)
+    if run["k"] != FULL_PRECISION:
+        raise InputError(f"{shown(folder)}: is of k={run['k']}, expected full precision, {FULL_PRECISION}")
+    return run, accuracy
+
+
+def exist(folder):
+    """Whether there are logs in a folder."""
+    settle(folder)
+    return (folder / ACCURACY).exists()
+
+
+def check_recipe(run, folder, recipe):
+    """Raises InputError if the run.json of a folder names another recipe."""
+    if recipe_of(run) != recipe:
+        raise InputError(f"{shown(folder)}: is of --recipe {recipe_of(run)}, expected one of --recipe {recipe}")
 
 
 def _read_run(path):

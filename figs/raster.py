@@ -17,7 +17,7 @@ from figs import logs, plotting
 from figs.logs import time_steps_needed
 from LeNet import command_line, options
 from LeNet.network import LENET
-from LeNet.paths import default_weights, refuse_other_recipe
+from LeNet.paths import checkpoint_weights, default_weights, published_weights, refuse_other_recipe
 
 # Okabe and Ito's orange and sky blue, bright on the dark maps, and their green
 POSITIVE, NEGATIVE, CHOSEN_CLASS = "#E69F00", "#56B4E9", "#009E73"
@@ -46,7 +46,7 @@ def parse_arguments():
 def main():
     args = parse_arguments()
     weights_path = args.weights or default_weights(args.k, args.recipe)
-    refuse_other_recipe(weights_path, args.k, args.recipe)
+    refuse_other_recipe(weights_path, args.k, args.recipe, published_weights, checkpoint_weights)
 
     from LeNet.evaluation import load_weights
     from LeNet.tensorlayer import files

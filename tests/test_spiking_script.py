@@ -286,3 +286,11 @@ def test_default_weights_are_those_of_a_killed_training_too(tmp_path, monkeypatc
     (tmp_path / COMPLETE / "model_MNIST.npz").touch()
     assert paths.default_weights(0) == tmp_path / "model_MNIST.npz"
     assert (tmp_path / "model_MNIST.npz").exists()
+
+
+def test_published_weights_are_those_of_a_killed_run_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    complete = tmp_path / "LeNet" / "pretrained" / COMPLETE
+    complete.mkdir(parents=True)
+    (complete / "k0.npz").touch()
+    assert paths.existing_published_weights(0).exists()
