@@ -28,16 +28,15 @@ def main():
 
     figure, (curves, bars) = plotting.new_figure(panels=2, width_ratios=(3, 2))
     print(f"{'network':24}{'SOPs/image':>14}{'of the ANN':>12}{'energy (estimate)':>20}")
-    for log, style in zip(args.logs, plotting.styles()):
+    for place, (log, style) in enumerate(zip(args.logs, plotting.styles())):
         steps = range(1, len(log.sops) + 1)
         sops, energy = log.sops[-1], log.sops[-1] * MICROJOULE_PER_ADDITION
         curves.plot(steps, log.sops / 1e6, label=f"{log.name}: {sops / 1e6:.2f} million", **style)
-        bar_name = log.name.replace(", ", ",\n")  # else a long name would leave the bars no room
-        bars.bar_label(bars.barh(bar_name, energy, color=style["color"]), fmt="%.2f", padding=2)
+        bars.bar_label(bars.barh(place, energy, color=style["color"]), fmt="%.2f", padding=2)
         print(f"{log.name:24}{sops:14,.0f}{100 * sops / LENET.ann_operations:10.1f} %{energy:17.2f} µJ")
     ann_label = f"ANN: {LENET.ann_operations / 1e6:.2f} million"
     curves.axhline(LENET.ann_operations / 1e6, label=ann_label, **plotting.REFERENCE_STYLE)
-    ann_bar = bars.barh("ANN", ann_energy, color=plotting.REFERENCE_STYLE["color"])
+    ann_bar = bars.barh(len(args.logs), ann_energy, color=plotting.REFERENCE_STYLE["color"])
     bars.bar_label(ann_bar, fmt="%.2f", padding=2)
     print(f"{'ANN':24}{LENET.ann_operations:14,}{100:10.1f} %{ann_energy:17.2f} µJ")
 
@@ -51,6 +50,8 @@ def main():
         title="Energy, estimated",
         xlabel="energy per image (µJ)\n0.9 pJ an addition,\n4.6 pJ a multiply-accumulate",
     )
+    names = [log.name.replace(", ", ",\n") for log in args.logs]  # else long ones would leave the bars no room
+    bars.set_yticks(range(len(args.logs) + 1), [*names, "ANN"])
     bars.margins(x=0.2)  # room for the last number
     bars.invert_yaxis()
     bars.grid(axis="y", visible=False)

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.image import imread
 
 from figs import logs
+from LeNet.output_folder import COMPLETE
 from tests.helpers import ROOT, assert_refused, run_script
 from tests.script_helpers import forbid_imports, snapshot, write_logs
 
@@ -200,6 +201,37 @@ def test_figures_of_another_recipe_have_its_logs_and_a_name_of_their_own(script,
     for row in ROWS[script]:
         expected = row.replace("k=0", "k=0, augmented").replace("full precision", "full precision, augmented")
         assert (expected in rows) == ("k=2" not in row)
+
+
+def test_networks_of_the_same_name_have_a_bar_each(project, tmp_path):
+    copy = shutil.copytree(project / "figs/k0", tmp_path / "k0")
+    options = ("--logs", project / "figs/k0", copy, "--output", tmp_path / "figs")
+    drawn(project, "sops.py", *options, cwd=tmp_path, output=tmp_path / "new")
+    assert (tmp_path / "figs/scnn_sop_mnist.svg").read_text().count("<!-- 3.23 -->") == 2
+
+
+def test_logs_of_a_killed_run_are_drawn(project, tmp_path):
+    copy = shutil.copytree(project, tmp_path / "project")
+    for name in ("k0", "fp32"):
+        (copy / "figs" / name / COMPLETE).mkdir()
+        (copy / "figs" / name / logs.ACCURACY).rename(copy / "figs" / name / COMPLETE / logs.ACCURACY)
+    rows = [" ".join(line.split()) for line in drawn(copy, "results.py", cwd=copy, output=copy).stdout.splitlines()]
+    assert set(ROWS["results.py"]) <= set(rows)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"recipe": "augmented"}, "is of --recipe augmented, expected one of --recipe paper"),
+        ({"k": 1}, "is of k=1, expected full precision, -1"),
+    ],
+)
+def test_full_precision_logs_of_another_network(project, tmp_path, entry, expected):
+    copy = shutil.copytree(project, tmp_path / "project")
+    run = json.loads((copy / "figs/fp32/run.json").read_text())
+    (copy / "figs/fp32/run.json").write_text(json.dumps(run | entry))
+    for script in ("accuracy_speed.py", "results.py"):
+        assert_changes_nothing(copy, copy / "figs" / script, expected=["error: figs/fp32: " + expected])
 
 
 def test_figures_without_full_precision_logs_have_no_such_line(project, tmp_path):
