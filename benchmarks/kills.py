@@ -37,6 +37,7 @@ LEFT = ("nothing", "half written", "half moved")
 def main():
     parser = command_line.ArgumentParser(__doc__)
     parser.add_argument("--kills", type=options.POSITIVE, default=20, help="number of kills")
+    options.add_recipe(parser, "of the trainings")
     options.add_seed(parser, "the moments")
     args = parser.parse_args()
 
@@ -45,23 +46,24 @@ def main():
     left = Counter()
     with tempfile.TemporaryDirectory() as temporary:
         whole, killed = Path(temporary) / "whole", Path(temporary) / "killed"
-        finish(train(whole, epochs))
+        finish(train(whole, args.recipe, epochs))
         finished = 0
         for number in tqdm(range(args.kills), unit="kill", disable=None, leave=False):
             moment = list(MOMENTS)[number % len(MOMENTS)]
-            kill(train(killed, epochs), killed, moment, rng.uniform(0, MOMENTS[moment]))
+            kill(train(killed, args.recipe, epochs), killed, moment, rng.uniform(0, MOMENTS[moment]))
             left[moment, left_on_disk(killed)] += 1
             finished = check(killed, finished)
-        finish(train(killed, epochs))
+        finish(train(killed, args.recipe, epochs))
         different = sorted(path.name for path in whole.iterdir() if not same(path, killed / path.name))
     report(left, epochs, finished, different)
     sys.exit(1 if different else 0)
 
 
-def train(folder, epochs):
+def train(folder, recipe, epochs):
     """The process of a training that goes on from what is in the folder."""
-    command = [sys.executable, ROOT / "LeNet/Quant_LeNet_MNIST.py", "--k", K, "--limit", IMAGES, "--epochs", epochs]
-    command += ["--checkpoint", folder, "--resume", (folder / NPZ_NAME).exists()]
+    script, resume = ROOT / "LeNet/Quant_LeNet_MNIST.py", (folder / NPZ_NAME).exists()
+    command = [sys.executable, script, "--k", K, "--recipe", recipe, "--limit", IMAGES, "--epochs", epochs]
+    command += ["--checkpoint", folder, "--resume", resume]
     return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
 
 

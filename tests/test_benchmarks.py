@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from benchmarks import kills
+from benchmarks import kills, recipes
 from benchmarks.simulation import TIME_STEPS, simulate_densely
 from LeNet.command_line import InputError
 from LeNet.network import LENET
@@ -27,6 +27,18 @@ def test_dense_baseline_gives_the_potentials_of_the_spiking_network():
 def test_level_that_is_not_published():
     process = run_script("benchmarks/simulation.py", "--k", 9)
     assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected published weights")
+
+
+def test_recipes_are_compared_on_the_validation_images(run_here):
+    names = ["whole-pixels-rotation-zoom"]
+    process = run_here(recipes.main, "--only", *names, "--epochs", 1, "--limit", 200)
+    assert (process.returncode, process.stderr) == (0, "")
+    header, *rows = [line.split() for line in process.stdout.splitlines()]
+    assert header == ["candidate", "validation", "loss", "accuracy", "seconds"]
+    assert [row[0] for row in rows] == names
+    for _, loss, accuracy, _, _ in rows:
+        assert float(loss) > 0
+        assert 2 * float(accuracy) == round(2 * float(accuracy))  # of 200 images
 
 
 def test_kill_of_a_training_that_has_ended(tmp_path):
