@@ -19,7 +19,7 @@ from figs.logs import network_label
 from LeNet import command_line, options
 from LeNet.network import LENET
 from LeNet.output_folder import OutputFolder
-from LeNet.paths import PUBLISHED_LEVELS, existing_published_weights, published_weights
+from LeNet.paths import PUBLISHED_LEVELS, existing_published_weights
 
 NOISE_RATIOS = np.arange(0, 2.25, 0.25)
 TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
@@ -41,7 +41,7 @@ def parse_arguments():
 
 def main():
     args = parse_arguments()
-    levels = args.k or [k for k in PUBLISHED_LEVELS if published_weights(k, args.recipe).exists()]
+    levels = args.k or PUBLISHED_LEVELS
     paths = {k: existing_published_weights(k, args.recipe) for k in levels}
     with OutputFolder(args.output):
         pass  # an unwritable folder fails here, before minutes of work

@@ -7,18 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from LeNet.network import FULL_PRECISION
-from LeNet.paths import PUBLISHED_LEVELS, published_weights
+from LeNet.paths import PUBLISHED_LEVELS
 from LeNet.recipes import RECIPES
 from LeNet.weight_grid import round_to_grid
 
 ROOT = Path(__file__).resolve().parents[1]
 # k and recipe of the networks whose weights are in the repository
-PUBLISHED = [
-    (k, recipe)
-    for k in (FULL_PRECISION, *PUBLISHED_LEVELS)
-    for recipe in RECIPES
-    if published_weights(k, recipe).exists()
-]
+PUBLISHED = [(k, recipe) for k in (FULL_PRECISION, *PUBLISHED_LEVELS) for recipe in RECIPES]
 PUBLISHED_SPIKING = [(k, recipe) for k, recipe in PUBLISHED if k != FULL_PRECISION]
 
 

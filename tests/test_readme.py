@@ -2,11 +2,14 @@
 
 import csv
 import re
+from functools import cache
 
 import numpy as np
 import pytest
 
+from benchmarks.recipes import CANDIDATES
 from figs.logs import read_full_precision, read_logs
+from LeNet import Spiking_LeNet_MNIST
 from LeNet.export import integer_arrays
 from LeNet.network import FULL_PRECISION, LENET
 from LeNet.paths import PUBLISHED_LEVELS, log_folder, published_history, published_weights
@@ -99,17 +102,32 @@ def test_code_prints_what_its_comment_says(capsys):
     assert lines[-1].endswith(f"# {printed}")
 
 
-def test_results_are_those_of_the_logs():
+@pytest.fixture(scope="module")
+def quiescent_logs(tmp_path_factory, run_here):
+    """Logs of published networks, by k and recipe, in which every image has become quiescent."""
+
+    @cache
+    def evaluate(k, recipe):
+        folder = tmp_path_factory.mktemp("quiescent")
+        options = ("--k", k, "--recipe", recipe, "--weights", published_weights(k, recipe))
+        process = run_here(Spiking_LeNet_MNIST.main, *options, "--time_steps", 60, "--logs", folder)
+        assert process.returncode == 0, process.stderr
+        return read_logs(folder)
+
+    return evaluate
+
+
+def test_results_are_those_of_the_logs(quiescent_logs):
     header, _, *found = rows(README.split("## Contents")[0])
     assert header == [*NETWORK_COLUMNS, *RESULT_COLUMNS, "of the ANN's operations"]
     assert [row[:2] for row in found] == [[name, "150"] for name in NETWORKS]
     for (_, _, *results, share), k in zip(found, NETWORKS.values(), strict=True):
-        assert_results_of_the_logs(results, k, PAPER.name)
+        assert_results_of_the_logs(results, k, PAPER.name, quiescent_logs)
         operations = int(results[-1].replace(",", "")) if k != FULL_PRECISION else None
         assert share == (f"{100 * operations / 7_186_200:.1f} %" if operations else "")
 
 
-def test_results_of_both_recipes_are_those_of_the_logs_and_of_the_trainings():
+def test_results_of_both_recipes_are_those_of_the_logs_and_of_the_trainings(quiescent_logs):
     found = rows(section("Beyond the paper"), [*NETWORK_COLUMNS, "recipe", "training", *RESULT_COLUMNS])
     found = [row for row in found if row[0] in NETWORKS]  # without the tables below
     assert [(NETWORKS[row[0]], row[2]) for row in found] == PUBLISHED
@@ -117,10 +135,10 @@ def test_results_of_both_recipes_are_those_of_the_logs_and_of_the_trainings():
         with open(published_history(NETWORKS[name], recipe), newline="") as file:
             seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
         assert [epochs, training] == [f"{len(seconds)}", f"{sum(seconds) / 60:.0f} min"]
-        assert_results_of_the_logs(results, NETWORKS[name], recipe)
+        assert_results_of_the_logs(results, NETWORKS[name], recipe, quiescent_logs)
 
 
-def assert_results_of_the_logs(cells, k, recipe):
+def assert_results_of_the_logs(cells, k, recipe, quiescent_logs):
     """The cells of RESULT_COLUMNS are those of the logs, and the logs those of the published weights."""
     ann, snn, steps, positive, negative, sops = cells
     weights = sha256(published_weights(k, recipe))
@@ -132,13 +150,32 @@ def assert_results_of_the_logs(cells, k, recipe):
     log = read_logs(log_folder(k, recipe))
     assert (log.run["weights_sha256"], log.images) == (weights, 10_000)
     assert snn == f"{100 * log.right[-1] / log.images:.2f} %"
-    assert ann == snn or log.run["ann_accuracy"] is None
+    if log.run["ann_accuracy"] is None:
+        assert ann == f"{100 * quiescent_logs(k, recipe).run['ann_accuracy']:.2f} %"
+    else:
+        assert ann == snn
     assert int(steps) == log.time_steps_needed
     spikes, collected, operations = (
         numbers[-1] / log.images for numbers in (log.spike_num, log.spike_collect, log.sop_num)
     )
     assert [positive, negative] == [f"{(spikes + collected) / 2:,.0f}", f"{(spikes - collected) / 2:,.0f}"]
     assert sops == f"{operations:,.0f}"
+
+
+@pytest.mark.parametrize(("title", "recipe"), [("Results", "paper"), ("Beyond the paper", "augmented")])
+def test_numbers_of_60_time_steps_are_those_of_such_a_run(title, recipe, quiescent_logs):
+    log = quiescent_logs(2, recipe)
+    operations = log.sops[-1]
+    sentence = (
+        f"{log.accuracy[-1]:.2f} %, {log.time_steps_needed} time steps, {log.positive_spikes[-1]:,.0f} + "
+        f"{log.negative_spikes[-1]:,.0f} spikes and {operations:,.0f} SOPs ({100 * operations / 7_186_200:.1f} %)"
+    )
+    assert sentence in " ".join(section(title).split())
+
+
+def test_candidates_are_those_that_the_benchmark_compares():
+    found = rows(section("Beyond the paper"), ["candidate", "validation accuracy", "validation loss"])
+    assert [row[0].partition(":")[0] for row in found] == list(CANDIDATES)
 
 
 @pytest.mark.parametrize("k", PUBLISHED_LEVELS)
