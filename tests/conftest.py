@@ -70,8 +70,9 @@ def one_epoch(tmp_path_factory, run_here):
 
 
 @pytest.fixture(scope="session")
-def two_epochs(tmp_path_factory, quantised):
+def two_epochs(tmp_path_factory, run_here):
     """Folder of the same training with two epochs, never interrupted. To be copied, not changed."""
     folder = tmp_path_factory.mktemp("two_epochs")
-    quantised("--checkpoint", folder, "--epochs", 2)
+    options = ("--k", 0, "--limit", LIMIT, "--checkpoint", folder, "--epochs", 2)
+    assert run_here(Quant_LeNet_MNIST.main, *options).returncode == 0
     return folder

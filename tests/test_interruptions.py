@@ -18,9 +18,10 @@ from LeNet.network import LENET
 from LeNet.output_folder import COMPLETE, STAGING, settle
 from LeNet.paths import HISTORY_NAME, NPZ_NAME
 from LeNet.tensorlayer import checkpoints, files
+from LeNet.tensorlayer.checkpoints import SUMS
 from LeNet.tensorlayer.utils import STATE_FILES
 from tests.helpers import ROOT
-from tests.script_helpers import snapshot
+from tests.script_helpers import history_without_seconds, snapshot
 
 TRAINING = ("LeNet/Quant_LeNet_MNIST.py", "--k", 0, "--limit", 400, "--epochs", 2)
 ENDS = {signal.SIGINT: (130, "interrupted\n"), signal.SIGTERM: (143, "terminated\n"), signal.SIGKILL: (-9, "")}
@@ -59,25 +60,43 @@ def writing(folder):
     return complete.exists() or (staging / NPZ_NAME).exists()
 
 
-@pytest.mark.parametrize(
-    ("signum", "moment"),
-    [(signal.SIGINT, begun), (signal.SIGTERM, writing), (signal.SIGKILL, writing)],
-)
-def test_interrupted_training_ends_in_the_same_bytes(signum, moment, one_epoch, two_epochs, tmp_path, run_here):
-    folder = shutil.copytree(one_epoch, tmp_path / "checkpoint")
-    with running(*TRAINING, "--resume", True, "--checkpoint", folder) as process:
-        interrupt(process, signum, lambda: moment(folder))
-    if signum != signal.SIGKILL:
-        assert {path.name for path in folder.iterdir()} == {path.name for path in one_epoch.iterdir()}
+@pytest.fixture
+def interrupted(one_epoch, tmp_path):
+    """Ends the second epoch of a training with a signal once moment(folder) is true; gives the folder."""
+
+    def interrupted(signum, moment):
+        folder = shutil.copytree(one_epoch, tmp_path / "checkpoint")
+        with running(*TRAINING, "--resume", True, "--checkpoint", folder) as process:
+            interrupt(process, signum, lambda: moment(folder))
+        return folder
+
+    return interrupted
+
+
+def state(folder):
+    """A training state, but for its history, which has seconds."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in (HISTORY_NAME, SUMS)}
+
+
+@pytest.mark.parametrize(("signum", "moment"), [(signal.SIGINT, begun), (signal.SIGTERM, writing)])
+def test_interrupted_training_leaves_a_whole_epoch_and_nothing_else(
+    signum, moment, interrupted, one_epoch, two_epochs
+):
+    folder = interrupted(signum, moment)
+    checkpoints.check_sums(folder, STATE_FILES)
+    assert state(folder) in (state(one_epoch), state(two_epochs))
+
+
+def test_killed_training_ends_in_the_same_bytes(interrupted, two_epochs, run_here):
+    folder = interrupted(signal.SIGKILL, writing)
     settle(folder)
     checkpoints.check_sums(folder, STATE_FILES)
     files.load_npz(folder / NPZ_NAME, LENET, 0)
 
     options = ("--resume", True, "--checkpoint", folder)
     assert run_here(Quant_LeNet_MNIST.main, *TRAINING[1:], *options).returncode == 0
-    assert {path.name for path in folder.iterdir()} == {path.name for path in two_epochs.iterdir()}
-    for name in set(STATE_FILES) - {HISTORY_NAME}:  # which has seconds
-        assert (folder / name).read_bytes() == (two_epochs / name).read_bytes(), name
+    assert state(folder) == state(two_epochs)
+    assert history_without_seconds(folder) == history_without_seconds(two_epochs)
 
 
 def test_interruption_while_tensorflow_is_imported_leaves_nothing_behind(tmp_path):

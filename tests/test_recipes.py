@@ -44,10 +44,9 @@ def interrupted(tmp_path, run_here, monkeypatch):
     return tmp_path
 
 
-def test_resumed_training_equals_an_uninterrupted_one_bit_for_bit(two_augmented_epochs, interrupted, run_here):
+def test_resumed_training_equals_an_uninterrupted_one_bit_for_bit(two_augmented_epochs, interrupted, quantised):
     assert history_without_seconds(interrupted) == history_without_seconds(two_augmented_epochs)[:2]
-    process = run_here(Quant_LeNet_MNIST.main, *OPTIONS, "--checkpoint", interrupted, "--epochs", 2, "--resume", True)
-    assert process.returncode == 0, process.stderr
+    quantised("--recipe", "augmented", "--checkpoint", interrupted, "--epochs", 2, "--resume", True)
     for name in (*CHECKPOINT_FILES, NPZ_NAME):
         assert (interrupted / name).read_bytes() == (two_augmented_epochs / name).read_bytes(), name
     assert history_without_seconds(interrupted) == history_without_seconds(two_augmented_epochs)
@@ -157,6 +156,32 @@ def test_weights_of_the_other_recipe_do_not_replace_its_results(
         weights = place.format(paths.network_name(k, other))
         process = run_here(main, *options, "--recipe", recipe, "--weights", tmp_path / weights)
         assert_refused(process, f"{weights}: is of --recipe {other}, expected one of --recipe {recipe}")
+
+
+@pytest.mark.parametrize(("recipe", "other"), [("paper", "augmented"), ("augmented", "paper")])
+def test_results_do_not_go_where_those_of_the_other_recipe_are(tmp_path, run_here, monkeypatch, recipe, other):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    fp32, k0 = paths.network_name(FULL_PRECISION, other), paths.network_name(0, other)
+    for main, option, place in (
+        (Spiking_LeNet_MNIST.main, ("--k", 0, "--logs"), f"figs/{k0}"),
+        (FP32_LeNet_MNIST.main, ("--mode", "inference", "--logs"), f"figs/{fp32}"),
+        (Quant_LeNet_MNIST.main, ("--k", 0, "--checkpoint"), f"LeNet/checkpoints/{k0}"),
+        (FP32_LeNet_MNIST.main, ("--checkpoint",), f"LeNet/checkpoints/{fp32}"),
+    ):
+        weights = () if "--checkpoint" in option else ("--weights", tmp_path / "mine.npz")
+        process = run_here(main, *option, tmp_path / place, "--recipe", recipe, *weights)
+        assert_refused(process, f"{place}: is of --recipe {other}, expected one of --recipe {recipe}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_linked_folders_are_the_default_places_too(tmp_path, run_here, monkeypatch):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "LeNet").mkdir()
+    (tmp_path / "LeNet/checkpoints").symlink_to(tmp_path / "disk")
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    for folder in ("disk", "LeNet/checkpoints"):
+        options = ("--k", 0, "--weights", tmp_path / folder / "k0-augmented/model_MNIST.npz")
+        assert_refused(run_here(Spiking_LeNet_MNIST.main, *options), "is of --recipe augmented")
 
 
 def test_figures_refuse_logs_of_the_other_recipe(tmp_path, run_here):

@@ -42,9 +42,14 @@ def test_published_network_is_lossless(k, recipe, run_here):
 
 
 @pytest.mark.parametrize("k", [0, 1])
-def test_every_neuron_and_prediction_is_found_equal(weights, tmp_path, k):
+def test_every_neuron_and_prediction_is_found_equal(weights, tmp_path, run_here, k):
     save_npz(weights, k, tmp_path / "weights.npz")
-    options = ["--k", k, "--weights", tmp_path / "weights.npz", "--limit", IMAGES, "--verify"]
+    options = ("--k", k, "--weights", tmp_path / "weights.npz", "--limit", IMAGES, "--verify")
+    assert_lossless(run_here(Spiking_LeNet_MNIST.main, *options))
+
+
+def test_process_of_its_own_finds_them_equal(tmp_path):
+    options = ("--k", 0, "--weights", published_weights(0), "--limit", IMAGES, "--verify")
     assert_lossless(run_script("LeNet/Spiking_LeNet_MNIST.py", *options))
 
 
