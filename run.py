@@ -11,10 +11,10 @@ import signal
 import subprocess
 import sys
 
-from LeNet import command_line, options
-from LeNet.network import FULL_PRECISION
-from LeNet.output_folder import OutputFolder, settle
-from LeNet.paths import (
+from experiment import command_line
+from spiking.network import FULL_PRECISION
+from experiment.disk import OutputFolder, settle
+from experiment.model import (
     HISTORY_NAME,
     NPZ_NAME,
     PUBLISHED_LEVELS,

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import spiking_kernels as kernels
-from encoding_kernels import encode_images
-from LeNet.command_line import InputError
-from LeNet.network import BN_EPSILON, PIXEL_LEVELS, ROUNDING_OFFSET, window_count
-from LeNet.weight_grid import to_grid
-from spike_trains import SpikeTrain, check_event_range
-from spiking_layout import new_neurons, synapses, thresholds_by_count
+from spiking import kernels
+from spiking.encoding import encode_images
+from spiking.layout import new_neurons, synapses, thresholds_by_count
+from spiking.network import PIXEL_LEVELS, window_starts
+from spiking.thresholds import count_thresholds
+from spiking.trains import SpikeTrain, check_event_range
+from spiking.weight_grid import to_grid
 
 INT32_MAX = 2**31 - 1
 
@@ -61,7 +61,8 @@ class SpikingConv:
         self.filters = kernel.shape[3]
         self.input_shape = tuple(input_shape)
         height, width = (
-            window_count(size, window, stride) for size, window in zip(input_shape[:2], kernel.shape[:2], strict=True)
+            len(window_starts(size, window, stride))
+            for size, window in zip(input_shape[:2], kernel.shape[:2], strict=True)
         )
         self.output_shape = (height, width, self.filters)
         self.time_steps = np.shape(thresholds)[-1] - 2
@@ -172,7 +173,8 @@ class SpikingNetwork:
     """
 
     def __init__(self, weights, network, k, time_steps):
-        self.blocks, self.exponents, self.time_steps = [], [], time_steps
+        self.network, self.k, self.time_steps = network, k, time_steps
+        self.blocks, self.exponents = [], []
         for index, block in enumerate(network.blocks):
             kernel, exponent = to_grid(weights[f"conv{block.name}/W"])
             gamma, beta, mean, variance = (
@@ -184,7 +186,7 @@ class SpikingNetwork:
             unit = 2.0**-exponent / (PIXEL_LEVELS if index == 0 else 2**k)
             thresholds = count_thresholds(gamma * sign, beta, mean * sign, variance, unit, k, time_steps)
             kernel = kernel * sign.astype(np.int16)
-            self.blocks.append(SpikingConv(kernel, thresholds, block.input_shape, block.stride))
+            self.blocks.append(SpikingConv(kernel, thresholds, block.input_shape, block.stride[0]))
             self.exponents.append(exponent)
         kernel, exponent = to_grid(weights["fc/W"])
         self.exponents.append(exponent)
@@ -200,44 +202,18 @@ class SpikingNetwork:
         potentials, input_statistics = self.classifier.forward(trains[-1])
         return Activity(trains, potentials, np.stack([*statistics, input_statistics]))
 
-
-def count_thresholds(gamma, beta, mean, variance, unit, k, time_steps):
-    """The lowest integer potentials that justify each spike count, for a SpikingConv.
-
-    A potential of U units means the pre-activation x = U * unit, and justifies the count
-
-        m(U) = floor(S * relu(gamma * (x - mean) / sqrt(variance + eps) + beta) + 1/2 + 1e-5)    with S = 2^k
-
-    m rises with U, so theta_j is found by bisection on this formula itself: no rounding of a closed form can
-    contradict it, and a constant activation (gamma = 0) is no special case.
-
-    Parameters
-    ----------
-    gamma, beta, mean, variance : float64 arrays (channels,), gamma not negative
-    unit : float
-    k : int
-    time_steps : int
-        No count exceeds it.
-
-    Returns
-    -------
-    int32 array (channels, time_steps + 2); INT32_MAX where no potential justifies the count
-    """
-    sigma = np.sqrt(variance + BN_EPSILON)
-
-    def justified_count(potential):
-        normalized = gamma * (potential * unit - mean) / sigma + beta
-        return np.floor(2**k * np.maximum(normalized, 0) + (0.5 + ROUNDING_OFFSET))
-
-    counts = np.arange(time_steps + 2)[:, None]
-    low = np.full((len(counts), len(gamma)), kernels.ALWAYS, np.int64)
-    high = np.full_like(low, kernels.NEVER)
-    while np.any(low < high):
-        middle = (low + high) // 2
-        enough = justified_count(middle) >= counts
-        high = np.where(enough, middle, high)
-        low = np.where(enough, low, middle + 1)
-    return high.T.astype(np.int32)
+    def integer_arrays(self):
+        """All that hardware needs to run it, arrays of integers by key; README_MNIST.md describes them."""
+        arrays = {"k": np.int64(self.k), "pixel_levels": np.int64(PIXEL_LEVELS)}
+        for block, layer, exponent in zip(self.network.blocks, self.blocks, self.exponents):
+            arrays |= {
+                f"conv{block.name}/kernel": layer.kernel,
+                f"conv{block.name}/exponent": np.int64(exponent),
+                f"conv{block.name}/stride": np.int64(block.stride[0]),
+                # the last column is for a count after the last time step, which nothing is compared with
+                f"conv{block.name}/thresholds": layer.thresholds[:, :-1],
+            }
+        return arrays | {"fc/kernel": self.classifier.weights, "fc/exponent": np.int64(self.exponents[-1])}
 
 
 def _largest_weight_sum(kernel):
@@ -248,7 +224,7 @@ def _check_potentials(largest_weight_sum, largest_input):
     """Every potential, and every partial sum on the way to it, is at most the product of the two."""
     bound = largest_weight_sum * largest_input
     if bound >= INT32_MAX:
-        raise InputError(
+        raise OverflowError(
             f"membrane potentials could reach {bound} (weights of a filter sum up to {largest_weight_sum}, "
             f"counts to {largest_input}), expected less than {INT32_MAX} as they are int32"
         )

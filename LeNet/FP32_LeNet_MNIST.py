@@ -11,10 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from LeNet import command_line, experiment
-from LeNet.network import FULL_PRECISION
-from LeNet.output_folder import OutputFolder
-from LeNet.paths import log_folder, refuse_other_recipe
+from experiment import command_line, experiment
+from spiking.network import FULL_PRECISION
+from experiment.disk import OutputFolder
+from experiment.model import log_folder, refuse_other_recipe
 
 
 def main():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from LeNet import command_line, experiment, options
+from experiment import command_line, experiment, options
 
 
 def main():

@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from LeNet import command_line, options
-from LeNet.network import HIGHEST_NOISE_RATIO, LENET
-from LeNet.output_folder import OutputFolder
-from LeNet.paths import (
+from experiment import command_line
+from spiking.network import HIGHEST_NOISE_RATIO, LENET
+from experiment.disk import OutputFolder
+from experiment.model import (
     checkpoint_weights,
     default_weights,
     log_folder,
@@ -86,9 +86,9 @@ def main():
     log_path = args.logs or log_folder(args.k, args.recipe, args.noise_ratio)
     refuse_other_recipe(log_path, args.k, args.recipe, log_folder)
 
-    from figs import logs
+    from experiment import logs
     from LeNet.evaluation import evaluate, load_weights, noisy
-    from LeNet.tensorlayer import files
+    from experiment import images as files
     from spiking_utils import SpikingNetwork
 
     weights, weights_sha256 = load_weights(weights_path, args.k)
@@ -116,7 +116,7 @@ def main():
 def export(weights, args):
     """Writes the spiking network as a file of integers and prints what is in it."""
     from LeNet import export
-    from LeNet.tensorlayer.files import write_npz
+    from experiment.images import write_npz
     from spiking_utils import SpikingNetwork
 
     network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
@@ -141,7 +141,7 @@ def verify(weights, k, pixels, batch_size):
 
 def describe(args, weights_path, weights_sha256, right, statistics, quiescent, images):
     """What run.json holds: the settings and the results, the same on any machine."""
-    from figs.logs import FILES, recipe_entry, time_steps_needed
+    from experiment.logs import FILES, recipe_entry, time_steps_needed
 
     right = right.sum(axis=0)
     accuracy = int(right[-1]) / images

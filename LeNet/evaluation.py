@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
-from LeNet.network import LENET
-from LeNet.paths import shown
-from LeNet.tensorlayer import files
-from LeNet.weight_grid import on_grid
+from spiking.network import LENET
+from experiment.model import shown
+from experiment import images as files
+from spiking.weight_grid import on_grid
 
 MOST_SPIKES = 64 << 20  # in memory at once, should every neuron fire in every step: 4 bytes each
 

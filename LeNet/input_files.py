@@ -3,8 +3,8 @@
 import os
 import stat
 
-from LeNet.command_line import InputError
-from LeNet.paths import shown
+from experiment import InputError
+from experiment.model import shown
 
 PART = 1 << 20  # bytes read at a time
 

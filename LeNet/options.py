@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from LeNet.command_line import integer_from
-from LeNet.network import HIGHEST_LEVEL
-from LeNet.paths import MNIST
-from LeNet.recipes import PAPER, RECIPES
+from experiment.command_line import integer_from
+from spiking.network import HIGHEST_LEVEL
+from experiment.model import MNIST
+from experiment.recipes import PAPER, RECIPES
 
 LEVEL = integer_from(0, HIGHEST_LEVEL)
 POSITIVE = integer_from(1)

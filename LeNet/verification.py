@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from LeNet.command_line import InputError
+from experiment import InputError
 from LeNet.evaluation import MOST_SPIKES
-from LeNet.tensorlayer import files, models
+from experiment import images as files, models
 from spiking_utils import SpikingNetwork
 
 FIRST_TIME_STEPS = 32  # doubled until a batch is quiescent

@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tqdm import tqdm
 
-from LeNet import command_line, options
-from LeNet.network import LENET
-from LeNet.output_folder import COMPLETE, STAGING, settle
-from LeNet.paths import HISTORY_NAME, NPZ_NAME, ROOT
+from experiment import command_line
+from spiking.network import LENET
+from experiment.disk import COMPLETE, STAGING, settle
+from experiment.model import HISTORY_NAME, NPZ_NAME, ROOT
 
 K, IMAGES = 0, 600
 EPOCHS_PER_KILL = 4  # so that the training does not end before the last kill

@@ -14,9 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from LeNet import command_line, options
-from LeNet.network import LENET
-from LeNet.recipes import AUGMENTED
+from experiment import command_line
+from spiking.network import LENET
+from experiment.recipes import AUGMENTED
 
 K, SEED = 0, 0
 SHIFT = replace(AUGMENTED, learning_rate=2e-3, shift=2, whole_pixels=False, rotation=0.0, zoom=0.0)
@@ -38,8 +38,8 @@ def main():
     from LeNet.experiment import prepare_tensorflow
 
     prepare_tensorflow()
-    from LeNet.output_folder import OutputFolder
-    from LeNet.tensorlayer import files, utils
+    from experiment.disk import OutputFolder
+    from experiment import images as files, utils
 
     X_train, y_train, X_val, y_val, _, _ = [part[: args.limit] for part in files.load_mnist_dataset()]
     print(f"{'candidate':32}{'validation loss':>18}{'accuracy':>12}{'seconds':>10}")

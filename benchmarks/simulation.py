@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from LeNet import command_line, options
-from LeNet.network import BN_EPSILON, LENET, ROUNDING_OFFSET
-from LeNet.paths import ROOT, existing_published_weights, published_weights
-from LeNet.tensorlayer import files
+from experiment import command_line
+from spiking.network import BN_EPSILON, LENET, ROUNDING_OFFSET
+from experiment.model import ROOT, existing_published_weights, published_weights
+from experiment import images as files
 
 TIME_STEPS = 20
 BATCH_SIZE = 200

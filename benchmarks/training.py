@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from LeNet import command_line, options
-from LeNet.network import LENET
-from LeNet.recipes import PAPER
+from experiment import command_line
+from spiking.network import LENET
+from experiment.recipes import PAPER
 
 PLAIN, OURS = "plain", "ours"
 
@@ -49,7 +49,7 @@ def time_plain(k):
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
 
-    from LeNet.tensorlayer import files, models, utils
+    from experiment import images as files, models, utils
 
     models.FullWindowConv2D = keras.layers.Conv2D
     X_train, y_train, X_val, y_val, _, _ = files.load_mnist_dataset()
@@ -78,8 +78,8 @@ def time_ours(k):
     from LeNet.experiment import prepare_tensorflow
 
     prepare_tensorflow()
-    from LeNet.output_folder import OutputFolder
-    from LeNet.tensorlayer import files, utils
+    from experiment.disk import OutputFolder
+    from experiment import images as files, utils
 
     X_train, y_train, X_val, y_val, _, _ = files.load_mnist_dataset()
     training = utils.Training(LENET, k, PAPER, epochs=2, seed=0, images=len(X_train))

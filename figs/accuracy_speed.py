@@ -10,9 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from figs import logs, plotting
-from LeNet import command_line
-from LeNet.network import FULL_PRECISION
+from experiment import logs
+from figs import plotting
+from experiment import command_line
+from spiking.network import FULL_PRECISION
 
 
 def main():

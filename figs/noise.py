@@ -15,11 +15,11 @@ import numpy as np
 from tqdm import tqdm
 
 from figs import plotting
-from figs.logs import network_label
-from LeNet import command_line, options
-from LeNet.network import LENET
-from LeNet.output_folder import OutputFolder
-from LeNet.paths import PUBLISHED_LEVELS, existing_published_weights
+from experiment.logs import network_label
+from experiment import command_line
+from spiking.network import LENET
+from experiment.disk import OutputFolder
+from experiment.model import PUBLISHED_LEVELS, existing_published_weights
 
 NOISE_RATIOS = np.arange(0, 2.25, 0.25)
 TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
@@ -47,7 +47,7 @@ def main():
         pass  # an unwritable folder fails here, before minutes of work
 
     from LeNet.evaluation import evaluate, load_weights, noisy
-    from LeNet.tensorlayer import files
+    from experiment import images as files
     from spiking_utils import SpikingNetwork
 
     networks = {k: SpikingNetwork(load_weights(path, k)[0], LENET, k, TIME_STEPS) for k, path in paths.items()}

@@ -3,11 +3,11 @@
 from itertools import cycle
 from pathlib import Path
 
-from figs import logs
+from experiment import logs
 from LeNet import options
-from LeNet.command_line import ArgumentParser, InputError
-from LeNet.output_folder import OutputFolder
-from LeNet.paths import PUBLISHED_LEVELS, ROOT, log_folder, recipe_suffix, shown
+from experiment.command_line import ArgumentParser, InputError
+from experiment.disk import OutputFolder
+from experiment.model import PUBLISHED_LEVELS, ROOT, log_folder, recipe_suffix, shown
 
 WIDTH = 7.0  # inches, of a figure across a page
 # Okabe and Ito's colours, which colour-blind people tell apart; the markers differ as well

@@ -13,11 +13,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from figs import logs, plotting
-from figs.logs import time_steps_needed
-from LeNet import command_line, options
-from LeNet.network import LENET
-from LeNet.paths import checkpoint_weights, default_weights, published_weights, refuse_other_recipe
+from experiment import logs
+from figs import plotting
+from experiment.logs import time_steps_needed
+from experiment import command_line
+from spiking.network import LENET
+from experiment.model import checkpoint_weights, default_weights, published_weights, refuse_other_recipe
 
 # Okabe and Ito's orange and sky blue, bright on the dark maps, and their green
 POSITIVE, NEGATIVE, CHOSEN_CLASS = "#E69F00", "#56B4E9", "#009E73"
@@ -49,7 +50,7 @@ def main():
     refuse_other_recipe(weights_path, args.k, args.recipe, published_weights, checkpoint_weights)
 
     from LeNet.evaluation import load_weights
-    from LeNet.tensorlayer import files
+    from experiment import images as files
     from spiking_utils import SpikingNetwork
 
     weights, _ = load_weights(weights_path, args.k)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from figs import logs, plotting
-from LeNet import command_line
-from LeNet.network import FULL_PRECISION, LENET
-from LeNet.paths import epochs_in, published_history, published_weights, shown
+from experiment import logs
+from figs import plotting
+from experiment import command_line
+from spiking.network import FULL_PRECISION, LENET
+from experiment.model import epochs_in, published_history, published_weights, shown
 
 SHOWN_STEPS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 20)
 

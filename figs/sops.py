@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from figs import plotting
-from LeNet import command_line
-from LeNet.network import LENET
+from experiment import command_line
+from spiking.network import LENET
 
 MICROJOULE_PER_ADDITION = 0.9e-6
 MICROJOULE_PER_MULTIPLY_ACCUMULATE = 4.6e-6

@@ -11,8 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from figs import plotting
-from LeNet import command_line
-from LeNet.network import LENET
+from experiment import command_line
+from spiking.network import LENET
 
 
 def main():

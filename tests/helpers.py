@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from LeNet.network import FULL_PRECISION
-from LeNet.paths import PUBLISHED_LEVELS
-from LeNet.recipes import RECIPES
-from LeNet.weight_grid import round_to_grid
+from spiking.network import FULL_PRECISION
+from experiment.model import PUBLISHED_LEVELS
+from experiment.recipes import RECIPES
+from spiking.weight_grid import round_to_grid
 
 ROOT = Path(__file__).resolve().parents[1]
 # k and recipe of the networks whose weights are in the repository

@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 
-from figs import logs
-from LeNet.output_folder import OutputFolder
-from LeNet.paths import HISTORY_NAME
+from experiment import logs
+from experiment.disk import OutputFolder
+from experiment.model import HISTORY_NAME
 
 
 def write_logs(folder, k, images, batch_size, right, statistics):

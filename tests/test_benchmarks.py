@@ -10,9 +10,9 @@ from numpy.testing import assert_array_equal
 
 from benchmarks import kills, recipes
 from benchmarks.simulation import TIME_STEPS, simulate_densely
-from LeNet.command_line import InputError
-from LeNet.network import LENET
-from LeNet.weight_grid import grid_exponent
+from experiment import InputError
+from spiking.network import LENET
+from spiking.weight_grid import grid_exponent
 from spiking_utils import SpikingNetwork
 from tests.helpers import assert_refused, random_weights, run_script
 

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from LeNet import Quant_LeNet_MNIST
-from LeNet.command_line import InputError
-from LeNet.network import LENET, chain
-from LeNet.output_folder import OutputFolder
-from LeNet.paths import MNIST, NPZ_NAME
-from LeNet.recipes import PAPER
+from experiment import InputError
+from spiking.network import LENET, chain
+from experiment.disk import OutputFolder
+from experiment.model import MNIST, NPZ_NAME
+from experiment.recipes import PAPER
 from LeNet.tensorlayer import checkpoints, models
-from LeNet.tensorlayer.utils import HISTORY_NAME, STATE_FILES, Training
+from LeNet.tensorlayer.training import HISTORY_NAME, STATE_FILES, Training
 from tests import reference
 from tests.damage import damaged, damages, no_file_above
 from tests.helpers import random_weights

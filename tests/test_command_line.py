@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from LeNet import command_line
+from experiment import command_line
 from tests.helpers import ROOT, assert_refused
 
 
@@ -103,7 +103,7 @@ def test_signal_that_is_ignored_stays_ignored(run_here):
 @pytest.mark.parametrize("length", [10, 100_000])  # written at the end, and before
 def test_full_disk_behind_the_output_is_one_line(length, monkeypatch):
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    code = f"from LeNet import command_line; command_line.run(lambda: print('x' * {length}))"
+    code = f"from experiment import command_line; command_line.run(lambda: print('x' * {length}))"
     command = [sys.executable, "-c", code]
     with open("/dev/full", "w") as full:
         process = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from figs import logs
-from LeNet.output_folder import COMPLETE
+from experiment import logs
+from experiment.disk import COMPLETE
 from tests.helpers import ROOT, assert_refused, run_script
 from tests.script_helpers import forbid_imports, snapshot, write_logs
 

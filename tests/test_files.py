@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from LeNet.command_line import InputError
-from LeNet.network import FULL_PRECISION, chain
-from LeNet.tensorlayer import files
-from LeNet.weight_grid import round_to_grid
+from experiment import InputError
+from spiking.network import FULL_PRECISION, chain
+from experiment import images as files
+from spiking.weight_grid import round_to_grid
 from tests.damage import damaged, damages, little_memory
 from tests.helpers import random_weights
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from LeNet import Quant_LeNet_MNIST
-from LeNet.network import LENET
-from LeNet.output_folder import COMPLETE, STAGING, settle
-from LeNet.paths import HISTORY_NAME, NPZ_NAME
+from spiking.network import LENET
+from experiment.disk import COMPLETE, STAGING, settle
+from experiment.model import HISTORY_NAME, NPZ_NAME
 from LeNet.tensorlayer import checkpoints, files
-from LeNet.tensorlayer.checkpoints import SUMS
-from LeNet.tensorlayer.utils import STATE_FILES
+from LeNet.tensorlayer.files import SUMS
+from LeNet.tensorlayer.training import STATE_FILES
 from tests.helpers import ROOT
 from tests.script_helpers import history_without_seconds, snapshot
 
@@ -124,7 +124,7 @@ def test_interrupted_evaluation_leaves_the_older_logs(signum, tmp_path):
 CLEANING_UP = """
 import sys, time
 from pathlib import Path
-from LeNet import command_line
+from experiment import command_line
 
 def main():
     unfinished = Path(sys.argv[1])

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from figs import logs
-from LeNet.command_line import InputError
-from LeNet.output_folder import COMPLETE, OutputFolder
+from experiment import logs
+from experiment import InputError
+from experiment.disk import COMPLETE, OutputFolder
 from tests.script_helpers import snapshot, write_logs
 
 FOREIGN_FILES = ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt")

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from figs import logs
-from LeNet.command_line import InputError
+from experiment import logs
+from experiment import InputError
 
 
 @pytest.mark.parametrize(

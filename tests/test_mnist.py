@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from LeNet.command_line import InputError
-from LeNet.paths import MNIST
-from LeNet.tensorlayer import files
+from experiment import InputError
+from experiment.model import MNIST
+from experiment import images as files
 from tests.damage import damaged, damages, flip_bit, little_memory
 
 NAMES = sorted(f"{name}.gz" for name in files.MNIST_FILES)

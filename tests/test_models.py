@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from LeNet.network import FULL_PRECISION, LENET, chain
+from spiking.network import FULL_PRECISION, LENET, chain
 from LeNet.tensorlayer import models
 from LeNet.tensorlayer.layers import MedianQuantizer
 from tests import reference

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from LeNet.network import LENET, chain, window_count
+from spiking.network import LENET, chain, window_count
 from tests.helpers import ROOT
 
 # kernel (h, w, in, out), output (h, w, c), neurons
@@ -86,7 +86,7 @@ def test_stride_below_one(stride):
         window_count(8, 2, stride)
 
 
-@pytest.mark.parametrize("module", ["LeNet.network", "LeNet.tensorlayer.files"])
+@pytest.mark.parametrize("module", ["spiking.network", "experiment.images"])
 def test_needs_no_tensorflow(module):
     code = f"import sys, {module}; print(sorted({{'keras', 'tensorflow'}} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True) == "[]\n"

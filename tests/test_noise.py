@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from figs.logs import read_logs
+from experiment.logs import read_logs
 from LeNet import Spiking_LeNet_MNIST, paths
-from LeNet.command_line import InputError
+from experiment import InputError
 from LeNet.evaluation import noisy
-from LeNet.network import HIGHEST_NOISE_RATIO, LENET
-from LeNet.tensorlayer.files import load_mnist_split, save_npz
+from spiking.network import HIGHEST_NOISE_RATIO, LENET
+from experiment.images import load_mnist_split, save_npz
 from tests import reference
 from tests.helpers import assert_refused, random_weights, run_script
 from tests.script_helpers import write_logs

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from figs import noise
 from LeNet import Spiking_LeNet_MNIST
-from LeNet.paths import published_weights
+from experiment.model import published_weights
 from tests.helpers import assert_refused, run_script
 from tests.script_helpers import forbid_imports, snapshot
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from LeNet.command_line import InputError
-from LeNet.output_folder import COMPLETE, STAGING, OutputFolder, settle
+from experiment import InputError
+from experiment.disk import COMPLETE, STAGING, OutputFolder, settle
 
 OLD = {"a.txt": "old a", "b.txt": "old b", "other.txt": "stays"}
 NEW = {"a.txt": "new a", "b.txt": "new b"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from LeNet.recipes import AUGMENTED, PAPER
+from experiment.recipes import AUGMENTED, PAPER
 from LeNet.tensorlayer.iterate import ShuffledBatches
 from LeNet.tensorlayer.prepro import augment
 

@@ -3,8 +3,8 @@
 import pytest
 
 from LeNet import FP32_LeNet_MNIST, Spiking_LeNet_MNIST
-from LeNet.network import FULL_PRECISION
-from LeNet.paths import log_folder, published_history, published_weights
+from spiking.network import FULL_PRECISION
+from experiment.model import log_folder, published_history, published_weights
 from tests.helpers import PUBLISHED, ROOT
 from tests.script_helpers import snapshot
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from benchmarks.recipes import CANDIDATES
-from figs.logs import read_full_precision, read_logs
+from experiment.logs import read_full_precision, read_logs
 from LeNet import Spiking_LeNet_MNIST
 from LeNet.export import integer_arrays
-from LeNet.network import FULL_PRECISION, LENET
-from LeNet.paths import PUBLISHED_LEVELS, log_folder, published_history, published_weights
-from LeNet.recipes import PAPER
-from LeNet.tensorlayer.files import sha256
+from spiking.network import FULL_PRECISION, LENET
+from experiment.model import PUBLISHED_LEVELS, log_folder, published_history, published_weights
+from experiment.recipes import PAPER
+from experiment.images import sha256
 from spiking_utils import SpikeTrain, SpikingConv, SpikingNetwork, count_thresholds
 from tests import reference
 from tests.helpers import PUBLISHED, ROOT, random_weights, run_script

@@ -7,12 +7,12 @@ import pytest
 
 from figs import accuracy_speed, logs, raster, results
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST, paths
-from LeNet.command_line import InputError
-from LeNet.network import FULL_PRECISION, LENET
-from LeNet.paths import NPZ_NAME
-from LeNet.recipes import AUGMENTED, PAPER
-from LeNet.tensorlayer.checkpoints import CHECKPOINT_FILES
-from LeNet.tensorlayer.utils import BATCH_SIZE, Training
+from experiment import InputError
+from spiking.network import FULL_PRECISION, LENET
+from experiment.model import NPZ_NAME
+from experiment.recipes import AUGMENTED, PAPER
+from LeNet.tensorlayer.files import CHECKPOINT_FILES
+from LeNet.tensorlayer.training import BATCH_SIZE, Training
 from tests.conftest import LIMIT
 from tests.helpers import assert_refused
 from tests.script_helpers import history_without_seconds, snapshot, write_logs

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from LeNet.command_line import InputError
-from LeNet.network import LENET, chain
-from LeNet.weight_grid import grid_exponent
+from experiment import InputError
+from spiking.network import LENET, chain
+from spiking.weight_grid import grid_exponent
 from spiking_utils import SpikeTrain, SpikingConv, SpikingLinear, SpikingNetwork, count_thresholds
 from tests import reference
 from tests.helpers import random_weights

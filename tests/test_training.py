@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, experiment, paths
-from LeNet.network import FULL_PRECISION, LENET
-from LeNet.output_folder import COMPLETE, OutputFolder
-from LeNet.paths import HISTORY_NAME, NPZ_NAME
-from LeNet.recipes import PAPER
-from LeNet.tensorlayer import files
+from spiking.network import FULL_PRECISION, LENET
+from experiment.disk import COMPLETE, OutputFolder
+from experiment.model import HISTORY_NAME, NPZ_NAME
+from experiment.recipes import PAPER
+from experiment import images as files
 from LeNet.tensorlayer.iterate import ShuffledBatches
-from LeNet.weight_grid import round_to_grid
+from spiking.weight_grid import round_to_grid
 from tests.helpers import ROOT, assert_refused, random_weights
 from tests.script_helpers import history_without_seconds
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from LeNet import Spiking_LeNet_MNIST
-from LeNet.network import LENET
-from LeNet.paths import published_weights
-from LeNet.tensorlayer.files import save_npz
+from spiking.network import LENET
+from experiment.model import published_weights
+from experiment.images import save_npz
 from tests.helpers import PUBLISHED_SPIKING, assert_refused, random_weights, run_script
 
 IMAGES = 200

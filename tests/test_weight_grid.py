@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from LeNet.weight_grid import grid_exponent, on_grid, round_to_grid, to_grid
+from spiking.weight_grid import grid_exponent, on_grid, round_to_grid, to_grid
 
 LARGEST = 32767 * 2.0**113  # the largest point of any grid that is a float32; beyond it lies 2^128
 

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from LeNet.network import ROUNDING_OFFSET
+from spiking.network import ROUNDING_OFFSET
 
 
 class MedianQuantizer(keras.layers.Layer):

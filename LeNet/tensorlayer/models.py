@@ -4,7 +4,7 @@ import keras
 from keras.initializers import RandomNormal, TruncatedNormal
 from keras.layers import BatchNormalization, Conv2D, Dense, Flatten, ReLU
 
-from LeNet.network import BN_DECAY, BN_EPSILON, FULL_PRECISION
+from spiking.network import BN_DECAY, BN_EPSILON, FULL_PRECISION
 from LeNet.tensorlayer.layers import FullWindowConv2D, MedianQuantizer
 
 

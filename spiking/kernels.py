@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, uintp
 
-from spike_trains import POSITION_SHIFT, ROW_MASK
+from spiking.trains import POSITION_SHIFT, ROW_MASK
 
 NEVER, ALWAYS = 2**31 - 1, -(2**31)  # thresholds above and below every potential
 LANES = 8  # of a group

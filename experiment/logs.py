@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from LeNet import input_files
-from LeNet.command_line import InputError
-from LeNet.network import FULL_PRECISION, HIGHEST_NOISE_RATIO
-from LeNet.output_folder import settle
-from LeNet.paths import log_folder, short, shown
-from LeNet.recipes import PAPER, RECIPES
+from experiment import InputError
+from spiking.network import FULL_PRECISION, HIGHEST_NOISE_RATIO
+from experiment.disk import settle
+from experiment.model import log_folder, short, shown
+from experiment.recipes import PAPER, RECIPES
 
 RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 
 from LeNet import input_files
-from LeNet.command_line import InputError
-from LeNet.paths import HISTORY_NAME, NPZ_NAME, shown
+from experiment import InputError
+from experiment.model import HISTORY_NAME, NPZ_NAME, shown
 from LeNet.tensorlayer import checkpoints, files, models
 from LeNet.tensorlayer.iterate import ShuffledBatches, batches_per_epoch
-from LeNet.weight_grid import round_to_grid
+from spiking.weight_grid import round_to_grid
 
 BATCH_SIZE = 200
 ADAM_EPSILON = 1e-8

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from LeNet import options
-from LeNet.command_line import InputError, boolean
-from LeNet.network import FULL_PRECISION, LENET
-from LeNet.output_folder import OutputFolder
-from LeNet.paths import (
+from experiment.command_line import InputError, boolean
+from spiking.network import FULL_PRECISION, LENET
+from experiment.disk import OutputFolder
+from experiment.model import (
     HISTORY_NAME,
     NPZ_NAME,
     checkpoint_folder,
@@ -22,7 +22,7 @@ from LeNet.paths import (
     settled,
     shown,
 )
-from LeNet.recipes import RECIPES
+from experiment.recipes import RECIPES
 
 M_TOP_PAD = -2  # of malloc.h
 
@@ -98,7 +98,7 @@ def train(k, args):
     folder = args.checkpoint or checkpoint_folder(k, recipe.name)
     refuse_other_recipe(folder, k, recipe.name, checkpoint_folder)
     prepare_tensorflow()
-    from LeNet.tensorlayer import files, utils
+    from experiment import images as files, utils
 
     data = [part[: args.limit] for part in files.load_mnist_dataset(args.data)]
     X_train, y_train, X_val, y_val, _, _ = data
@@ -139,7 +139,7 @@ def test(k, args):
     path = args.weights or _trained_weights(k, args.recipe, args.checkpoint)
     refuse_other_recipe(path, k, args.recipe, published_weights, checkpoint_weights)
     from LeNet.evaluation import load_weights
-    from LeNet.tensorlayer import files
+    from experiment import images as files
 
     weights, sha256 = load_weights(path, k)
     pixels, labels = files.load_mnist_split("t10k", args.data)
@@ -166,8 +166,8 @@ def _trained_weights(k, recipe, checkpoint):
 
 def write_accuracy(recipe, right, weights_path, weights_sha256, output):
     """Writes which images full precision gets right, (images,) bool, into an OutputFolder, as logs of figures."""
-    from figs import logs
-    from LeNet.tensorlayer.utils import BATCH_SIZE
+    from experiment import logs
+    from LeNet.tensorlayer.training import BATCH_SIZE
 
     batches = [right[start : start + BATCH_SIZE] for start in range(0, len(right), BATCH_SIZE)]
     run = {

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from spike_trains import POSITION_SHIFT, ROW_MASK
-from spiking_kernels import compiled
+from spiking.kernels import compiled
+from spiking.trains import POSITION_SHIFT, ROW_MASK
 
 
 @compiled

@@ -6,8 +6,8 @@ import shutil
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from LeNet.command_line import InputError
-from LeNet.paths import shown
+from experiment import InputError
+from experiment.model import shown
 
 STAGING = ".staging"  # files being written; worth nothing after a crash
 COMPLETE = ".complete"  # files written completely, on their way to their places

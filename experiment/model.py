@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from LeNet.command_line import InputError
-from LeNet.network import FULL_PRECISION
-from LeNet.recipes import PAPER, RECIPES
+from experiment import InputError
+from spiking.network import FULL_PRECISION
+from experiment.recipes import PAPER, RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 MNIST = ROOT / "data" / "mnist"
@@ -63,7 +63,7 @@ def default_weights(k, recipe=PAPER.name):
 
 def settled(path):
     """The path of a file, after finishing the move that a killed process may have left half-done in its folder."""
-    from LeNet.output_folder import settle  # which itself imports this module
+    from experiment.disk import settle  # which itself imports this module
 
     settle(path.parent)
     return path

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-import spiking_kernels as kernels
-from LeNet.network import fan_out, window_count
-from LeNet.weight_grid import INT16_MAX
-from spike_trains import check_event_range
+from spiking import kernels
+from spiking.network import fan_out, window_starts
+from spiking.trains import check_event_range
+from spiking.weight_grid import INT16_MAX
 
 
 def synapses(kernel, input_shape, stride):
@@ -19,8 +19,8 @@ def synapses(kernel, input_shape, stride):
             f"kernel has fractional weights or weights beyond {INT16_MAX}, expected integers of the grid"
         )
     check_event_range(height * width, channels)
-    rows = window_count(height, kernel_height, stride)
-    columns = window_count(width, kernel_width, stride)
+    starts = window_starts(height, kernel_height, stride), window_starts(width, kernel_width, stride)
+    rows, columns = map(len, starts)
     kernel = np.pad(kernel, [(0, 0), (0, 0), (0, 0), (0, lanes_of(filters) - filters)])
     # of the same phase, a column further left in the kernel belongs to the window further right
     order = sorted(range(kernel_width), key=lambda column: (column % stride, -column))
@@ -42,7 +42,7 @@ def synapses(kernel, input_shape, stride):
         signed,
         np.array(first_run, np.int32),
         np.array(runs, np.int32).reshape(-1, 3),
-        np.ravel(fan_out((height, width), (kernel_height, kernel_width), stride, filters)),
+        np.ravel(fan_out(*starts, (height, width), (kernel_height, kernel_width), filters)),
     )
 
 

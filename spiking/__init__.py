@@ -1,0 +1,1 @@
+"""The engine of the spiking network: pure computation on NumPy and Numba, without files and options."""
