@@ -1,20 +1,23 @@
-"""What the command lines of all scripts share: option types, one-line errors, exit statuses, tables."""
+"""What the command lines of all scripts share: options, progress, one-line errors, interruptions, exit statuses."""
 
 import argparse
 import math
+import os
 import signal
 import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from experiment import ROOT, InputError, printable
+from spiking.network import HIGHEST_LEVEL
 
 BAD_INPUT = 2  # exit status
 INSIST_AFTER = 5  # seconds, from one attempt to interrupt the program to the next
 
 
-class InputError(ValueError):
-    """Something from outside is not as expected; the text says what was found and what was expected."""
-
-
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse, with its errors on one line."""
+    """argparse, with its errors on one line and defaults in its help."""
 
     def __init__(self, docstring):
         super().__init__(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -26,7 +29,7 @@ class ArgumentParser(argparse.ArgumentParser):
         return super().add_argument(*names, help=help, default=default, **settings)
 
     def error(self, message):
-        self.exit(BAD_INPUT, f"error: {message}\n")
+        _stop(BAD_INPUT, f"error: {message}")
 
 
 def boolean(text):
@@ -38,33 +41,56 @@ def boolean(text):
 
 def integer_from(minimum, maximum=None):
     """Option type: an integer of at least `minimum` and, if given, at most `maximum`."""
-    expected = f"an integer of at least {minimum}" + (f" and at most {maximum}" if maximum is not None else "")
-
-    def integer(text):
-        try:
-            number = int(text)
-        except ValueError:
-            number = minimum - 1
-        if number < minimum or (maximum is not None and number > maximum):
-            raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
-        return number
-
-    return integer
+    limits = f"of at least {minimum}" + (f" and at most {maximum}" if maximum is not None else "")
+    return _number(int, minimum, math.inf if maximum is None else maximum, f"an integer {limits}")
 
 
 def number_from(minimum, maximum):
     """Option type: a float from `minimum` to `maximum`."""
+    return _number(float, minimum, maximum, f"a number from {minimum} to {maximum}")
 
+
+def _number(kind, minimum, maximum, expected):
     def number(text):
         try:
-            value = float(text)
+            value = kind(text)
         except ValueError:
             value = math.nan
         if not minimum <= value <= maximum:
-            raise argparse.ArgumentTypeError(f"found {text!r}, expected a number from {minimum} to {maximum}")
+            raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
         return value
 
     return number
+
+
+POSITIVE = integer_from(1)
+LEVEL = integer_from(0, HIGHEST_LEVEL)
+
+
+def add_data(parser):
+    help = "folder of the images"
+    parser.add_argument("--data", type=Path, default=ROOT / "data" / "mnist", shown_default="data/mnist", help=help)
+
+
+def add_limit(parser, of="test images"):
+    parser.add_argument("--limit", type=POSITIVE, shown_default="all", help=f"only the first N {of}, for trials")
+
+
+def add_threads(parser):
+    parser.add_argument("--threads", type=POSITIVE, default=usable_cores(), help="batches simulated at a time")
+
+
+def usable_cores():
+    """The number of cores that this process may use."""
+    return os.cpu_count()
+
+
+def progress(iterable, total, unit):
+    """Goes through an iterable of `total` items behind a bar on stderr, which is gone in the end.
+
+    Where nobody watches (stderr is no terminal) there is none.
+    """
+    return tqdm(iterable, total=total, unit=unit, disable=None, leave=False)
 
 
 def run(main):
@@ -76,16 +102,16 @@ def run(main):
         main()
         print(end="", flush=True)  # a full disk may show only here
     except InputError as error:
-        _stop(f"error: {error}", BAD_INPUT)
+        _stop(BAD_INPUT, f"error: {error}")
     except OSError as error:
         place = f"{error.filename}: " if error.filename is not None else ""
-        _stop(f"error: {place}{error.strerror or error}", BAD_INPUT)
+        _stop(BAD_INPUT, f"error: {place}{error.strerror or error}")
     except MemoryError as error:
-        _stop(": ".join(filter(None, ["error: out of memory", str(error)])), BAD_INPUT)
+        _stop(BAD_INPUT, ": ".join(filter(None, ["error: out of memory", str(error)])))
     except KeyboardInterrupt:
-        _stop("interrupted", 128 + signal.SIGINT)
+        _stop(128 + signal.SIGINT, "interrupted")
     except Terminated:
-        _stop("terminated", 128 + signal.SIGTERM)
+        _stop(128 + signal.SIGTERM, "terminated")
     finally:
         signal.alarm(0)
 
@@ -103,10 +129,10 @@ def _interrupt(signum, frame):
     raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
 
 
-def _stop(line, status):
+def _stop(status, line):
     try:
         print(end="", flush=True)
     except OSError:  # Python would try again at the end, and complain
         sys.stdout = None
-    print(" ".join(line.splitlines()), file=sys.stderr)
+    print(printable(" ".join(line.splitlines())), file=sys.stderr)
     sys.exit(status)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from experiment import command_line
+from experiment import InputError, command_line
 from tests.helpers import ROOT, assert_refused
 
 
@@ -26,11 +26,11 @@ def test_booleans(text, value):
 @pytest.mark.parametrize(
     ("error", "status", "line"),
     [
-        (command_line.InputError("a.npz: is bad"), 2, "error: a.npz: is bad"),
+        (InputError("a.npz: is bad"), 2, "error: a.npz: is bad"),
         (OSError(errno.ENOSPC, "No space left on device", "a.npz"), 2, "error: a.npz: No space left on device"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "error: No space left on device"),
         (OSError("without a number"), 2, "error: without a number"),
-        (command_line.InputError("a.npz: is\nbad"), 2, "error: a.npz: is bad"),
+        (InputError("a.npz: is\nbad"), 2, "error: a.npz: is bad"),
         (MemoryError(), 2, "error: out of memory"),
         (MemoryError("Unable to allocate 1 TiB"), 2, "error: out of memory: Unable to allocate 1 TiB"),
         (KeyboardInterrupt(), 128 + signal.SIGINT, "interrupted"),

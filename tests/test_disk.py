@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiment import InputError
-from experiment.disk import COMPLETE, STAGING, OutputFolder, settle
+from experiment.disk import COMPLETE, STAGING, OutputFolder, exists, read, sha256
 
 OLD = {"a.txt": "old a", "b.txt": "old b", "other.txt": "stays"}
 NEW = {"a.txt": "new a", "b.txt": "new b"}
@@ -112,7 +112,15 @@ def enter(path):
         pass
 
 
-@pytest.mark.parametrize("finish", [settle, enter])
+FINISHING = {
+    "enter": enter,
+    "exists": lambda path: exists(path / "b.txt"),
+    "read": lambda path: read(path / "b.txt", "a text"),
+    "sha256": lambda path: sha256(path / "b.txt"),
+}
+
+
+@pytest.mark.parametrize("finish", FINISHING.values(), ids=FINISHING)
 def test_move_of_a_killed_process_is_finished(folder, finish):
     half_moved(folder)
     finish(folder)
@@ -130,17 +138,20 @@ def test_files_begun_by_a_killed_process_are_removed(folder):
     assert not (folder / STAGING).exists()
 
 
-def test_settling_changes_nothing_where_nothing_is_left(folder, tmp_path):
-    settle(folder)
-    assert content(folder) == OLD
-    settle(tmp_path / "absent")
-    assert not (tmp_path / "absent").exists()
+def test_what_a_killed_process_has_completed_exists_and_nothing_else(folder):
+    (folder / "b.txt").unlink()
+    half_moved(folder)
+    assert exists(folder / "b.txt")
+    assert not exists(folder / "c.txt")
+    assert not exists(folder / "absent" / "c.txt")
+    assert content(folder) == OLD | NEW
 
 
-def test_settling_leaves_a_running_process_alone(folder):
+def test_reading_leaves_a_running_process_alone(folder):
     with OutputFolder(folder) as output, output.replacing() as staging:
         filled(staging, NEW)
-        settle(folder)
+        assert read(folder / "a.txt", "a text") == b"old a"
+        assert exists(folder / "a.txt")
         assert content(staging) == NEW
 
 
@@ -224,11 +235,11 @@ def test_folder_in_the_way_of_a_killed_process_is_named_until_it_is_gone(folder)
     half_moved(folder)
     (folder / "b.txt").unlink()
     (folder / "b.txt").mkdir()
-    for finish in (settle, enter):
+    for finish in FINISHING.values():
         with pytest.raises(InputError, match=r"output/b\.txt: is a folder, expected a file or nothing$"):
             finish(folder)
     (folder / "b.txt").rmdir()
-    settle(folder)
+    assert exists(folder / "b.txt")
     assert content(folder) == OLD | NEW
 
 
