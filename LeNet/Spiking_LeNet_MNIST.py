@@ -11,6 +11,7 @@ python Spiking_LeNet_MNIST.py --k 0 --export k0_int.npz   the network as integer
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -20,7 +21,7 @@ from experiment.disk import OutputFolder
 
 K = 1  # where neither --k nor --weights says it
 UNUSED_OPTIONS = {
-    "verify": ("time_steps", "logs", "threads", "max_spikes", "negative_spikes"),
+    "verify": ("time_steps", "logs", "threads", "negative_spikes"),
     "export": ("batch_size", "logs", "limit", "threads", "noise_ratio", "noise_seed"),
 }
 
@@ -57,7 +58,7 @@ def parse_arguments():
         metavar="R",
         help="scale pixels by 1 + R * (z - 1/2), z uniform in [0, 1), and round them to whole numbers from 0 on",
     )
-    add("--noise_seed", type=command_line.integer_from(0, model.HIGHEST_SEED), default=0, help="fixes the noise")
+    command_line.add_noise_seed(parser)
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--verify",
@@ -97,13 +98,13 @@ def main():
     if args.noise_ratio > 0:
         pixels = images.noisy(pixels, args.noise_ratio, args.noise_seed)
     if args.verify:
-        verify(trained, k, pixels, args.batch_size)
+        verify(trained, k, pixels, args)
         return
 
     run = logs.settings(trained, k, len(pixels), args.batch_size, args.time_steps, **variation(args))
     with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
         start = time.perf_counter()
-        progress = command_line.progress(-(-len(pixels) // args.batch_size), "batch")
+        progress = partial(command_line.progress, total=-(-len(pixels) // args.batch_size), unit="batch")
         evaluation = evaluate(network, pixels, test.labels, args.batch_size, args.threads, progress)
         seconds = time.perf_counter() - start
         run = logs.describe(run, trained, evaluation)
@@ -130,11 +131,11 @@ def export(network, path):
     print(f"written    {shown(path)}")
 
 
-def verify(trained, k, pixels, batch_size):
+def verify(trained, k, pixels, args):
     """Compares every neuron with Keras's; ends with exit status 1 where one differs."""
     from LeNet import verification
 
-    comparison = verification.compare(trained.weights, trained.network, k, pixels, batch_size)
+    comparison = verification.compare(trained.weights, trained.network, k, pixels, args.batch_size, args.max_spikes)
     verification.report(comparison)
     sys.exit(0 if comparison.lossless else 1)
 

@@ -1,4 +1,4 @@
-"""Training and testing an artificial network: what the scripts of full precision and of quantised activations share."""
+"""Training and testing an artificial network: what the scripts of full precision and of quantised ones share."""
 
 import sys
 from pathlib import Path
@@ -38,35 +38,30 @@ def train(k, args):
     if args.weights:
         raise InputError(f"argument --weights: found {args.weights}, expected none in training; it is for inference")
     trained_model = model.named(args, k)
-    epochs = args.epochs or RECIPES[trained_model.recipe].epochs
+    recipe = RECIPES[trained_model.recipe]
+    epochs = args.epochs or recipe.epochs
     folder = args.checkpoint or trained_model.checkpoint
-    training_set, validation_set = images.load_training(args.data or trained_model.images)
-    all_images = len(training_set.pixels)
-    training_set, validation_set = training_set.first(args.limit), validation_set.first(args.limit)
-    network = network_for(trained_model.network, training_set.pixels.shape[1:], training_set.classes)
+    train_set, validation_set = images.load_training(args.data or trained_model.images)
+    all_images = len(train_set.pixels)
+    train_set, validation_set = train_set.first(args.limit), validation_set.first(args.limit)
+    network = network_for(trained_model.network, train_set.pixels.shape[1:], train_set.classes)
 
     with disk.OutputFolder(folder) as output:
         state = find_state(folder, args.resume)
+        # the last bits depend on the number of threads, so that a resumed training keeps it
         threads = state.threads if args.resume and state.threads else args.threads
         from LeNet.tensorlayer import use_threads
         from LeNet.tensorlayer.training import Training
 
         use_threads(threads)
-        training = Training(trained_model, network, epochs, len(training_set.pixels), all_images, threads)
+        training = Training(trained_model, recipe, network, epochs, len(train_set.pixels), all_images, threads)
         if args.resume:
             training.resume(folder, state)
             if len(training.history) >= epochs:
                 print(f"nothing to train: {len(training.history)} epochs are finished, --epochs is {epochs}")
         elif state is not None:
             print(f"replacing the training in {shown(folder)} ({state.epochs} epochs) after the first epoch")
-        training.fit(
-            images.scaled(training_set.pixels),
-            training_set.labels,
-            images.scaled(validation_set.pixels),
-            validation_set.labels,
-            output,
-            verbose=1 if command_line.watched(sys.stdout) else 2,
-        )
+        training.fit(train_set, validation_set, output, verbose=1 if command_line.watched(sys.stdout) else 2)
     report(training, folder)
 
 
@@ -77,7 +72,7 @@ def find_state(folder, resume):
             raise InputError(f"{shown(folder)}: nothing to resume, expected a checkpoint; start with --resume False")
         return None
     if resume:
-        disk.check_sums(folder)
+        disk.check_sums(folder, [NPZ_NAME])
     try:
         return weights.read_npz(folder / NPZ_NAME)
     except InputError:

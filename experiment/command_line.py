@@ -5,14 +5,14 @@ import math
 import os
 import signal
 import sys
-from pathlib import Path
 
 from tqdm import tqdm
 
-from experiment import ROOT, InputError, printable
+from experiment import InputError, printable
 from spiking.network import HIGHEST_LEVEL
 
 BAD_INPUT = 2  # exit status
+HIGHEST_SEED = 2**32 - 1
 INSIST_AFTER = 5  # seconds, from one attempt to interrupt the program to the next
 
 
@@ -63,26 +63,36 @@ def _number(kind, minimum, maximum, expected):
     return number
 
 
+def spikes(text):
+    """Option type: a number of spikes, or None for unbounded."""
+    return None if text == "unbounded" else _number(int, 1, math.inf, "an integer of at least 1, or unbounded")(text)
+
+
 POSITIVE = integer_from(1)
 LEVEL = integer_from(0, HIGHEST_LEVEL)
-
-
-def add_data(parser):
-    help = "folder of the images"
-    parser.add_argument("--data", type=Path, default=ROOT / "data" / "mnist", shown_default="data/mnist", help=help)
+SEED = integer_from(0, HIGHEST_SEED)
 
 
 def add_limit(parser, of="test images"):
     parser.add_argument("--limit", type=POSITIVE, shown_default="all", help=f"only the first N {of}, for trials")
 
 
-def add_threads(parser):
-    parser.add_argument("--threads", type=POSITIVE, default=usable_cores(), help="batches simulated at a time")
+def add_noise_seed(parser):
+    parser.add_argument("--noise_seed", type=SEED, default=0, help="fixes the noise")
+
+
+def add_threads(parser, meaning="batches simulated at a time"):
+    parser.add_argument("--threads", type=POSITIVE, default=usable_cores(), help=meaning)
 
 
 def usable_cores():
     """The number of cores that this process may use."""
     return os.cpu_count()
+
+
+def watched(stream):
+    """Whether somebody sees what is written to a stream: it is a terminal."""
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def progress(iterable, total, unit):

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import math
 import os
 import shutil
 import stat
@@ -12,6 +13,7 @@ from experiment import InputError, shown
 
 STAGING = ".staging"  # folder of files being written; worth nothing after a crash
 COMPLETE = ".complete"  # folder of files written completely, on their way to their places
+PART = 1 << 20  # bytes read at a time
 SUMS = "SHA256SUMS"  # holds the files of a folder together; as sha256sum writes and checks it
 
 
@@ -90,25 +92,47 @@ def read(path, expected, largest=1 << 20):
     OSError
         It is unreadable.
     """
-    content = bytearray()
-    for part in _parts(path, expected):
-        content += part
-        if len(content) > largest:
-            raise InputError(f"{shown(path)}: larger than {largest} bytes, expected {expected}")
-    return bytes(content)
+    with opened(path, expected) as file:
+        content = b"".join(parts(file, largest + 1))
+    if len(content) > largest:
+        raise InputError(f"{shown(path)}: larger than {largest} bytes, expected {expected}")
+    return content
 
 
-def sha256(path):
-    """Of a file of any size, in hexadecimal; raises what `read` raises."""
+@contextmanager
+def opened(path, expected):
+    """An open file, for what is read in pieces; raises what `read` raises, apart from sizes."""
+    _settle(path)
+    try:
+        with _naming(path):
+            if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for a writer
+                raise InputError(f"{shown(path)}: is a pipe, expected {expected}")
+            with open(path, "rb") as file:
+                yield file
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{shown(path)}: not found, expected {expected}") from None
+    except IsADirectoryError:
+        raise InputError(f"{shown(path)}: is a folder, expected {expected}") from None
+
+
+def parts(file, largest=math.inf):
+    """Yields the content of an open file, at most `largest` bytes, in parts: it may be of any size, if damaged."""
+    while largest > 0 and (part := file.read(min(PART, largest))):
+        largest -= len(part)
+        yield part
+
+
+def sha256(file):
+    """Of what is left of an open file, in hexadecimal."""
     digest = hashlib.sha256()
-    for part in _parts(path, "a file"):
+    for part in parts(file):
         digest.update(part)
     return digest.hexdigest()
 
 
 def write_sums(folder):
     """Writes SHA256SUMS over the files in a folder."""
-    lines = [f"{sha256(file)}  {file.name}\n" for file in sorted(folder.iterdir())]
+    lines = [f"{_sum(file)}  {file.name}\n" for file in sorted(folder.iterdir())]
     (folder / SUMS).write_text("".join(lines))
 
 
@@ -124,24 +148,13 @@ def check_sums(folder, names):
         path = folder / name
         if not path.is_file():
             raise InputError(f"{shown(path)}: missing, expected the one listed in {SUMS}")
-        if sums.get(name) != sha256(path):
+        if sums.get(name) != _sum(path):
             raise InputError(f"{shown(path)}: damaged or of another epoch, expected the file listed in {SUMS}")
 
 
-def _parts(path, expected):
-    """Yields the content of a file in parts, as a damaged file may be of any size."""
-    _settle(path)
-    try:
-        with _naming(path):
-            if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for a writer
-                raise InputError(f"{shown(path)}: is a pipe, expected {expected}")
-            with open(path, "rb") as file:
-                while part := file.read(1 << 20):
-                    yield part
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"{shown(path)}: not found, expected {expected}") from None
-    except IsADirectoryError:
-        raise InputError(f"{shown(path)}: is a folder, expected {expected}") from None
+def _sum(path):
+    with opened(path, "a file") as file:
+        return sha256(file)
 
 
 def _settle(path):

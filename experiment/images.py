@@ -4,9 +4,9 @@
     *train*-labels-idx1-ubyte.gz    their classes, from 0 or 1 on
     *t10k* or *test*                the same for testing
 
-`.idx3-ubyte` instead of `-idx3-ubyte` is known as well, and so are files that are not compressed. MNIST, in data/mnist,
-is checked against SHA-256 sums, and only there is a missing file downloaded. MNIST is by LeCun, Cortes and Burges;
-CC BY-SA 3.0.
+`.idx3-ubyte` instead of `-idx3-ubyte` is known as well, and so are files that are not compressed. MNIST, in
+data/mnist, is checked against SHA-256 sums, and only there is a missing file downloaded. MNIST is by LeCun, Cortes
+and Burges; CC BY-SA 3.0.
 """
 
 import gzip
@@ -68,7 +68,8 @@ def load_split(split, folder=MNIST):
     labels = training_labels if split == "train" else _read(folder, split, "labels")
     pixels = _read(folder, split, "images")
     if len(pixels) != len(labels) or len(pixels) == 0:
-        raise InputError(f"{shown(folder)}: has {len(pixels)} {split} images and {len(labels)} labels, expected as many")
+        found = f"{len(pixels)} {split} images and {len(labels)} labels"
+        raise InputError(f"{shown(folder)}: has {found}, expected as many of both, at least one")
     lowest = min(int(training_labels.min(initial=1)), 1)  # labels that begin at 1 are counted from there
     classes = int(training_labels.max(initial=0)) - lowest + 1
     labels = labels.astype(np.int64) - lowest
@@ -168,26 +169,19 @@ def _read_idx(path, dimensions):
     expected = "an IDX file of unsigned bytes with " + " or ".join(map(str, dimensions)) + " dimensions"
     with disk.opened(path, expected) as file:
         try:
-            stream = gzip.open(file) if path.suffix == ".gz" else file
+            stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
             magic = stream.read(4)
             if len(magic) < 4 or magic[:3] != bytes((0, 0, UNSIGNED_BYTES)) or magic[3] not in dimensions:
                 raise InputError(f"{shown(path)}: begins with {magic.hex(' ') or 'nothing'}, expected {expected}")
             sizes = stream.read(4 * magic[3])
             shape = tuple(np.frombuffer(sizes, ">u4").tolist())
-            data = _read_at_most(stream, math.prod(shape) + 1)
+            data = b"".join(disk.parts(stream, math.prod(shape) + 1))
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"{shown(path)}: damaged gzip file ({error}), expected {expected}") from None
     if len(shape) != magic[3] or len(data) != math.prod(shape):
-        raise InputError(f"{shown(path)}: announces {shape} and has {len(data)} bytes of data or more, expected as many")
+        more = " or more" if len(data) > math.prod(shape) else ""
+        raise InputError(f"{shown(path)}: has {len(data)} bytes of data{more}, expected the product of {shape}")
     return _Idx(magic + sizes, shape, data)
-
-
-def _read_at_most(stream, size):
-    """So many bytes of a stream, or all that it has: a header may lie, so never more than there is at a time."""
-    content = bytearray()
-    while len(content) < size and (part := stream.read(min(disk.PART, size - len(content)))):
-        content += part
-    return bytes(content)
 
 
 def _check_mnist(path, content):

@@ -259,8 +259,8 @@ def _read_run(path):
         valid = False
     if not valid:
         raise InputError(
-            f"{shown(path)}: damaged or of an older version, expected JSON with k, images, batch_size, time_steps and "
-            "the model as README_MNIST.md describes them; Spiking_LeNet_MNIST.py writes it anew"
+            f"{shown(path)}: damaged or of an older version, expected JSON with k, images, batch_size, time_steps "
+            "and model as the scripts in LeNet/ write them"
         )
     return run
 

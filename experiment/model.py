@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiment import ROOT, InputError
-from experiment.command_line import LEVEL, integer_from
+from experiment.command_line import HIGHEST_SEED, LEVEL, SEED
 from experiment.recipes import PAPER, RECIPES
-from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network, check_layers
+from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, check_layers
 
 LENET = "20C5-P2-50C5-P2-500"
 MNIST = "mnist"
 PUBLISHED_LEVELS = (0, 1, 2)  # k of the quantised networks that the repository is about
-HIGHEST_SEED = 2**32 - 1
 # what training writes into its checkpoint folder, beside the checkpoint itself
 NPZ_NAME = "model_MNIST.npz"
 HISTORY_NAME = "training.csv"
@@ -121,7 +120,7 @@ def add_options(parser, k=None, seed="initial values, shuffling and augmentation
     add("--network", type=_network_option, metavar="NOTATION", shown_default=LENET, help="layers of the network")
     add("--data", type=Path, metavar="DIR", shown_default="data/mnist", help="folder of the images, four IDX files")
     add("--recipe", shown_default=PAPER.name, choices=tuple(RECIPES), help="how the network is trained, or was")
-    add("--seed", type=integer_from(0, HIGHEST_SEED), shown_default="0", help=f"of {seed}")
+    add("--seed", type=SEED, shown_default="0", help=f"of {seed}")
 
 
 def add_weights(parser, when=""):

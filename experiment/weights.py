@@ -83,7 +83,7 @@ def check_size(network):
     """The network; raises ValueError if it has more weights than can be trained and loaded."""
     numbers = sum(math.prod(shape) for shape in network.weight_shapes.values())
     if numbers > LARGEST_WEIGHTS:
-        raise ValueError(f"the network {network.notation} has {numbers:,} weights, expected at most {LARGEST_WEIGHTS:,}")
+        raise ValueError(f"{network.notation} has {numbers:,} weights, expected at most {LARGEST_WEIGHTS:,}")
     return network
 
 
@@ -138,6 +138,16 @@ def default_weights(model):
     if not disk.exists(model.published):
         raise InputError(f"{shown(model.published)}: not found, expected published weights; train {model.name} first")
     return model.published
+
+
+def read_published(model):
+    """The Trained of a model in the repository."""
+    if not disk.exists(model.published):
+        raise InputError(f"{shown(model.published)}: not found, expected published weights; train {model.name} first")
+    trained = read_npz(model.published)
+    if trained.model != model:
+        raise InputError(f"{shown(model.published)}: is the model {trained.model.name}, expected {model.name}")
+    return trained
 
 
 def save_npz(trained, path):

@@ -32,7 +32,9 @@ def main():
             label = plotting.legend_entry(f"{log.label}: {log.accuracy[-1]:.2f} %")
             axes.axhline(log.accuracy[-1], label=label, **plotting.REFERENCE_STYLE)
         print(f"{log.label:24}{log.accuracy[-1]:8.2f} %")
-    whole.set(title=f"Accuracy of {plotting.subject(networks)}", ylabel="accuracy (%)", ylim=(0, 101))
+    whole.set(
+        title=f"Accuracy of {plotting.subject(log.model for log in networks)}", ylabel="accuracy (%)", ylim=(0, 101)
+    )
     finals = [log.accuracy[-1] for log in networks]
     zoomed.set(
         title="the same, around the final values",

@@ -63,7 +63,7 @@ def read_logs(args):
         if log.spike_num is None:
             raise InputError(f"{shown(log.folder)}: is of full precision, expected logs of a spiking network")
         for name in ("network", "data", "recipe", "seed"):
-            if log.model is not None and args.logs is None or getattr(args, name) is not None:
+            if (log.model is not None and args.logs is None) or getattr(args, name) is not None:
                 expected = getattr(models[0], name)
                 if log.model is None or getattr(log.model, name) != expected:
                     raise InputError(
@@ -82,24 +82,25 @@ def full_precision(found):
     return references
 
 
-def subject(found):
-    """What the figure is about, for its title: "the spiking LeNet on MNIST"."""
-    networks = {log.network.layers for log in found}
-    data = {MNIST if log.model is None else log.model.data for log in found}
-    network = "spiking networks" if len(networks) > 1 else f"the spiking {_known(*networks, LENET, 'LeNet')}"
-    return network + (f" on {_known(*data, MNIST, 'MNIST')}" if len(data) == 1 else "")
+def subject(models):
+    """What a figure of some models is about, for its title: "the spiking LeNet on MNIST"; None stands for MNIST's."""
+    models = [named or model.Model(PUBLISHED_LEVELS[0]) for named in models]
+    networks = {named.network if named.network != LENET else "LeNet" for named in models}
+    data = {named.data if named.data != MNIST else "MNIST" for named in models}
+    network = "spiking networks" if len(networks) > 1 else f"the spiking {networks.pop()}"
+    return network + (f" on {data.pop()}" if len(data) == 1 else "")
 
 
-def _known(name, usual, word):
-    return word if name == usual else name
+def stem(name, shown_model):
+    """A figure's name, which says what differs from the paper's models: scnn_sop_mnist-augmented."""
+    differences = [part for part in shown_model.differences if part != shown_model.data]
+    return "-".join([f"{name}_{shown_model.data}", *differences])
 
 
-def picture_name(stem, args, levels=()):
-    """Of a figure's files: only a picture of the published default has no more than the stem and the data's name."""
-    named = model.named(args, PUBLISHED_LEVELS[0])
-    differences = [part for part in named.differences if part != named.data]
+def picture_name(name, args, parts=()):
+    """Of a figure's files; `parts` and the folders of --logs tell it from the picture of the default."""
     folders = [folder.resolve().name for folder in getattr(args, "logs", None) or ()]
-    return "-".join([f"{stem}_{named.data}", *differences, *folders, *levels])
+    return "-".join([stem(name, model.named(args, PUBLISHED_LEVELS[0])), *folders, *parts])
 
 
 def new_figure(panels=1, width_ratios=None):

@@ -13,16 +13,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import logs
-from figs import plotting
+from experiment import InputError, command_line, images, model, weights
 from experiment.logs import time_steps_needed
-from experiment import command_line
-from spiking.network import LENET
-from experiment.model import checkpoint_weights, default_weights, published_weights, refuse_other_recipe
+from figs import plotting
 
 # Okabe and Ito's orange and sky blue, bright on the dark maps, and their green
 POSITIVE, NEGATIVE, CHOSEN_CLASS = "#E69F00", "#56B4E9", "#009E73"
 NO_SPIKE, BETWEEN_CHANNELS, EMPTY_FIELD = "#222222", "#666666", "#f0f0f0"
+K = 0  # where neither --k nor --weights says it
 OTHER_CLASS, QUIET_TEXT = "#999999", "#777777"
 # in inches: the column with the names of the rows, maps, what lies between maps, the space above and below them
 NAMES_WIDTH, NARROWEST_MAP, WIDEST_MAP, GAP, HEADER, FOOTER = 1.5, 0.7, 1.4, 0.09, 0.5, 0.5
@@ -31,41 +29,45 @@ IMAGE_HEIGHT, POTENTIALS_HEIGHT = 0.7, 1.3
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
-    options.add_level(parser, default=0)
-    options.add_recipe(parser, "of the network's training; decides on the default weights and the figure's name")
+    model.add_options(parser, k=K)
+    model.add_weights(parser)
     add = parser.add_argument
-    add("--image", type=command_line.integer_from(0, 9_999), default=0, metavar="N", help="which test image")
+    add("--image", type=command_line.integer_from(0), default=0, metavar="N", help="which test image")
     add(
         "--time_steps", type=command_line.integer_from(1, 100), default=20, help="time steps simulated, a column each"
     )
-    options.add_weights(parser)
-    options.add_data(parser)
     plotting.add_output(parser)
     return parser.parse_args()
 
 
 def main():
     args = parse_arguments()
-    weights_path = args.weights or default_weights(args.k, args.recipe)
-    refuse_other_recipe(weights_path, args.k, args.recipe, published_weights, checkpoint_weights)
+    trained, k = weights.load(args, K, converts=True)
+    test = images.load_test(args.data or trained.model.images, trained.network)
+    if args.image >= len(test.pixels):
+        raise InputError(f"argument --image: found {args.image}, expected at most {len(test.pixels) - 1}")
+    pixels, label = test.pixels[args.image], test.labels[args.image]
 
-    from LeNet.evaluation import load_weights
-    from experiment import images as files
     from spiking_utils import SpikingNetwork
 
-    weights, _ = load_weights(weights_path, args.k)
-    pixels, labels = files.load_mnist_split("t10k", args.data)
-    network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
-    activity = network.run(pixels[args.image : args.image + 1])
+    network = SpikingNetwork(trained.weights, trained.network, k, args.time_steps)
+    activity = network.run(pixels[None])
     spikes = [train.to_dense()[0] for train in activity.trains]  # (time steps, h, w, channels) each
     potentials = activity.potentials[0] * 2.0 ** -network.exponents[-1]  # (time steps, classes)
 
-    print(f"image      {args.image}, label {labels[args.image]}")
+    print(f"image      {args.image}, label {label}")
     report(spikes, potentials)
-    name = logs.network_label(args.k, args.recipe)
-    title = f"Every spike of the {LENET.neurons:,} neurons, step by step: test image {args.image}, {name}"
-    figure = draw(title, pixels[args.image], labels[args.image], spikes, potentials)
-    plotting.save(figure, "scnn_raster_mnist", args.recipe, args.output)
+    neurons = f"{trained.network.neurons:,} neurons"
+    title = f"Every spike of the {neurons}, step by step: test image {args.image}, {trained.model.at(k).label}"
+    figure = draw(title, pixels, label, spikes, potentials)
+    plotting.save(figure, raster_name(trained.model.at(k), args.image), args.output)
+
+
+def raster_name(shown_model, image):
+    """Of the figure's files: the published default has the data's name only."""
+    level = [] if shown_model.k == K else [shown_model.level]
+    image = [f"image{image}"] if image else []
+    return "-".join([plotting.stem("scnn_raster", shown_model), *level, *image])
 
 
 def last_spike_step(spikes):

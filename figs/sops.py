@@ -47,7 +47,7 @@ def main():
         print(f"{name:24}{operations:14,}{100:10.1f} %{energy:17.2f} µJ")
 
     curves.set(
-        title=f"Synaptic operations of {plotting.subject(logs)}",
+        title=f"Synaptic operations of {plotting.subject(log.model for log in logs)}",
         ylabel="operations per image,\nup to the time step (million)",
         ylim=(0, None),
     )

@@ -32,7 +32,7 @@ def main():
     sizes = sorted({log.network.neurons for log in networks})
     neurons = f"{' or '.join(f'{size:,}' for size in sizes)} neurons"
     axes.set(
-        title=f"Spikes of the {neurons} of {plotting.subject(networks)}",
+        title=f"Spikes of the {neurons} of {plotting.subject(log.model for log in networks)}",
         ylabel="spikes per neuron and image,\nup to the time step",
     )
     axes.legend(title="spikes per image", loc="center left", bbox_to_anchor=(1, 0.5))

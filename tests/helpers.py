@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from spiking.network import FULL_PRECISION
 from experiment.model import PUBLISHED_LEVELS
 from experiment.recipes import RECIPES
+from spiking.network import FULL_PRECISION
 from spiking.weight_grid import round_to_grid
 
 ROOT = Path(__file__).resolve().parents[1]

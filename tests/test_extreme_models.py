@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from LeNet import Spiking_LeNet_MNIST
 from experiment import InputError
-from spiking.network import HIGHEST_LEVEL, LENET, chain
 from experiment.images import load_mnist_split, load_npz, save_npz
+from LeNet import Spiking_LeNet_MNIST
+from spiking.network import HIGHEST_LEVEL, LENET, chain
 from spiking.weight_grid import grid_exponent, round_to_grid
 from spiking_utils import SpikingNetwork
 from tests import reference

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 
 from experiment import InputError
-from spiking.network import FULL_PRECISION, chain
 from experiment import images as files
+from spiking.network import FULL_PRECISION, chain
 from spiking.weight_grid import round_to_grid
 from tests.damage import damaged, damages, little_memory
 from tests.helpers import random_weights

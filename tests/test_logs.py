@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from experiment import logs
-from experiment import InputError
+from experiment import InputError, logs
 from experiment.disk import COMPLETE, OutputFolder
 from tests.script_helpers import snapshot, write_logs
 

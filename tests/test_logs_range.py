@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from experiment import logs
-from experiment import InputError
+from experiment import InputError, logs
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 
 from experiment import InputError
-from experiment.model import MNIST
 from experiment import images as files
+from experiment.model import MNIST
 from tests.damage import damaged, damages, flip_bit, little_memory
 
 NAMES = sorted(f"{name}.gz" for name in files.MNIST_FILES)

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from spiking.network import FULL_PRECISION, LENET, chain
 from LeNet.tensorlayer import models
 from LeNet.tensorlayer.layers import MedianQuantizer
+from spiking.network import FULL_PRECISION, LENET, chain
 from tests import reference
 from tests.helpers import random_weights
 

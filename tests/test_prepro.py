@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from LeNet.tensorlayer.prepro import augment
 from numpy.testing import assert_allclose, assert_array_equal
 
 from experiment.recipes import AUGMENTED, PAPER
 from LeNet.tensorlayer.iterate import ShuffledBatches
-from LeNet.tensorlayer.prepro import augment
 
 NOTHING = replace(AUGMENTED, shift=0, whole_pixels=False, rotation=0.0, zoom=0.0)
 SIZE, NUMBER = 28, 2000

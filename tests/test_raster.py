@@ -10,9 +10,9 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
 
+from experiment.images import load_mnist_split, save_npz
 from figs import raster
 from spiking.network import LENET
-from experiment.images import load_mnist_split, save_npz
 from tests import reference
 from tests.helpers import assert_refused, random_weights, run_script
 from tests.script_helpers import forbid_imports, snapshot

@@ -5,14 +5,14 @@ import math
 
 import pytest
 
-from figs import accuracy_speed, logs, raster, results
-from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST, paths
 from experiment import InputError
-from spiking.network import FULL_PRECISION, LENET
 from experiment.model import NPZ_NAME
 from experiment.recipes import AUGMENTED, PAPER
+from figs import accuracy_speed, logs, raster, results
+from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST, paths
 from LeNet.tensorlayer.files import CHECKPOINT_FILES
 from LeNet.tensorlayer.training import BATCH_SIZE, Training
+from spiking.network import FULL_PRECISION, LENET
 from tests.conftest import LIMIT
 from tests.helpers import assert_refused
 from tests.script_helpers import history_without_seconds, snapshot, write_logs

@@ -1,9 +1,9 @@
 """The four files of a TensorFlow checkpoint, restorable without this project's code.
 
-    checkpoint                                       names the checkpoint, as tf.train.latest_checkpoint reads it
-    model_MNIST_advanced.ckpt.data-00000-of-00001    weights, optimizer slots, epoch
-    model_MNIST_advanced.ckpt.index
-    model_MNIST_advanced.ckpt.meta                   inference graph: placeholder x:0 to logits:0
+checkpoint                                       names the checkpoint, as tf.train.latest_checkpoint reads it
+model_MNIST_advanced.ckpt.data-00000-of-00001    weights, optimizer slots, epoch
+model_MNIST_advanced.ckpt.index
+model_MNIST_advanced.ckpt.meta                   inference graph: placeholder x:0 to logits:0
 """
 
 import os

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from experiment import InputError, disk, shown, weights
+from experiment.images import scaled
 from experiment.model import HISTORY_NAME, NPZ_NAME
-from experiment.recipes import ADAM_EPSILON, BATCH_SIZE, RECIPES
+from experiment.recipes import ADAM_EPSILON, BATCH_SIZE
 from experiment.weights import Trained
 from LeNet.tensorlayer import files, models
 from LeNet.tensorlayer.iterate import ShuffledBatches, batches_per_epoch
@@ -25,6 +26,7 @@ class Training:
     Parameters
     ----------
     model : Model
+    recipe : Recipe
     network : Network
     epochs : int
         In total, those of a resumed training included.
@@ -34,9 +36,9 @@ class Training:
         Of TensorFlow, for the record.
     """
 
-    def __init__(self, model, network, epochs, images, all_images, threads):
+    def __init__(self, model, recipe, network, epochs, images, all_images, threads):
         keras.utils.set_random_seed(model.seed)
-        self.model, self.network, self.recipe, self.epochs = model, network, RECIPES[model.recipe], epochs
+        self.model, self.recipe, self.network, self.epochs = model, recipe, network, epochs
         self.images, self.all_images, self.threads = images, all_images, threads
         self.history = []  # a row of HISTORY_COLUMNS for each finished epoch
         learning_rate = self.recipe.learning_rate
@@ -53,19 +55,19 @@ class Training:
             jit_compile=False,  # XLA's convolutions are slower on a CPU
         )
 
-    def fit(self, X_train, y_train, X_val, y_val, output, verbose):
+    def fit(self, train, validation, output, verbose):
         """Trains until all epochs are finished, and saves the state into `output` after each.
 
         Parameters
         ----------
-        X_train, y_train, X_val, y_val : arrays; X float32 (images, h, w, c), pixel / 256, y integers from 0
+        train, validation : Split
         output : OutputFolder
         verbose : as keras.Model.fit takes it
         """
         finished = len(self.history)
         self.keras_model.fit(
-            ShuffledBatches(X_train, y_train, BATCH_SIZE, self.recipe, self.model.seed, finished),
-            validation_data=(X_val, y_val),
+            ShuffledBatches(scaled(train.pixels), train.labels, BATCH_SIZE, self.recipe, self.model.seed, finished),
+            validation_data=(scaled(validation.pixels), validation.labels),
             validation_batch_size=BATCH_SIZE,
             initial_epoch=finished,
             epochs=self.epochs,
@@ -88,13 +90,14 @@ class Training:
             disk.write_sums(staging)
 
     def resume(self, folder, trained):
-        """Takes up the state that `save` has written into a folder, of which state_of has read the npz file.
+        """Takes up the state that `save` has written into a folder, whose npz file is a Trained already.
 
         Raises
         ------
         InputError
             It is damaged, or it is of a training with other settings.
         """
+        disk.check_sums(folder, STATE_FILES)
         if trained.model != self.model or trained.network != self.network:
             found = f"{trained.model.name} ({trained.network.notation})"
             raise InputError(
