@@ -7,7 +7,9 @@ Negative-Spike Dynamics", Advanced Intelligent Systems, 2023.
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +22,8 @@ from spiking.trains import SpikeTrain, check_event_range
 from spiking.weight_grid import to_grid
 
 INT32_MAX = 2**31 - 1
+MOST_SPIKES = 64 << 20  # in memory at once
+SPIKES, NEGATIVE, SOPS = range(3)
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ class SpikingNetwork:
     time_steps : int
     """
 
-    def __init__(self, weights, network, k, time_steps):
+    def __init__(self, weights, network, k, time_steps, max_spikes=1, negative_spikes=True):
         self.network, self.k, self.time_steps = network, k, time_steps
         self.blocks, self.exponents = [], []
         for index, block in enumerate(network.blocks):
@@ -234,3 +238,23 @@ def _check_input(train, input_shape, time_steps):
     found = (train.shape, train.time_steps)
     if found != (input_shape, time_steps):
         raise ValueError(f"spike train has (shape, time steps) {found}, expected {(input_shape, time_steps)}")
+
+
+class Evaluation(NamedTuple):
+    right: np.ndarray
+    statistics: np.ndarray
+    quiescent: int
+
+
+def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
+    """Stand-in until the engine is merged."""
+    starts = range(0, len(pixels), batch_size)
+
+    def run_batch(start):
+        activity = network.run(pixels[start : start + batch_size])
+        right = activity.predictions() == labels[start : start + batch_size, None]
+        return right.sum(axis=0), activity.statistics, activity.quiescent().sum()
+
+    with ThreadPoolExecutor(threads) as pool:
+        right, statistics, quiescent = zip(*progress(pool.map(run_batch, starts)), strict=True)
+    return Evaluation(np.stack(right), np.stack(statistics), int(sum(quiescent)))

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from experiment import InputError, command_line, images
@@ -76,9 +75,13 @@ def _activations(weights, network, k, dtype):
     """A function from pixels to S * activation of every block, and the logits, by Keras."""
     model = models.build(network, k, dtype=dtype)
     models.assign(network, model, weights)
-    outputs = [2**k * model.get_layer(f"quantizer{block.name}").output for block in network.blocks]
-    several = keras.Model(model.input, [*outputs, model.output])
-    return lambda pixels: several.predict(images.scaled(pixels).astype(dtype), verbose=0)
+    several = models.with_activations(network, model)
+
+    def activations(pixels):
+        *values, logits = several.predict(images.scaled(pixels).astype(dtype), verbose=0)
+        return [*(2**k * value for value in values), logits]
+
+    return activations
 
 
 def _refuse_too_many_spikes(counts):

@@ -58,6 +58,12 @@ def build(network, k, dtype="float32"):
     return keras.Model(image, logits, name="lenet")
 
 
+def with_activations(network, model):
+    """The same model with more outputs: the quantised activations of every block, then the logits."""
+    activations = [model.get_layer(f"quantizer{block.name}").output for block in network.blocks]
+    return keras.Model(model.input, [*activations, model.output])
+
+
 def variables(network, model):
     """The model's weight variables by their key in a npz file."""
     by_key = {}
