@@ -8,12 +8,15 @@ import numpy as np
 from experiment import logs
 from experiment.disk import OutputFolder
 from experiment.model import HISTORY_NAME
+from experiment.weights import Trained
+from tests.helpers import LENET
 
 
-def write_logs(folder, k, images, batch_size, right, statistics):
+def write_logs(folder, model, images, batch_size, right, statistics, network=LENET, **variation):
     """Writes logs from (batches, time steps) and (batches, blocks, time steps, 3) as the spiking script does."""
     right = np.array(right)
-    run = {"k": k, "images": images, "batch_size": batch_size, "time_steps": right.shape[1]}
+    trained = Trained(model, network, {}, epochs=150, images=50_000, all_images=50_000, threads=1)
+    run = logs.settings(trained, model.k, images, batch_size, right.shape[1], **variation)
     with OutputFolder(folder) as output:
         return logs.write(output, run, right, np.array(statistics))
 
