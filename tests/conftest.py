@@ -9,7 +9,8 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 from hypothesis import settings
 
-from LeNet import Quant_LeNet_MNIST, command_line
+from experiment import command_line
+from LeNet import Quant_LeNet_MNIST
 from tests.helpers import run_script
 
 # ignored where pytest was started in the background, and then by every script that it starts

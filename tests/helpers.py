@@ -20,7 +20,7 @@ PUBLISHED_SPIKING = [model for model in PUBLISHED if model.k != FULL_PRECISION]
 
 
 def save_model(path, weights, k, network=LENET, epochs=150, images=50_000, **identity):
-    """Writes weights as a npz file of a model of level k; by default as of a whole training with the paper's recipe."""
+    """Writes weights as a npz file of a model; by default as of a whole training with the paper's recipe."""
     model = Model(k, network.layers, **identity)
     save_npz(Trained(model, network, weights, epochs, images, all_images=50_000, threads=1), path)
 
