@@ -1,73 +1,79 @@
-"""The Numba kernels of the first block, which turns an image into spikes; see spiking_kernels."""
+"""The Numba kernels of the first block, which turns an image into spikes.
+
+The image is presented at the first time step only, so the potentials, and with them the counts m that they justify,
+do not change after it. A neuron of the rule in neuron.py then fires B in each step, less in the last, until its count
+is m, and never a negative spike: no neuron needs to be looked at twice.
+"""
 
 import numpy as np
 
-from spiking.kernels import compiled
+from spiking.compilation import compiled
+from spiking.neuron import spike_of
 from spiking.trains import POSITION_SHIFT, ROW_MASK
 
 
 @compiled
-def encode_images(images, synapses, thresholds, neurons, active, first_image, spikes, spike_steps):
-    """Runs the first block, from images presented at the first time step to the spike train of its output.
-
-    Its potentials do not change after that step, so what fires has reached the count that its potential justifies
-    or fires +1 again: no neuron needs to be looked at twice.
+def encode_images(images, layer, neurons, active, outgoing):
+    """Runs the first block over images and time steps, to the spike train of its output.
 
     Parameters
     ----------
     images : int32 (images, positions * channels)
-    active : int32 (windows * lanes, 2), overwritten
-    the others, returns : as run_block in spiking_kernels
+    active : int32 (windows * lanes + 1, 2), overwritten
+    the others, returns : as run_block in kernels
     """
-    time_steps = spike_steps.shape[1] - 1
-    written = spike_steps[first_image, 0]
-    peak = 0
-    for image in range(first_image, len(images)):
-        if written + neurons.potential.size * time_steps > len(spikes):
-            return image, peak
+    written = peak = 0
+    for image in range(len(images)):
         neurons.potential.reshape(-1)[:] = 0
-        add_image(neurons.potential, images[image], synapses)
-        firing = list_active(neurons.potential, thresholds, active)
-        spike_steps[image, 0] = written
-        for t in range(time_steps):
+        add_image(neurons.potential, images[image], layer.synapses)
+        firing = list_active(neurons.potential, layer, active)
+        outgoing.steps[image, 0] = written
+        count = 0  # of every neuron that is still firing
+        for t in range(outgoing.steps.shape[1] - 1):
             if firing > 0:
-                peak = max(peak, t + 1)
-            still_firing = keep_active(active, firing, thresholds[t + 2], spikes, written)
-            written, firing = written + firing, still_firing
-            spike_steps[image, t + 1] = written
-        if image + 1 < len(images):
-            spike_steps[image + 1, 0] = written
-    return len(images), peak
+                end = written + firing
+                firing, largest = fire_active(active, firing, count, layer.rule, outgoing, written)
+                peak = max(peak, largest)
+                count += layer.rule.most
+                written = end
+            outgoing.steps[image, t + 1] = written
+    return peak
 
 
 @compiled
-def list_active(potential, thresholds, active):
+def list_active(potential, layer, active):
     """Fills `active` with (event, potential) of each neuron that fires at all; returns their number."""
     found = 0
-    for window in range(len(potential)):
+    for window in layer.order:
         u = potential[window]
         for channel in range(len(u)):
             # written in any case and kept by counting it: a branch would be mispredicted too often
             active[found, 0] = window << POSITION_SHIFT | channel << 1
             active[found, 1] = u[channel]
-            found += u[channel] >= thresholds[1, channel]
+            found += u[channel] >= layer.rule.rising[1, channel]
     return found
 
 
 @compiled
-def keep_active(active, firing, next_thresholds, spikes, written):
-    """Appends the events of the firing neurons to `spikes`, and keeps those active that will fire again.
+def fire_active(active, firing, count, rule, outgoing, written):
+    """Writes the spikes of the firing neurons, which all have the same count, and keeps those that will fire again.
 
-    Returns their number.
+    Returns the number of those kept, and the largest count.
     """
-    kept = 0
+    kept = largest = 0
     for i in range(firing):
         event, u = active[i, 0], active[i, 1]
-        spikes[written + i] = event
+        lane = (event & ROW_MASK) >> 1
+        outgoing.events[written + i] = event
+        spike = 1
+        if len(outgoing.sizes) > 0:
+            spike = spike_of(u, count, lane, rule)
+            outgoing.sizes[written + i] = spike
+        largest = max(largest, count + spike)
         active[kept, 0] = event
         active[kept, 1] = u
-        kept += u >= next_thresholds[(event & ROW_MASK) >> 1]
-    return kept
+        kept += u >= rule.rising[count + spike + 1, lane]
+    return kept, largest
 
 
 @compiled

@@ -55,6 +55,13 @@ def window_starts(size, kernel, stride, same=False):
     return range(-before, windows * stride - before, stride)
 
 
+def reached_windows(starts, kernel, position):
+    """The windows of an axis that contain a position: a range of their indices in `starts`."""
+    first = -((starts.start + kernel - 1 - position) // starts.step)  # rounded up
+    last = (position - starts.start) // starts.step
+    return range(max(first, 0), min(last + 1, len(starts)))
+
+
 def fan_out(rows, columns, input_size, kernel_size, filters):
     """The synapses that a spike drives, for each of its positions: the windows that contain it times the filters.
 
@@ -69,7 +76,7 @@ def fan_out(rows, columns, input_size, kernel_size, filters):
     list of h lists of w integers
     """
     by_row, by_column = (
-        [sum(start <= position < start + kernel for start in starts) for position in range(size)]
+        [len(reached_windows(starts, kernel, position)) for position in range(size)]
         for starts, size, kernel in zip((rows, columns), input_size, kernel_size, strict=True)
     )
     return [[row * column * filters for column in by_column] for row in by_row]

@@ -1,45 +1,53 @@
 """Batch normalisation, ReLU and quantiser as integer thresholds of the membrane potential."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from spiking import kernels
 from spiking.network import BN_EPSILON, ROUNDING_OFFSET
 
+NEVER, ALWAYS = 2**31 - 1, -(2**31)  # thresholds above and below every potential
 
-def count_thresholds(gamma, beta, mean, variance, unit, k, time_steps):
-    """The lowest integer potentials that justify each spike count, for a SpikingConv.
 
-    A potential of U units means the pre-activation x = U * unit, and justifies the count
+@dataclass(frozen=True)
+class JustifiedCount:
+    """The spike count m that an integer potential U justifies:
 
-        m(U) = floor(S * relu(gamma * (x - mean) / sqrt(variance + eps) + beta) + 1/2 + 1e-5)    with S = 2^k
-
-    m rises with U, so theta_j is found by bisection on this formula itself: no rounding of a closed form can
-    contradict it, and a constant activation (gamma = 0) is no special case.
-
-    Parameters
-    ----------
-    gamma, beta, mean, variance : float64 arrays (channels,), gamma not negative
-    unit : float
-    k : int
-    time_steps : int
-        No count exceeds it.
-
-    Returns
-    -------
-    int32 array (channels, time_steps + 2); INT32_MAX where no potential justifies the count
+    x = U * unit                                                                    the pre-activation
+    y = min(relu(gamma * (x - mean) / sqrt(variance + eps) + beta), max_value)
+    m = floor(S * y + 1/2 + 1e-5)    with S = 2^k
     """
-    sigma = np.sqrt(variance + BN_EPSILON)
 
-    def justified_count(potential):
-        normalized = gamma * (potential * unit - mean) / sigma + beta
-        return np.floor(2**k * np.maximum(normalized, 0) + (0.5 + ROUNDING_OFFSET))
+    gamma: np.ndarray  # float64 (channels,), not negative; as the next three
+    beta: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    unit: float  # of the potential, as a pre-activation
+    k: int
+    max_value: float | None = None
 
-    counts = np.arange(time_steps + 2)[:, None]
-    low = np.full((len(counts), len(gamma)), kernels.ALWAYS, np.int64)
-    high = np.full_like(low, kernels.NEVER)
-    while np.any(low < high):
-        middle = (low + high) // 2
-        enough = justified_count(middle) >= counts
-        high = np.where(enough, middle, high)
-        low = np.where(enough, low, middle + 1)
-    return high.T.astype(np.int32)
+    def __call__(self, potential):
+        """m for potentials (..., channels), as float64."""
+        normalized = self.gamma * (potential * self.unit - self.mean) / np.sqrt(self.variance + BN_EPSILON)
+        activation = np.clip(normalized + self.beta, 0, self.max_value)
+        return np.floor(2**self.k * activation + (0.5 + ROUNDING_OFFSET))
+
+    def thresholds(self, highest_count):
+        """The lowest potentials that justify each count from 0 to the highest.
+
+        m rises with U, so they are found by bisection on the formula itself: no rounding of a closed form can
+        contradict it, and a constant activation (gamma = 0) is no special case.
+
+        Returns
+        -------
+        int32 array (channels, highest_count + 1); NEVER where no potential justifies the count
+        """
+        counts = np.arange(highest_count + 1)[:, None]
+        low = np.full((len(counts), len(self.gamma)), ALWAYS, np.int64)
+        high = np.full_like(low, NEVER)
+        while np.any(low < high):
+            middle = (low + high) // 2
+            enough = self(middle) >= counts
+            high = np.where(enough, middle, high)
+            low = np.where(enough, low, middle + 1)
+        return high.T.astype(np.int32)

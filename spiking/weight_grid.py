@@ -7,6 +7,7 @@ and the spiking network is lossless as a theorem, not nearly.
 import numpy as np
 
 INT16_MAX = 32767
+INT32_MAX = 2**31 - 1
 
 
 def grid_exponent(weights):
@@ -43,8 +44,26 @@ def round_to_grid(weights):
         return np.ldexp(integers.astype(np.float64), -exponent).astype(weights.dtype)
 
 
+def bias_to_grid(bias, exponent):
+    """A bias as whole numbers of its layer's grid units, rint(b * 2^f): int64 of any size, as it is no weight.
+
+    Raises
+    ------
+    OverflowError
+        int32 cannot hold it.
+    """
+    with np.errstate(over="ignore"):
+        scaled = np.rint(np.ldexp(np.asarray(bias, np.float64), exponent))
+    largest = np.max(np.abs(scaled), initial=0)
+    if largest >= INT32_MAX:
+        raise OverflowError(f"bias reaches {largest:g} units of the weight grid, expected less than {INT32_MAX}")
+    return scaled.astype(np.int64)
+
+
 def on_grid(weights):
-    """The weights of a npz file with the kernels and the classifier rounded to the grid.
+    """The weights of a npz file with the kernels, the classifier and its bias rounded to the grid.
+
+    The artificial network takes these, so that both networks have the same numbers.
 
     Returns
     -------
@@ -52,5 +71,28 @@ def on_grid(weights):
     change : float, the largest change of a weight; 0 if all were on the grid
     """
     rounded = {key: round_to_grid(value) if key.endswith("/W") else value for key, value in weights.items()}
+    if "fc/b" in weights:
+        exponent = grid_exponent(weights["fc/W"])
+        units = bias_to_grid(weights["fc/b"], exponent)
+        rounded["fc/b"] = np.ldexp(units.astype(np.float64), -exponent).astype(weights["fc/b"].dtype)
     change = max(float(np.max(np.abs(rounded[key] - value))) for key, value in weights.items())
     return rounded, change
+
+
+def check_weights(weights, shapes):
+    """Raises ValueError unless the arrays are those of a network: finite floats of these shapes, by key.
+
+    The text begins with the key, and says what was found and what was expected.
+    """
+    for key, shape in shapes.items():
+        if key not in weights:
+            raise ValueError(f"{key} is missing, expected an array of shape {shape}")
+        array = np.asarray(weights[key])
+        if array.shape != shape:
+            raise ValueError(f"{key} has shape {array.shape}, expected {shape}")
+        if not np.issubdtype(array.dtype, np.floating):
+            raise ValueError(f"{key} is {array.dtype}, expected floats")
+        if not np.all(np.isfinite(array)):
+            raise ValueError(f"{key} has NaN or infinite values, expected finite ones")
+        if key.endswith("moving_var") and array.min() < 0:
+            raise ValueError(f"{key} is {array.min():g} at its lowest, expected 0 or above")
