@@ -32,7 +32,7 @@ class ArgumentParser(argparse.ArgumentParser):
         return super().add_argument(*names, help=help, default=default, **settings)
 
     def error(self, message):
-        _stop(BAD_INPUT, f"error: {message}")
+        _stop(BAD_INPUT, f"error: {printable(message)}")
 
 
 def boolean(text):
@@ -214,7 +214,7 @@ def _usable_streams():
 def _stop(status, line=""):
     _print(sys.stdout)
     if line:
-        _print(sys.stderr, " ".join(line.splitlines()) + "\n")
+        _print(sys.stderr, printable(" ".join(line.splitlines())) + "\n")
     sys.exit(status)
 
 
