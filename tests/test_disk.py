@@ -1,7 +1,6 @@
 """Files appear whole and together, or nothing changes."""
 
 import errno
-import fcntl
 import os
 from pathlib import Path
 
@@ -190,12 +189,12 @@ def test_unwritable_place_is_an_error_at_once(tmp_path):
     assert content(tmp_path) == {"file": "content"}
 
 
-def test_folder_that_cannot_be_locked_leaves_nothing_behind(tmp_path, monkeypatch):
-    def no_locks(*arguments):
-        raise OSError(errno.ENOLCK, "No locks available")
+def test_folder_that_does_not_open_leaves_nothing_behind(tmp_path, monkeypatch):
+    def no_room(*arguments):
+        raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(fcntl, "flock", no_locks)
-    with pytest.raises(OSError, match="No locks available"):
+    monkeypatch.setattr(os, "open", no_room)
+    with pytest.raises(OSError, match="Too many open files"):
         OutputFolder(tmp_path / "new" / "output").__enter__()
     assert list(tmp_path.iterdir()) == []
 
