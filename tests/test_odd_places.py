@@ -37,6 +37,17 @@ def test_file_system_without_locks_is_written_all_the_same(number, tmp_path, mon
     assert capsys.readouterr().err == expected
 
 
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EACCES])
+def test_lock_of_another_run_is_respected_whatever_the_file_system_calls_it(number, tmp_path, monkeypatch):
+    def locked(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", locked)
+    with pytest.raises(InputError, match=r"another run is writing into this folder, expected none$"):
+        write(tmp_path, NEW)
+    assert content(tmp_path) == {}
+
+
 def test_link_to_a_folder_that_is_not_there_yet_creates_it(tmp_path):
     scratch, link = tmp_path / "scratch" / "output", tmp_path / "link"
     link.symlink_to(scratch)
