@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from experiment import InputError
-from experiment.disk import SUMS, check_sums, read, sha256, write_sums
+from experiment.disk import SUMS, check_sums, opened, read, sha256, write_sums
 from tests.damage import little_memory
 
 
@@ -24,7 +24,7 @@ def test_what_is_no_file_is_not_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
     for name, found in [("pipe", "is a pipe"), (".", "is a folder"), ("a", "not found"), ("file/a", "not found")]:
-        for reading in (lambda path: read(path, "a file"), sha256):
+        for reading in (lambda path: read(path, "a file"), lambda path: opened(path, "a file").__enter__()):
             with pytest.raises(InputError, match=f": {found}, expected a file$"):
                 reading(tmp_path / name)
 
@@ -36,7 +36,9 @@ def test_failed_read_names_the_file():
 
 def test_sha256_is_that_of_the_content(tmp_path):
     (tmp_path / "file").write_bytes(bytes(3_000_000))
-    assert sha256(tmp_path / "file") == hashlib.sha256(bytes(3_000_000)).hexdigest()
+    with opened(tmp_path / "file", "a file") as file:
+        found = sha256(file)
+    assert found == hashlib.sha256(bytes(3_000_000)).hexdigest()
 
 
 @pytest.fixture
