@@ -21,7 +21,7 @@ from spiking.trains import Events, SpikeTrain, check_event_range
 from spiking.weight_grid import INT16_MAX, INT32_MAX, bias_to_grid, check_weights, to_grid
 
 FIRST_COUNTS = 64  # a block's thresholds reach up to this count, and further once a neuron does
-MOST_THRESHOLDS = 1 << 24  # of a block, 64 MiB
+MOST_THRESHOLDS = 1 << 22  # of a block
 MOST_SPIKES = 64 << 20  # in memory at once, should every neuron fire in every step: 4 bytes each
 
 
@@ -273,9 +273,9 @@ class SpikingNetwork:
                 return run(self.blocks[index])
             except MissingThreshold:
                 filters, counts = self.blocks[index].thresholds.shape
-                if filters * 2 * counts > MOST_THRESHOLDS:
+                if filters * 4 * counts > MOST_THRESHOLDS:
                     raise
-                highest = min(2 * counts, self.highest_count or 2 * counts)
+                highest = min(4 * counts, self.highest_count or 4 * counts)
                 self.blocks[index].thresholds = self._justified[index].thresholds(highest)
 
     def integer_arrays(self):
