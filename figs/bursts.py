@@ -1,6 +1,6 @@
 """Draws what bursts and negative spikes buy: up to B spikes of a neuron in a time step, or none of them negative.
 
-python bursts.py                     figs/k0, k0-burst-2, k0-burst-4, k0-burst-unbounded, k0-positive; k1 and k2 likewise
+python bursts.py                     figs/k0, k0-burst-2, k0-burst-4, k0-burst-unbounded, k0-positive; k1, k2 likewise
 python bursts.py --recipe augmented  figs/k0-augmented etc.
 
 LeNet/Spiking_LeNet_MNIST.py writes the logs: with --max_spikes 2, 4 and unbounded, and with --negative_spikes False.
