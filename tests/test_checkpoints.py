@@ -1,5 +1,6 @@
 """Checkpoint files: TensorFlow alone restores them, and no damaged or mixed set of them is ever loaded."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -88,10 +89,16 @@ def test_graph_is_the_same_whatever_the_process_has_built_before(two_epochs, tmp
     assert (tmp_path / f"{PREFIX}.meta").read_bytes() == (two_epochs / f"{PREFIX}.meta").read_bytes()
 
 
-def test_tensors_return_as_they_were(tmp_path):
+NAMES = ["run [1]", "a*b?", "{a,b}", "[", "\\*", " ", "a\nb", "\u00b5", os.fsdecode(b"\xff"), "x" * 255]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tensors_return_as_they_were_from_a_folder_of_any_name(name, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
     tensors = random_weights(NETWORK, seed=1) | {"epoch": np.int64(3)}
-    files.save_ckpt(tensors, NETWORK, 0, tmp_path)
-    found = files.load_ckpt({name: (array.shape, array.dtype) for name, array in tensors.items()}, tmp_path)
+    files.save_ckpt(tensors, NETWORK, 0, folder)
+    found = files.load_ckpt({name: (array.shape, array.dtype) for name, array in tensors.items()}, folder)
     assert found.keys() == tensors.keys()
     for name, array in tensors.items():
         assert found[name].dtype == array.dtype
