@@ -1,186 +1,48 @@
-"""Training as a user runs it: what it writes, that it resumes bit for bit, and what it refuses."""
+"""What the training scripts refuse: in one line, before anything is written, and where they can without TensorFlow."""
 
-import csv
-import json
 import re
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from experiment import images as files
-from experiment.disk import COMPLETE, OutputFolder
-from experiment.model import HISTORY_NAME, NPZ_NAME
-from experiment.recipes import PAPER
-from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, experiment, paths
-from LeNet.tensorlayer.iterate import ShuffledBatches
-from spiking.network import FULL_PRECISION, LENET
-from spiking.weight_grid import round_to_grid
-from tests.helpers import ROOT, assert_refused, random_weights
-from tests.script_helpers import history_without_seconds
+from experiment.disk import OutputFolder
+from experiment.model import NPZ_NAME
+from experiment.weights import read_npz
+from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST
+from tests.conftest import LIMIT
+from tests.helpers import LENET, ROOT, assert_refused, random_weights, run_script, save_model
+from tests.script_helpers import forbid_imports, snapshot
+from tests.test_images import some_arrays, write
 
-PREFIX = "model_MNIST_advanced.ckpt"
-TENSORFLOW_FILES = ("checkpoint", f"{PREFIX}.data-00000-of-00001", f"{PREFIX}.index", f"{PREFIX}.meta")
 SCRIPTS = {"Quant_LeNet_MNIST": Quant_LeNet_MNIST.main, "FP32_LeNet_MNIST": FP32_LeNet_MNIST.main}
 
 
-def read_history(folder):
-    with open(folder / HISTORY_NAME, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def bytes_of(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-# results
-
-
-def test_history_has_a_row_for_each_epoch(two_epochs):
-    history = read_history(two_epochs)
-    assert list(history[0]) == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
-    assert [row["epoch"] for row in history] == ["1", "2"]
-    assert float(history[1]["loss"]) < float(history[0]["loss"])
-    for row in history:
-        # of 400 images each
-        assert float(row["accuracy"]) * 400 == pytest.approx(round(float(row["accuracy"]) * 400), abs=1e-3)
-        assert float(row["val_accuracy"]) * 400 == pytest.approx(round(float(row["val_accuracy"]) * 400), abs=1e-3)
-
-
-def test_weights_are_on_the_grid(two_epochs):
-    for key, weight in files.load_npz(two_epochs / NPZ_NAME, LENET, k=0).items():
-        if key.endswith("/W"):
-            np.testing.assert_array_equal(weight, round_to_grid(weight))
-
-
-def test_resumed_training_equals_an_uninterrupted_one_bit_for_bit(one_epoch, two_epochs, tmp_path, quantised):
-    folder = shutil.copytree(one_epoch, tmp_path / "checkpoint")
-    output = quantised("--resume", True, "--checkpoint", folder, "--epochs", 2)
-    assert "replacing" not in output
-    assert f"2 epochs in {sum(float(row['seconds']) for row in read_history(folder)):.0f} s" in output
-    for name in (*TENSORFLOW_FILES, NPZ_NAME):
-        assert (folder / name).read_bytes() == (two_epochs / name).read_bytes(), name
-    assert history_without_seconds(folder) == history_without_seconds(two_epochs)
-
-
-def test_training_anew_says_what_it_replaces(one_epoch, tmp_path, run_here):
-    folder = shutil.copytree(one_epoch, tmp_path / "checkpoint")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--limit", LIMIT - 1), f"was trained with images={LIMIT}, expected {LIMIT - 1}"),
+        (("--k", 1), "is a training of k0 ("),
+        (("--seed", 1), "expected k0-seed1 ("),
+        (("--network", "20C5-P2"), "expected k0-20C5-P2 (28x28x1-20C5-P2-10)"),
+        (("--recipe", "augmented"), "expected k0-augmented ("),
+    ],
+)
+def test_refused_resumption_changes_nothing(two_epochs, run_here, options, message):
+    before = snapshot(two_epochs)
     process = run_here(
-        Quant_LeNet_MNIST.main, "--k", 0, "--limit", 400, "--checkpoint", folder, "--epochs", 1, "--seed", 1
+        Quant_LeNet_MNIST.main, "--k", 0, "--limit", LIMIT, "--resume", True, "--checkpoint", two_epochs, *options
     )
-    assert process.stdout.startswith(
-        f"replacing the training in {folder} (finished epochs: 1) after the first epoch\n"
-    )
-    assert len(read_history(folder)) == 1
-    assert (folder / NPZ_NAME).read_bytes() != (one_epoch / NPZ_NAME).read_bytes()
+    assert_refused(process, f"error: {two_epochs}: ", message)
+    assert snapshot(two_epochs) == before
 
 
-def test_full_precision_is_trained_and_tested(tmp_path, run_here):
-    checkpoint, logs = tmp_path / "checkpoint", tmp_path / "logs"
-    options = ("--limit", 300, "--checkpoint", checkpoint, "--logs", logs)
-    assert run_here(FP32_LeNet_MNIST.main, *options, "--epochs", 1).returncode == 0
-    assert not logs.exists()
-    files.load_npz(checkpoint / NPZ_NAME, LENET, FULL_PRECISION)
-
-    output = run_here(FP32_LeNet_MNIST.main, *options, "--mode", "inference").stdout
-    accuracy, run = (logs / "accuracy.txt").read_text(), json.loads((logs / "run.json").read_text())
-    right = [int(line) for line in accuracy.splitlines()]
-    assert len(right) == 2  # of 200 and of 100 images
-    assert f"test images right {sum(right)} of 300\n" in output
-    assert f"test accuracy     {100 * sum(right) / 300:.2f} %\n" in output
-    assert (run["k"], run["images"], run["batch_size"]) == (FULL_PRECISION, 300, 200)
-    assert run["ann_accuracy"] == sum(right) / 300
-    assert run["weights_sha256"] == files.sha256(checkpoint / NPZ_NAME)
-
-
-@pytest.mark.parametrize("k", [0, FULL_PRECISION])
-def test_inference_without_a_checkpoint_uses_the_published_weights(tmp_path, run_here, monkeypatch, k):
-    published, logs = tmp_path / "paper.npz", tmp_path / "logs"
-    files.save_npz(random_weights(LENET, seed=0), k, published)
-    monkeypatch.setattr(experiment, "checkpoint_folder", lambda k, recipe: tmp_path / "absent")
-    monkeypatch.setattr(paths, "published_weights", lambda k, recipe: published.with_stem(recipe))
-    if k == FULL_PRECISION:
-        process = run_here(FP32_LeNet_MNIST.main, "--mode", "inference", "--limit", 10, "--logs", logs)
-    else:
-        process = run_here(Quant_LeNet_MNIST.main, "--k", k, "--mode", "inference", "--limit", 10)
-    first_line = f"no checkpoint in {tmp_path / 'absent'}: testing the published weights\n"
-    assert process.stdout.startswith(first_line + f"weights    {published}\n")
-
-
-def test_inference_tests_the_weights_that_it_is_given(tmp_path, run_here):
-    files.save_npz(random_weights(LENET, seed=0), 0, tmp_path / "mine.npz")
-    options = ("--k", 0, "--mode", "inference", "--weights", tmp_path / "mine.npz", "--limit", 10)
-    process = run_here(Quant_LeNet_MNIST.main, *options)
-    assert process.stdout.startswith(f"weights    {tmp_path / 'mine.npz'}\n")
-
-
-def test_inference_rounds_weights_to_the_grid_with_a_notice(tmp_path, run_here):
-    weights = random_weights(LENET, seed=0)
-    weights["fc/W"].flat[0] += np.float32(2**-24)
-    files.save_npz(weights, 0, tmp_path / "mine.npz")
-    options = ("--k", 0, "--mode", "inference", "--weights", tmp_path / "mine.npz", "--limit", 10)
-    assert "rounded to the weight grid, which changed them by" in run_here(Quant_LeNet_MNIST.main, *options).stdout
-
-
-def test_training_refuses_weights(tmp_path, run_here):
-    process = run_here(Quant_LeNet_MNIST.main, "--weights", "mine.npz", "--checkpoint", tmp_path / "new")
-    assert_refused(process, "argument --weights: found mine.npz, expected none in training; it is for inference")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_inference_finishes_the_move_of_a_killed_training(two_epochs, tmp_path, run_here):
-    folder = tmp_path / "checkpoint"
-    shutil.copytree(two_epochs, folder / COMPLETE)
-    options = ("--k", 0, "--mode", "inference", "--checkpoint", folder, "--limit", 10)
-    assert run_here(Quant_LeNet_MNIST.main, *options).returncode == 0
-    assert bytes_of(folder) == bytes_of(two_epochs)
-
-
-def test_every_epoch_has_all_images_in_an_order_of_its_own():
-    labels = np.arange(50)
-    images = np.arange(50).reshape(-1, 1, 1, 1)
-
-    def epochs(first, number):
-        batches = ShuffledBatches(images, labels, batch_size=20, recipe=PAPER, seed=3, epoch=first)
-        for _ in range(number):
-            batches.on_epoch_begin()
-            yield [batches[index] for index in range(len(batches))]
-
-    orders = []
-    for batches in epochs(0, 3):
-        assert [len(x) for x, _ in batches] == [20, 20, 10]
-        assert all(np.array_equal(y, x.ravel()) for x, y in batches)
-        orders.append(np.concatenate([y for _, y in batches]).tolist())
-        assert sorted(orders[-1]) == labels.tolist() != orders[-1]
-    assert orders[0] != orders[1] != orders[2]
-    [third] = epochs(2, 1)  # as a resumed training begins
-    assert np.concatenate([y for _, y in third]).tolist() == orders[2]
-
-
-# refusals
-
-
-def test_refused_resumption_changes_nothing(two_epochs, tmp_path, run_here):
-    folder = shutil.copytree(two_epochs, tmp_path / "checkpoint")
-    options = ("--k", 0, "--resume", True, "--checkpoint", folder, "--limit")
-    assert_refused(run_here(Quant_LeNet_MNIST.main, *options, 300), f"{folder}: was trained with images=400")
-    assert bytes_of(folder) == bytes_of(two_epochs)
-
-
-def test_finished_training_is_left_as_it_is(two_epochs, tmp_path, run_here):
-    folder = shutil.copytree(two_epochs, tmp_path / "checkpoint")
-    options = ("--k", 0, "--resume", True, "--checkpoint", folder, "--limit", 400, "--epochs", 1)
-    process = run_here(Quant_LeNet_MNIST.main, *options)
-    assert process.stdout.startswith("nothing to train: 2 epochs are finished, --epochs is 1\n")
-    assert bytes_of(folder) == bytes_of(two_epochs)
-
-
-def test_nothing_to_resume(tmp_path, run_here):
-    process = run_here(Quant_LeNet_MNIST.main, "--resume", True, "--checkpoint", tmp_path / "absent")
-    assert_refused(process, f"{tmp_path / 'absent'}: nothing to resume, expected a checkpoint; start with --resume")
-    assert list(tmp_path.iterdir()) == []
+def test_learning_rate_that_decays_is_resumed_with_the_same_number_of_epochs(tmp_path, run_here):
+    options = ("--recipe", "augmented", "--network", "2C3", "--limit", 10, "--checkpoint", tmp_path)
+    assert run_here(Quant_LeNet_MNIST.main, *options, "--epochs", 2).returncode == 0
+    process = run_here(Quant_LeNet_MNIST.main, *options, "--epochs", 3, "--resume", True)
+    assert_refused(process, f"{tmp_path}: was trained with decay_epochs=2, expected 3 by --recipe and --epochs")
 
 
 def test_second_training_in_a_folder_is_refused(tmp_path, run_here):
@@ -203,7 +65,7 @@ def test_bad_places_are_refused(tmp_path, run_here, options, expected):
     place = ["--limit", "10", "--epochs", "1", "--checkpoint", str(tmp_path / "absent")]
     process = run_here(Quant_LeNet_MNIST.main, *place, *(option.format(tmp_path) for option in options))
     assert_refused(process, *(part.format(tmp_path) for part in expected))
-    assert bytes_of(tmp_path) == {"file": b"content"}
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("main", SCRIPTS.values(), ids=SCRIPTS)
@@ -231,15 +93,77 @@ def test_bad_level_is_refused(run_here, value):
     assert_refused(process, f"argument --k: found {value!r}, expected an integer of at least 0 and at most 16")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--network", "20C5-P2-50C5-P9"), "--network: layer 4 (P9): kernel 9 does not fit into an axis of length 8"),
+        (("--network", "30000-30000"), "argument --network: 28x28x1-30000-30000-10 has 924,"),
+        (("--network", "20c5"), "argument --network: found '20c5': layer 1 (20c5): not a layer, expected nCk"),
+        (("--data", "{}"), ": found no file, expected one named *train*-labels-idx1-ubyte, .gz or not"),
+        (("--weights", "mine.npz"), "argument --weights: found mine.npz, expected none in training"),
+        (("--resume", "True"), "/new: nothing to resume, expected a checkpoint; start with --resume False"),
+        (("--epochs", "0"), "argument --epochs: found '0', expected an integer of at least 1"),
+    ],
+)
+def test_errors_answer_without_tensorflow(tmp_path, monkeypatch, options, message):
+    forbid_imports(monkeypatch, tmp_path / "modules", "tensorflow", "keras")
+    options = [option.format(tmp_path) for option in options]
+    process = run_script("LeNet/Quant_LeNet_MNIST.py", "--checkpoint", tmp_path / "new", *options)
+    assert_refused(process, message)
+    assert [path.name for path in tmp_path.iterdir()] == ["modules"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test-labels": np.array([0, 1, 2, 3, 9])}, "test label 3 is 3, expected 0 to 2 as in the training labels"),
+        ({"train-images": b"PNG"}, "train-images-idx3-ubyte: begins with 50 4e 47, expected an IDX file"),
+    ],
+)
+def test_images_that_cannot_be_trained_on_are_refused(tmp_path, run_here, changes, message):
+    folder = write(tmp_path / "stripes", some_arrays() | changes)
+    process = run_here(Quant_LeNet_MNIST.main, "--data", folder, "--checkpoint", tmp_path / "new")
+    assert_refused(process, f"error: {folder}", message)
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
-@pytest.mark.parametrize(("options", "status"), [(["--help"], 0), (["--epochs", "0"], 2)])
-def test_help_and_errors_answer_without_tensorflow(script, options, status):
-    command = [sys.executable, "-X", "importtime", ROOT / "LeNet" / f"{script}.py", *options]
+def test_help_answers_without_tensorflow(script):
+    command = [sys.executable, "-X", "importtime", ROOT / "LeNet" / f"{script}.py", "--help"]
     process = subprocess.run(command, capture_output=True, text=True)
-    assert process.returncode == status
+    assert process.returncode == 0
     imported = {line.split("|")[-1].strip() for line in process.stderr.splitlines()}
-    assert "LeNet.experiment" in imported
-    assert not imported & {"tensorflow", "keras", "numpy"}
+    assert "LeNet.train_and_test" in imported
+    assert not imported & {"tensorflow", "keras", "numba"}
+
+
+def test_threads_that_come_too_late_are_refused(tmp_path, run_here):
+    """TensorFlow keeps the number that it began with, as in a notebook that runs several scripts."""
+    options = ("--network", "2C3", "--limit", 10, "--epochs", 1, "--checkpoint", tmp_path)
+    assert run_here(Quant_LeNet_MNIST.main, *options).returncode == 0
+    found = read_npz(tmp_path / NPZ_NAME).threads
+    process = run_here(Quant_LeNet_MNIST.main, *options, "--threads", found + 1)
+    message = f"TensorFlow has begun with {found} in this process, expected {found + 1}; start a new one"
+    assert_refused(process, f"error: argument --threads: {message}")
+
+
+@pytest.mark.parametrize(
+    ("main", "k", "options", "message"),
+    [
+        (Quant_LeNet_MNIST.main, 0, ("--k", 1), "is the model k0, expected one with k 1"),
+        (Quant_LeNet_MNIST.main, 0, ("--recipe", "augmented"), "is the model k0, expected one with recipe augmented"),
+        (Quant_LeNet_MNIST.main, -1, (), "is of full precision, expected a quantised network"),
+        (FP32_LeNet_MNIST.main, 0, (), "is the model k0, expected one with k -1"),
+        (FP32_LeNet_MNIST.main, -1, ("--seed", 2), "is the model fp32, expected one with seed 2"),
+    ],
+)
+@pytest.mark.parametrize("place", ["--weights", "--checkpoint"])
+def test_inference_refuses_another_model(tmp_path, run_here, main, k, options, message, place):
+    path = tmp_path / NPZ_NAME
+    save_model(path, random_weights(LENET, seed=0), k)
+    process = run_here(main, "--mode", "inference", place, path if place == "--weights" else tmp_path, *options)
+    assert_refused(process, f"error: {path}: {message}")
+    assert process.stdout == ""
 
 
 def test_help_gives_defaults(run_here):
@@ -249,8 +173,7 @@ def test_help_gives_defaults(run_here):
         assert re.search(rf" --{option} [^(]*\(default: {default}\)", output), option
 
 
-def test_network_that_nobody_trained_is_refused(tmp_path, run_here, monkeypatch):
-    monkeypatch.setattr(experiment, "checkpoint_folder", lambda k, recipe: tmp_path)
+def test_model_that_nobody_trained_is_refused(run_here):
     process = run_here(Quant_LeNet_MNIST.main, "--k", 9, "--mode", "inference")
     assert process.stdout == ""
     assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected published weights; train k9 first")
