@@ -1,4 +1,4 @@
-"""What the training scripts refuse: in one line, before anything is written, and where they can without TensorFlow."""
+"""What the training scripts refuse, in one line: before anything is written, and without TensorFlow where it can be."""
 
 import re
 import subprocess
