@@ -1,4 +1,4 @@
-"""What the training scripts refuse, in one line: before anything is written, and without TensorFlow where it can be."""
+"""What the training scripts refuse, in one line: before they write anything, and where they can before TensorFlow."""
 
 import re
 import subprocess
