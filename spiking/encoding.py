@@ -24,7 +24,7 @@ def encode_images(images, layer, neurons, active, outgoing):
     """
     written = peak = 0
     for image in range(len(images)):
-        neurons.potential.reshape(-1)[:] = 0
+        neurons.potential[:] = 0
         add_image(neurons.potential, images[image], layer.synapses)
         firing = list_active(neurons.potential, layer, active)
         outgoing.steps[image, 0] = written
@@ -43,14 +43,14 @@ def encode_images(images, layer, neurons, active, outgoing):
 @compiled
 def list_active(potential, layer, active):
     """Fills `active` with (event, potential) of each neuron that fires at all; returns their number."""
-    found = 0
+    found, lanes = 0, layer.rule.lanes
     for window in layer.order:
-        u = potential[window]
-        for channel in range(len(u)):
+        for lane in range(lanes):
+            u = potential[window * lanes + lane]
             # written in any case and kept by counting it: a branch would be mispredicted too often
-            active[found, 0] = window << POSITION_SHIFT | channel << 1
-            active[found, 1] = u[channel]
-            found += u[channel] >= layer.rule.rising[1, channel]
+            active[found, 0] = window << POSITION_SHIFT | lane << 1
+            active[found, 1] = u
+            found += u >= layer.rule.rising[lanes + lane]
     return found
 
 
@@ -72,22 +72,20 @@ def fire_active(active, firing, count, rule, outgoing, written):
         largest = max(largest, count + spike)
         active[kept, 0] = event
         active[kept, 1] = u
-        kept += u >= rule.rising[count + spike + 1, lane]
+        kept += u >= rule.rising[(count + spike + 1) * rule.lanes + lane]
     return kept, largest
 
 
 @compiled
 def add_image(potential, image, synapses):
     """Adds integer inputs, (positions * channels,), times their weights to the potentials."""
-    flat = potential.reshape(-1)
-    lanes = potential.shape[1]
-    channels = len(synapses.weights) // 2
+    channels = len(synapses.weights) // (2 * synapses.row_length)
     for index in range(len(image)):
         if image[index] != 0:
-            position, channel = index // channels, index % channels
+            position, row = index // channels, index % channels * 2 * synapses.row_length
             for run in range(synapses.first_run[position], synapses.first_run[position + 1]):
                 window, offset, windows = synapses.runs[run]
-                u = flat[window * lanes : (window + windows) * lanes]
-                w = synapses.weights[channel << 1, offset : offset + windows * lanes]
+                u = potential[window * synapses.lanes : (window + windows) * synapses.lanes]
+                w = synapses.weights[row + offset : row + offset + len(u)]
                 for i in range(len(u)):
                     u[i] += image[index] * np.int32(w[i])
