@@ -120,12 +120,11 @@ class SpikingConv:
         _check_potentials(self.kernel, int(np.abs(images.astype(np.int64)).max(initial=0)))
         pixels = images.reshape(len(images), math.prod(self.input_shape)).astype(np.int32)
         layer, neurons, output = self._state(len(images), time_steps)
-        active = np.empty((neurons.potential.size + 1, 2), np.int32)
-        return self._train(output, encode_images(pixels, layer, neurons, active, output))
+        return self._train(output, encode_images(pixels, layer, neurons, output))
 
     def _state(self, images, time_steps):
         """The layer as the kernels take it, its neurons, and room for their spikes."""
-        neurons = new_neurons(math.prod(self.output_shape[:2]), self.output_shape[2])
+        neurons = new_neurons(math.prod(self.output_shape[:2]), self.output_shape[2], math.prod(self.kernel.shape[:3]))
         room = Events.room(images, time_steps, neurons.potential.size, bursts=self.max_spikes != 1)
         return kernels.Layer(self._synapses, self._rule, self._order), neurons, room
 
@@ -169,7 +168,7 @@ class SpikingLinear:
         _check_potentials(self._kernel, train.peak_count, int(np.abs(self.bias.astype(np.int64)).max()))
         potentials = np.empty((train.images, train.time_steps, self.neurons), np.int32)
         statistics = np.zeros((train.time_steps, 3), np.int64)
-        neurons = new_neurons(1, self.neurons)
+        neurons = new_neurons(1, self.neurons, math.prod(self.input_shape))
         kernels.run_classifier(train.data, self._synapses, self.bias, neurons, potentials, statistics)
         return potentials, statistics
 

@@ -27,13 +27,15 @@ from spiking.vectors import LANES, add_rows
 class Synapses(NamedTuple):
     """What a spike at an input position drives."""
 
-    weights: np.ndarray  # int16, rows of kernel size * lanes: a channel's weights, the same negated, the next channel's
+    weights: np.ndarray  # int16, rows of kernel size * lanes: each channel's weights and their
+    # negatives; the last row is 0
     row_length: int
     lanes: int
     first_run: np.ndarray  # int32 (positions + 1,); the runs of position p are first_run[p] to first_run[p + 1]
     runs: np.ndarray  # int32 (runs, 3): first window, offset into a row of weights, number of windows
     fan_out: np.ndarray  # int64 (positions,), the synapses that a spike drives
     window: np.ndarray  # int32 (positions,), the first that a spike reaches; -1 if none
+    offset: np.ndarray  # int32 (positions,), into a row of weights, for that window
     apart: bool  # windows do not overlap
 
 
@@ -104,7 +106,7 @@ def add_spikes(neurons, incoming, image, t, synapses, statistics):
         add_bursts(neurons, events, incoming.sizes[start:end], synapses, statistics)
         return
     if synapses.apart:
-        add_units_apart(neurons, events, synapses, statistics)
+        add_units_apart(neurons, events, synapses, neurons.rows, statistics)
     else:
         add_units(neurons, events, synapses, statistics)
     statistics[SPIKES] += len(events)
@@ -169,44 +171,25 @@ def add_units(neurons, events, synapses, statistics):
 
 
 @compiled
-def add_units_apart(neurons, events, synapses, statistics):
-    """As add_units, where windows do not overlap: spikes go together that reach the same window."""
-    potential, weights = neurons.potential, synapses.weights
-    lanes, row_length = uintp(synapses.lanes), uintp(synapses.row_length)
-    windows, pending, first_run, runs = synapses.window, neurons.pending, synapses.first_run, synapses.runs
+def add_units_apart(neurons, events, synapses, rows, statistics):
+    """As add_units, where windows do not overlap: all spikes go together that reach the same window."""
+    zeros = uintp(len(synapses.weights) - synapses.row_length)
     start = 0
     while start < len(events):
-        window = windows[events[start] >> POSITION_SHIFT]
-        together = 1
-        while (
-            together < 4
-            and start + together < len(events)
-            and windows[events[start + together] >> POSITION_SHIFT] == window
-        ):
-            together += 1
+        position = events[start] >> POSITION_SHIFT
+        window, together = synapses.window[position], 0
+        while start < len(events) and synapses.window[events[start] >> POSITION_SHIFT] == window:
+            offset = synapses.offset[events[start] >> POSITION_SHIFT]
+            rows[together] = uintp(events[start] & ROW_MASK) * uintp(synapses.row_length) + uintp(offset)
+            together, start = together + 1, start + 1
         if window >= 0:
-            target = uintp(window) * lanes
-            a = first_weight(events[start], synapses, row_length)
-            b = first_weight(events[start + 1], synapses, row_length) if together > 1 else a
-            c = first_weight(events[start + 2], synapses, row_length) if together > 2 else a
-            d = first_weight(events[start + 3], synapses, row_length) if together > 3 else a
-            if together == 4:
-                add_run(potential, target, lanes, weights, (a, b, c, d))
-            elif together == 3:
-                add_run(potential, target, lanes, weights, (a, b, c))
-            elif together == 2:
-                add_run(potential, target, lanes, weights, (a, b))
-            else:
-                add_run(potential, target, lanes, weights, (a,))
-            pending[window] = True
-            statistics[SOPS] += together * synapses.fan_out[events[start] >> POSITION_SHIFT]
-        start += together
-
-
-@compiled
-def first_weight(event, synapses, row_length):
-    run = synapses.first_run[event >> POSITION_SHIFT]
-    return uintp(event & ROW_MASK) * row_length + uintp(synapses.runs[run, 1])
+            rows[together] = rows[together + 1] = rows[together + 2] = zeros
+            target, lanes = uintp(window) * uintp(synapses.lanes), uintp(synapses.lanes)
+            for i in range(uintp(0), uintp(together), uintp(4)):
+                four = rows[i], rows[i + uintp(1)], rows[i + uintp(2)], rows[i + uintp(3)]
+                add_run(neurons.potential, target, lanes, synapses.weights, four)
+            neurons.pending[window] = True
+            statistics[SOPS] += together * synapses.fan_out[position]
 
 
 @compiled

@@ -35,16 +35,19 @@ def synapses(kernel, input_size, starts):
         first_run.append(len(runs))
     kernel = np.pad(kernel, [(0, 0), (0, 0), (0, 0), (0, lanes - filters)])
     by_channel = kernel[:, order].transpose(2, 0, 1, 3).reshape(channels, -1)
-    apart = height <= rows.step and width <= columns.step
+    weights = np.stack([by_channel, -by_channel], axis=1).reshape(2 * channels, -1)
+    first = [runs[begin][:2] if end > begin else (-1, 0) for begin, end in pairwise(first_run)]
+    window, offset = np.array(first, np.int32).T
     return kernels.Synapses(
-        np.stack([by_channel, -by_channel], axis=1).ravel(),
-        by_channel.shape[1],
+        np.concatenate([weights.ravel(), np.zeros(weights.shape[1], np.int16)]),
+        weights.shape[1],
         lanes,
         np.array(first_run, np.int32),
         np.array(runs, np.int32).reshape(-1, 3),
         np.ravel(fan_out(rows, columns, input_size, (height, width), filters)),
-        np.array([runs[first][0] if last > first else -1 for first, last in pairwise(first_run)], np.int32),
-        apart,
+        np.ascontiguousarray(window),
+        np.ascontiguousarray(offset),
+        apart=height <= rows.step and width <= columns.step,
     )
 
 
@@ -63,7 +66,7 @@ def lanes_of(filters):
     return -(-filters // LANES) * LANES
 
 
-def new_neurons(windows, filters):
+def new_neurons(windows, filters, most_rows):
     """State for the kernels, which reset it for every image."""
     arrays = (np.empty(windows * lanes_of(filters), np.int32) for _ in range(4))
-    return Neurons(*arrays, pending=np.empty(windows, np.bool_))
+    return Neurons(*arrays, np.empty(windows, np.bool_), np.empty(most_rows + 3, np.uint64))

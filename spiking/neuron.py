@@ -51,6 +51,7 @@ class Neurons(NamedTuple):
     upper: np.ndarray  # theta_(n+1): a positive spike is fired from it on
     lower: np.ndarray  # theta_n: a negative spike is fired below it
     pending: np.ndarray  # bool (windows,), its neurons may be beyond a threshold
+    rows: np.ndarray  # uint64, scratch: what the spikes that reach a window in one step add to it
 
 
 @compiled
@@ -87,51 +88,42 @@ def fire(neurons, rule, order, events, sizes, written):
     written : int, the new number of events
     largest : int, the largest count of a neuron that fired
     """
-    largest = 0
+    begin = written
     for window in order:
         if neurons.pending[window]:
-            first = uintp(window) * uintp(rule.lanes)
-            end = list_beyond(neurons, first, rule.lanes, np.int32(window << POSITION_SHIFT), events, written)
-            neurons.pending[window] = end > written
-            largest = max(largest, count_spikes(neurons, first, rule, events, sizes, written, end))
-            written = end
-    return written, largest
+            before = written
+            written = list_beyond(neurons, window, rule.lanes, events, written)
+            neurons.pending[window] = written > before
+    return written, count_spikes(neurons, rule, events, sizes, begin, written)
 
 
 @compiled
-def list_beyond(neurons, first, lanes, event, events, written):
+def list_beyond(neurons, window, lanes, events, written):
     """Appends an event without a sign for each neuron of a window that is beyond a threshold.
 
-    A group at a time from a table, without a branch for each neuron: a fifth of them fire, at random.
-
-    Parameters
-    ----------
-    first : uintp, the window's first neuron
-    event : int32, the bits of its position
-
-    Returns
-    -------
-    written : int, the new number of events
+    A group at a time from a table, without any branch: a fifth of the neurons fire, at random. Returns the new number
+    of events.
     """
-    for group in range(0, lanes, LANES):
-        bits = beyond(neurons.potential, neurons.upper, neurons.lower, first + uintp(group))
-        if bits != 0:
-            for i in range(LANES):
-                events[uintp(written + i)] = event + np.int32(group << 1) + LANES_OF_BITS[bits, i]
-            written += LANES_OF_BITS[bits, LANES]
+    first = uintp(window) * uintp(lanes)
+    for group in range(uintp(0), uintp(lanes), uintp(LANES)):
+        bits = beyond(neurons.potential, neurons.upper, neurons.lower, first + group)
+        event = np.int32(window << POSITION_SHIFT) + np.int32(group << uintp(1))
+        for i in range(LANES):
+            events[uintp(written + i)] = event + LANES_OF_BITS[bits, i]
+        written += LANES_OF_BITS[bits, LANES]
     return written
 
 
 @compiled
-def count_spikes(neurons, first, rule, events, sizes, begin, end):
-    """Gives events[begin:end] of a window their signs and sizes, counts them and moves the neurons' thresholds.
+def count_spikes(neurons, rule, events, sizes, begin, end):
+    """Gives events[begin:end] their signs and sizes, counts them and moves the thresholds of their neurons.
 
     Returns the largest count.
     """
     largest, lanes = 0, uintp(rule.lanes)
     for index in range(uintp(begin), uintp(end)):
         lane = uintp((events[index] & ROW_MASK) >> 1)
-        at = first + lane
+        at = uintp(events[index] >> POSITION_SHIFT) * lanes + lane
         if rule.most == 1:
             spike = 1 - 2 * (neurons.potential[at] < neurons.lower[at])
         else:
