@@ -1,5 +1,6 @@
 """What the tests of logs and scripts share: logs by hand, histories, the state of a folder, forbidden modules."""
 
+import json
 import subprocess
 import sys
 
@@ -12,13 +13,20 @@ from experiment.weights import Trained
 from tests.helpers import LENET
 
 
-def write_logs(folder, model, images, batch_size, right, statistics, network=LENET, **variation):
-    """Writes logs from (batches, time steps) and (batches, blocks, time steps, 3) as the spiking script does."""
-    right = np.array(right)
+def write_logs(folder, model, images, batch_size, right, statistics=None, network=LENET, **variation):
+    """Writes logs from (batches, time steps) and (batches, blocks, time steps, 3) as the scripts do."""
+    right, statistics = (None if numbers is None else np.array(numbers) for numbers in (right, statistics))
     trained = Trained(model, network, {}, epochs=150, images=50_000, all_images=50_000, threads=1)
     run = logs.settings(trained, model.k, images, batch_size, right.shape[1], **variation)
     with OutputFolder(folder) as output:
-        return logs.write(output, run, right, np.array(statistics))
+        return logs.write(output, run, right, statistics)
+
+
+def change_run(folder, identity=None, **entries):
+    """Changes entries of run.json, and of the model in it."""
+    run = json.loads((folder / "run.json").read_text())
+    run["model"] |= identity or {}
+    (folder / "run.json").write_text(json.dumps(run | entries))
 
 
 def history_without_seconds(folder):
