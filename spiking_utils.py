@@ -21,7 +21,7 @@ from spiking.trains import Events, SpikeTrain, check_event_range
 from spiking.weight_grid import INT16_MAX, INT32_MAX, bias_to_grid, check_weights, to_grid
 
 FIRST_COUNTS = 64  # a block's thresholds reach up to this count, and further once a neuron does
-MOST_THRESHOLDS = 1 << 24  # of a block, 64 MiB
+MOST_THRESHOLDS = 1 << 22  # of a block
 MOST_SPIKES = 64 << 20  # in memory at once, should every neuron fire in every step: 4 bytes each
 
 
@@ -218,7 +218,8 @@ class SpikingNetwork:
         for block in network.blocks:
             self._add_block(block, weights)
         kernel, exponent = to_grid(weights["fc/W"])
-        bias = bias_to_grid(weights["fc/b"], exponent) if network.classifier_bias else None
+        # its inputs are S times the activations, so the bias counts S times
+        bias = bias_to_grid(weights["fc/b"], exponent) * 2**k if network.classifier_bias else None
         self.exponents.append(exponent)
         self.classifier = SpikingLinear(kernel, network.blocks[-1].output_shape, bias)
 
@@ -272,26 +273,42 @@ class SpikingNetwork:
                 return run(self.blocks[index])
             except MissingThreshold:
                 filters, counts = self.blocks[index].thresholds.shape
-                if filters * 2 * counts > MOST_THRESHOLDS:
+                if filters * 4 * counts > MOST_THRESHOLDS:
                     raise
-                highest = min(2 * counts, self.highest_count or 2 * counts)
+                highest = min(4 * counts, self.highest_count or 4 * counts)
                 self.blocks[index].thresholds = self._justified[index].thresholds(highest)
 
     def integer_arrays(self):
-        """All that hardware needs to run it, arrays of integers by key; README_MNIST.md describes them."""
+        """All that hardware needs to run it, arrays of integers by key; README_MNIST.md describes them.
+
+        Raises
+        ------
+        ValueError
+            max_spikes is None: thresholds end at the highest count that a neuron can reach.
+        """
         if self.highest_count is None:
             raise ValueError("max_spikes has no bound, expected one: thresholds end at the highest count")
-        arrays = {"k": np.int64(self.k), "pixel_levels": np.int64(PIXEL_LEVELS)}
+        arrays = {
+            "k": np.int64(self.k),
+            "pixel_levels": np.int64(PIXEL_LEVELS),
+            "max_spikes": np.int64(self.max_spikes),
+            "negative_spikes": np.int64(self.negative_spikes),
+        }
         for block, layer, justified, exponent in zip(
             self.network.blocks, self.blocks, self._justified, self.exponents
         ):
             arrays |= {
                 f"conv{block.name}/kernel": layer.kernel,
                 f"conv{block.name}/exponent": np.int64(exponent),
-                f"conv{block.name}/stride": np.int64(block.stride),
+                f"conv{block.name}/stride": np.array(block.stride, np.int64),
+                f"conv{block.name}/padding": np.array(block.padding, np.int64),
                 f"conv{block.name}/thresholds": justified.thresholds(self.highest_count),
             }
-        return arrays | {"fc/kernel": self.classifier.weights, "fc/exponent": np.int64(self.exponents[-1])}
+        return arrays | {
+            "fc/kernel": self.classifier.weights,
+            "fc/bias": self.classifier.bias,
+            "fc/exponent": np.int64(self.exponents[-1]),
+        }
 
 
 class Evaluation(NamedTuple):
@@ -366,8 +383,10 @@ def _checked_bias(bias, neurons):
     bias = np.asarray(bias)
     if bias.shape != (neurons,):
         raise ValueError(f"bias has shape {bias.shape}, expected ({neurons},)")
-    if not np.all((bias == np.rint(bias)) & (np.abs(bias.astype(np.float64)) < INT32_MAX)):
-        raise ValueError("bias is fractional or beyond int32, expected whole units of the grid")
+    if np.any(bias != np.rint(bias)):
+        raise ValueError("bias is fractional, expected whole units of the grid")
+    if (largest := np.abs(bias.astype(np.float64)).max()) >= INT32_MAX:
+        raise OverflowError(f"bias reaches {largest:g} units of the grid, expected less than {INT32_MAX}")
     return bias.astype(np.int32)
 
 

@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import stat
+import sys
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -21,8 +22,9 @@ class OutputFolder:
     """A folder that one process at a time writes into, as a context manager.
 
     Entering creates the folder (leaving removes it again if it stayed empty), locks it, finishes the move that a
-    killed process may have left half-done and removes what that had begun. Raises InputError where another process
-    holds the lock or a file is in the way, OSError where the folder cannot be written.
+    killed process may have left half-done and removes what that had begun. Where the file system has no locks, a
+    line on stderr says so. Raises InputError where another process holds the lock or a file is in the way, OSError
+    where the folder cannot be written.
     """
 
     def __init__(self, path):
@@ -170,12 +172,20 @@ def _locked(folder):
     """Keeps other processes out; raises InputError if one is in there."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, folder)
         yield
-    except BlockingIOError:
-        raise InputError(f"{shown(folder)}: another run is writing into this folder, expected none") from None
     finally:
         os.close(descriptor)  # which unlocks
+
+
+def _lock(descriptor, folder):
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # fcntl allows a file system either
+        raise InputError(f"{shown(folder)}: another run is writing into this folder, expected none") from None
+    except OSError as error:  # some network file systems have no locks
+        text = f"warning: {shown(folder)}: cannot be locked ({error.strerror}), expected no other run to write there"
+        print(text, file=sys.stderr)
 
 
 def _move(folder):

@@ -103,6 +103,14 @@ class ConvBlock:
         )
 
     @property
+    def padding(self):
+        """Zeros before and after the rows, and before and after the columns: a pair of pairs."""
+        return tuple(
+            (-starts[0], max(starts[-1] + kernel - size, 0))
+            for starts, kernel, size in zip(self.window_starts, self.kernel_size, self.input_shape[:2], strict=True)
+        )
+
+    @property
     def output_shape(self):
         """(h, w, channels) of the block's activations."""
         rows, columns = self.window_starts

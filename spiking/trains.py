@@ -27,7 +27,7 @@ class Events(NamedTuple):
 
     @classmethod
     def room(cls, images, time_steps, neurons, bursts):
-        """Empty arrays in which every neuron may fire in every step. Memory is taken only where events are written."""
+        """Empty arrays in which every neuron may fire in every step; memory is taken only by what is written."""
         room = images * time_steps * neurons
         steps = np.zeros((images, time_steps + 1), np.int64)
         return cls(np.empty(room, np.int32), np.empty(room if bursts else 0, np.int32), steps)

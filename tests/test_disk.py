@@ -1,14 +1,13 @@
 """Files appear whole and together, or nothing changes."""
 
 import errno
-import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
 from experiment import InputError
-from experiment.disk import COMPLETE, STAGING, OutputFolder, exists, read, sha256
+from experiment.disk import COMPLETE, STAGING, OutputFolder, exists, opened, read
 
 OLD = {"a.txt": "old a", "b.txt": "old b", "other.txt": "stays"}
 NEW = {"a.txt": "new a", "b.txt": "new b"}
@@ -116,7 +115,7 @@ FINISHING = {
     "enter": enter,
     "exists": lambda path: exists(path / "b.txt"),
     "read": lambda path: read(path / "b.txt", "a text"),
-    "sha256": lambda path: sha256(path / "b.txt"),
+    "opened": lambda path: opened(path / "b.txt", "a text").__enter__(),
 }
 
 
@@ -190,12 +189,12 @@ def test_unwritable_place_is_an_error_at_once(tmp_path):
     assert content(tmp_path) == {"file": "content"}
 
 
-def test_folder_that_cannot_be_locked_leaves_nothing_behind(tmp_path, monkeypatch):
-    def no_locks(*arguments):
-        raise OSError(errno.ENOLCK, "No locks available")
+def test_folder_that_does_not_open_leaves_nothing_behind(tmp_path, monkeypatch):
+    def no_room(*arguments):
+        raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(fcntl, "flock", no_locks)
-    with pytest.raises(OSError, match="No locks available"):
+    monkeypatch.setattr(os, "open", no_room)
+    with pytest.raises(OSError, match="Too many open files"):
         OutputFolder(tmp_path / "new" / "output").__enter__()
     assert list(tmp_path.iterdir()) == []
 

@@ -6,16 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from experiment import InputError
-from experiment.images import load_mnist_split, load_npz, save_npz
-from LeNet import Spiking_LeNet_MNIST
-from spiking.network import HIGHEST_LEVEL, LENET, chain
+from spiking.network import HIGHEST_LEVEL, Network
 from spiking.weight_grid import grid_exponent, round_to_grid
 from spiking_utils import SpikingNetwork
 from tests import reference
-from tests.helpers import assert_refused, random_weights
+from tests.networks import random_weights
 
-SMALL = chain((5, 6, 2), [((3, 2), 1, 4), (2, 2, 5)], classes=3)
+SMALL = Network.parse("5x6x2-4C3x2-5C2s2-3")
 LARGEST = float(np.finfo(np.float32).max)
 ON_THE_GRID = 32767 * 2.0**113  # the largest weight that float32 holds on its grid
 SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
@@ -123,50 +120,9 @@ def test_quiescent_network_of_any_level_is_the_artificial_one(k):
     assert_array_equal(activity.predictions()[:, -1], logits.argmax(axis=1))
 
 
-@pytest.mark.parametrize("change", EXTREMES.values(), ids=EXTREMES)
-def test_script_runs_an_extreme_model_exactly(change, tmp_path, run_here):
-    k, time_steps, images = 1, 4, 2
-    path, logs = tmp_path / "extreme.npz", tmp_path / "logs"
-    save_npz(changed(random_weights(LENET, seed=2), change), k, path)
-    options = ("--time_steps", time_steps, "--limit", images, "--logs", logs)
-    process = run_here(Spiking_LeNet_MNIST.main, "--k", k, "--weights", path, *options)
-    assert (process.returncode, process.stderr) == (0, "")
-
-    pixels, labels = (part[:images] for part in load_mnist_split("t10k"))
-    trains, potentials = reference.spiking(load_npz(path, LENET, k), LENET, k, time_steps, pixels.astype(np.float64))
-    spikes = np.cumsum([sum(np.abs(train[:, t]).sum() for train in trains) for t in range(time_steps)])
-    assert_array_equal(read_integers(logs / "spike_num.txt"), spikes)
-    right = (potentials.argmax(axis=2) == labels[:, None]).sum(axis=0)
-    assert_array_equal(read_integers(logs / "accuracy.txt"), right)
-
-
-def read_integers(path):
-    return [int(line) for line in path.read_text().split()]
-
-
 def test_potentials_that_int32_cannot_hold_are_refused():
-    wide = chain((1, 1, 2**15), [(1, 1, 1)], classes=1)
+    wide = Network.parse(f"1x1x{2**15}-1C1-1")
     weights = changed(random_weights(wide, seed=0), constant("/W", 32767))
     network = SpikingNetwork(weights, wide, 0, time_steps=3)
-    with pytest.raises(InputError, match=r"membrane potentials could reach \d+ .* expected less than 2147483647"):
+    with pytest.raises(OverflowError, match=r"membrane potentials could reach \d+ .* expected less than 2147483647"):
         network.run(np.full((1, 1, 1, 2**15), 255))
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "expected"),
-    [
-        ("conv1/W", LARGEST, "conv1/W has weights that float32 cannot hold on the weight grid"),
-        ("conv1/W", np.inf, "conv1/W has NaN or infinite values, expected finite ones"),
-        ("bn1/gamma", np.nan, "bn1/gamma has NaN or infinite values, expected finite ones"),
-        ("bn1/moving_var", -SMALLEST, "bn1/moving_var is -1.4013e-45 at its lowest, expected 0 or above"),
-    ],
-)
-def test_script_refuses_an_invalid_model(key, value, expected, tmp_path, run_here):
-    weights = random_weights(LENET, seed=0)
-    weights[key].flat[3] = value
-    save_npz(weights, 0, tmp_path / "invalid.npz")
-    process = run_here(
-        Spiking_LeNet_MNIST.main, "--k", 0, "--weights", tmp_path / "invalid.npz", "--logs", tmp_path / "logs"
-    )
-    assert_refused(process, f"invalid.npz: {expected}")
-    assert not (tmp_path / "logs").exists()

@@ -6,56 +6,60 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from experiment import InputError
-from spiking.network import LENET, chain
+import spiking_utils
+from spiking.network import Network
+from spiking.thresholds import JustifiedCount
+from spiking.trains import NEGATIVE, SOPS, SPIKES, SpikeTrain
 from spiking.weight_grid import grid_exponent
-from spiking_utils import SpikeTrain, SpikingConv, SpikingLinear, SpikingNetwork, count_thresholds
+from spiking_utils import SpikingConv, SpikingLinear, SpikingNetwork
 from tests import reference
-from tests.helpers import random_weights
+from tests.networks import LENET, random_weights, small_networks, with_gammas
+
+ANY_RULE = st.sampled_from([1, 1, 2, 3, 4, 50, None]), st.booleans()
 
 
-@st.composite
-def small_networks(draw):
-    """Two or three blocks with kernels of 1 to 5, square or not, and strides of 1 to 3, that fit into the input."""
-    shape = draw(st.tuples(st.integers(5, 9), st.integers(5, 9), st.integers(1, 3)))
-    size, layers = shape, []
-    for _ in range(draw(st.integers(2, 3))):
-        kernel = tuple(draw(st.integers(1, min(5, side))) for side in size[:2])
-        stride = draw(st.integers(1, 3))
-        layers.append((kernel, stride, draw(st.integers(1, 9))))
-        size = chain(shape, layers, classes=2).blocks[-1].output_shape
-    return chain(shape, layers, classes=draw(st.integers(1, 4)))
+def assert_activity(activity, network, weights, expected):
+    """Every spike, potential and statistic is that of the equations; expected as reference.spiking gives it."""
+    trains, potentials = expected
+    for ours, spikes in zip(activity.trains, trains, strict=True):
+        assert_array_equal(ours.to_dense(), spikes)
+        assert_array_equal(ours.counts(), spikes.sum(axis=1))
+        assert ours.peak_count == spikes.cumsum(axis=1).max()
+    assert_array_equal(activity.potentials * 2.0 ** -grid_exponent(weights["fc/W"]), potentials)
+    counted = np.moveaxis(activity.statistics, -1, 0)
+    assert_array_equal(counted[SPIKES], [np.abs(train).sum(axis=(0, 2, 3, 4)) for train in trains])
+    assert_array_equal(counted[NEGATIVE], [np.maximum(-train, 0).sum(axis=(0, 2, 3, 4)) for train in trains])
+    assert_array_equal(counted[SOPS], reference.synaptic_operations(network, trains))
 
 
-def with_gammas(weights, draw_sign):
-    """The weights with each gamma multiplied by what draw_sign gives for its shape."""
-    return {
-        key: (value * draw_sign(value.shape)).astype(np.float32) if key.endswith("gamma") else value
-        for key, value in weights.items()
-    }
-
-
-@settings(max_examples=60)
-@given(small_networks(), st.integers(0, 3), st.integers(1, 12), st.integers(0, 2**32 - 1))
-def test_random_networks_fire_as_the_equations_say(network, k, time_steps, seed):
+def random_case(network, seed, images=3):
+    """Weights with gammas of any sign, and images half of whose pixels are black."""
     rng = np.random.default_rng(seed)
     weights = with_gammas(
         random_weights(network, seed), lambda shape: rng.choice([-1, 0, 1], shape, p=[0.3, 0.1, 0.6])
     )
-    pixels = rng.integers(0, 256, (3, *network.input_shape)) * rng.integers(0, 2, (3, *network.input_shape))
+    shape = (images, *network.input_shape)
+    return weights, rng.integers(0, 256, shape) * rng.integers(0, 2, shape)
 
-    activity = SpikingNetwork(weights, network, k, time_steps).run(pixels)
 
-    trains, potentials = reference.spiking(weights, network, k, time_steps, pixels)
-    for ours, expected in zip(activity.trains, trains, strict=True):
-        assert_array_equal(ours.to_dense(), expected)
-        assert_array_equal(ours.counts(), expected.sum(axis=1))
-        assert ours.peak_count == expected.cumsum(axis=1).max()
-    assert_array_equal(activity.potentials * 2.0 ** -grid_exponent(weights["fc/W"]), potentials)
-    spikes, negative, operations = np.moveaxis(activity.statistics, -1, 0)
-    assert_array_equal(spikes, [np.abs(train).sum(axis=(0, 2, 3, 4)) for train in trains])
-    assert_array_equal(negative, [(train < 0).sum(axis=(0, 2, 3, 4)) for train in trains])
-    assert_array_equal(operations, reference.synaptic_operations(network, trains))
+@settings(max_examples=200)
+@given(small_networks(), st.integers(0, 3), st.integers(1, 12), st.tuples(*ANY_RULE), st.integers(0, 2**32 - 1))
+def test_random_networks_fire_as_the_equations_say(network, k, time_steps, rule, seed):
+    weights, pixels = random_case(network, seed)
+    activity = SpikingNetwork(weights, network, k, time_steps, *rule).run(pixels)
+    assert_activity(activity, network, weights, reference.spiking(weights, network, k, time_steps, pixels, *rule))
+
+
+@settings(max_examples=50)
+@given(small_networks(), st.integers(0, 6), st.integers(0, 2**32 - 1))
+def test_one_step_of_unbounded_bursts_is_the_artificial_network(network, k, seed):
+    weights, pixels = random_case(network, seed)
+    activity = SpikingNetwork(weights, network, k, time_steps=2, max_spikes=None).run(pixels)
+    counts, logits = reference.artificial(weights, network, k, pixels)
+    for train, expected in zip(activity.trains, counts, strict=True):
+        assert_array_equal(train.to_dense()[:, 0], expected)
+    assert_array_equal(activity.potentials[:, 0] * 2.0 ** -grid_exponent(weights["fc/W"]), logits)
+    assert activity.quiescent().all()
 
 
 @pytest.mark.parametrize("k", [0, 1, 2])
@@ -124,7 +128,7 @@ def test_more_spikes_than_expected_are_all_kept(filters):
     """Every neuron fires in every step: far more events than the buffer is first made for."""
     layer = SpikingConv(np.ones((1, 1, 1, filters)), np.zeros((filters, 42)), input_shape=(4, 4, 1))
     expected = np.ones((50, 40, 4, 4, filters))
-    assert_array_equal(layer.encode(np.zeros((50, 4, 4, 1), int)).to_dense(), expected)
+    assert_array_equal(layer.encode(np.zeros((50, 4, 4, 1), int), 40).to_dense(), expected)
     train, _ = layer.forward(SpikeTrain.from_dense(np.zeros((50, 40, 4, 4, 1), int)))
     assert_array_equal(train.to_dense(), expected)
 
@@ -137,26 +141,29 @@ def test_more_spikes_than_expected_are_all_kept(filters):
     variance=st.floats(0, 4),
     exponent=st.integers(10, 20),
     k=st.integers(0, 6),
+    max_value=st.none() | st.floats(0, 3),
 )
-def test_threshold_is_the_lowest_potential_that_justifies_its_count(gamma, beta, mean, variance, exponent, k):
+def test_threshold_is_the_lowest_potential_that_justifies_its_count(
+    gamma, beta, mean, variance, exponent, k, max_value
+):
     unit = 2.0**-exponent
-    thresholds = count_thresholds(*np.array([[gamma], [beta], [mean], [variance]]), unit, k, time_steps=5)[0]
-    weights = {"bn/gamma": gamma, "bn/beta": beta, "bn/moving_mean": mean, "bn/moving_var": variance}
-    weights = {key: np.array(value) for key, value in weights.items()}
+    parameters = np.array([[gamma], [beta], [mean], [variance]])
+    thresholds = JustifiedCount(*parameters, unit, k, max_value).thresholds(6)[0]
+    weights = dict(zip(["bn/gamma", "bn/beta", "bn/moving_mean", "bn/moving_var"], parameters[:, 0], strict=True))
     for count, threshold in enumerate(thresholds.tolist()):
         if threshold < 2**31 - 1:
-            assert reference.justified_count(threshold * unit, weights, "", 2**k) >= count
+            assert reference.justified_count(threshold * unit, weights, "", 2**k, max_value) >= count
         if threshold > -(2**31):
-            assert reference.justified_count((threshold - 1) * unit, weights, "", 2**k) < count
+            assert reference.justified_count((threshold - 1) * unit, weights, "", 2**k, max_value) < count
 
 
 @pytest.mark.parametrize(("beta", "count"), [(-1.0, 0), (0.4, 0), (0.5, 1), (2.6, 3)])
 def test_gamma_zero_gives_a_constant_count_whatever_comes_in(beta, count):
     zero, one = np.zeros(1), np.ones(1)
-    thresholds = count_thresholds(zero, beta * one, zero, one, unit=1.0, k=0, time_steps=6)
+    thresholds = JustifiedCount(zero, beta * one, zero, one, unit=1.0, k=0).thresholds(6)
     neuron = SpikingConv(np.ones((1, 1, 1, 1)), thresholds, input_shape=(1, 1, 1))
     for pixel in (0, 255):
-        assert neuron.encode(np.full((1, 1, 1, 1), pixel)).counts().item() == count
+        assert neuron.encode(np.full((1, 1, 1, 1), pixel), time_steps=6).counts().item() == count
 
 
 def test_potentials_up_to_the_last_int32_are_exact_and_beyond_it_refused():
@@ -166,64 +173,146 @@ def test_potentials_up_to_the_last_int32_are_exact_and_beyond_it_refused():
     spikes = np.ones((1, 3, 1, 1, channels), np.int8)
     potentials, _ = linear.forward(SpikeTrain.from_dense(spikes[:, :2]))
     assert potentials.ravel().tolist() == [channels * 32767, 2 * channels * 32767]
-    with pytest.raises(InputError, match=r"membrane potentials could reach 3221127168 .* less than 2147483647"):
+    with pytest.raises(OverflowError, match=r"membrane potentials could reach 3221127168 .* less than 2147483647"):
         linear.forward(SpikeTrain.from_dense(spikes))
     layer = SpikingConv(np.full((1, 1, 1, 1), 32767), np.ones((1, 3)), input_shape=(1, 1, 1))
-    with pytest.raises(InputError, match="membrane potentials could reach"):
-        layer.encode(np.full((1, 1, 1, 1), 65539))
+    with pytest.raises(OverflowError, match="membrane potentials could reach"):
+        layer.encode(np.full((1, 1, 1, 1), 65539), time_steps=1)
 
 
 @settings(max_examples=30)
-@given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.integers(1, 6))
-def test_spike_train_and_array_are_the_same_thing(seed, images, time_steps):
+@given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.integers(1, 6), st.integers(1, 5))
+def test_spike_train_and_array_are_the_same_thing(seed, images, time_steps, largest):
     rng = np.random.default_rng(seed)
-    counts = rng.integers(0, 2, (images, time_steps, 3, 2, 5))
+    counts = rng.integers(0, largest, (images, time_steps, 3, 2, 5), endpoint=True)
     spikes = np.diff(counts, axis=1, prepend=0)
     assert_array_equal(SpikeTrain.from_dense(spikes).to_dense(), spikes)
     assert_array_equal(SpikeTrain.from_dense(spikes).counts(), counts[:, -1])
 
 
-def test_bad_arguments_are_named():
-    good = SpikingConv(np.ones((1, 1, 1, 1)), np.ones((1, 4)), input_shape=(2, 2, 1))
-    with pytest.raises(ValueError, match=r"spikes must be -1, 0 or \+1"):
-        SpikeTrain.from_dense(np.full((1, 1, 1, 1, 1), 2))
-    with pytest.raises(ValueError, match="no net count negative"):
-        SpikeTrain.from_dense(np.full((1, 1, 1, 1, 1), -1))
-    with pytest.raises(ValueError, match=r"spike train has .* \(\(2, 2, 1\), 5\), expected \(\(2, 2, 1\), 2\)"):
-        good.forward(SpikeTrain.from_dense(np.zeros((1, 5, 2, 2, 1))))
-    with pytest.raises(ValueError, match=r"images have shape \(3, 2, 1\), expected \(2, 2, 1\)"):
-        good.encode(np.zeros((1, 3, 2, 1), int))
-    with pytest.raises(ValueError, match="kernel takes 2 channels, expected the input's 1"):
-        SpikingConv(np.ones((1, 1, 2, 1)), np.ones((1, 4)), input_shape=(2, 2, 1))
-    with pytest.raises(ValueError, match="kernel 3 does not fit into an axis of length 2"):
-        SpikingConv(np.ones((3, 1, 1, 1)), np.ones((1, 4)), input_shape=(2, 2, 1))
-    with pytest.raises(ValueError, match="fractional weights or weights beyond 32767"):
-        SpikingConv(np.full((1, 1, 1, 1), 32768), np.ones((1, 4)), input_shape=(2, 2, 1))
-    with pytest.raises(ValueError, match="fractional weights"):
-        SpikingLinear([[0.7]], input_shape=(1, 1, 1))
-    with pytest.raises(ValueError, match=r"thresholds have shape \(1, 4\), expected \(3, time steps \+ 2\)"):
-        SpikingConv(np.ones((1, 1, 1, 3)), np.ones((1, 4)), input_shape=(2, 2, 1))
-    with pytest.raises(ValueError, match="thresholds are fractional or fall with the count"):
-        SpikingConv(np.ones((1, 1, 1, 1)), [[0, 1, 0.5, 3]], input_shape=(2, 2, 1))
-    with pytest.raises(ValueError, match="thresholds are fractional or fall with the count"):
-        SpikingConv(np.ones((1, 1, 1, 1)), [[0, 3, 2, 4]], input_shape=(2, 2, 1))
-    with pytest.raises(ValueError, match="expected at most 32768 of each"):
-        SpikingConv(np.ones((1, 1, 1, 1)), np.ones((1, 4)), input_shape=(200, 200, 1))
+def conv(kernel=((1,),), thresholds=((0, 1, 2, 3),), **more):
+    """A 1 x 1 convolution over 2 x 2 positions, from rows of a kernel (in, out)."""
+    return SpikingConv(np.array(kernel)[None, None], np.array(thresholds), (2, 2, 1), **more)
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: SpikeTrain.from_dense(np.full((1, 1, 1, 1, 1), 0.5)), "spikes are fractional"),
+        (lambda: SpikeTrain.from_dense(np.full((1, 1, 1, 1, 1), -1)), "a net count is negative"),
+        (
+            lambda: conv().forward(SpikeTrain.from_dense(np.zeros((1, 5, 2, 3, 1)))),
+            r"spike train has shape \(2, 3, 1\), expected \(2, 2, 1\)",
+        ),
+        (
+            lambda: conv().encode(np.zeros((1, 3, 2, 1), int), 2),
+            r"images have shape \(3, 2, 1\), expected \(2, 2, 1\)",
+        ),
+        (lambda: conv(kernel=[[1], [1]]), "kernel takes 2 channels, expected the input's 1"),
+        (
+            lambda: SpikingConv(np.ones((3, 1, 1, 1)), np.ones((1, 4)), (2, 2, 1)),
+            "kernel 3 does not fit into an axis of length 2",
+        ),
+        (lambda: SpikingConv(np.ones((1, 1, 1)), np.ones((1, 4)), (2, 2, 1)), r"kernel has shape \(1, 1, 1\)"),
+        (lambda: conv(kernel=[[32768]]), "fractional weights or weights beyond 32767"),
+        (lambda: conv(kernel=[[np.nan]]), "fractional weights"),
+        (lambda: conv(kernel=[[1, 1, 1]]), r"thresholds have shape \(1, 4\), expected \(3, counts\)"),
+        (lambda: conv(thresholds=[[0, 1, 0.5, 3]]), "thresholds are fractional or fall with the count"),
+        (lambda: conv(thresholds=[[0, 3, 2, 4]]), "thresholds are fractional or fall with the count"),
+        (lambda: conv(thresholds=[[0, np.nan, 2, 4]]), "thresholds are fractional or fall with the count"),
+        (lambda: conv(thresholds=[[0, 1, 2**31]]), "thresholds reach from 0 to .*, expected int32$"),
+        (lambda: conv(thresholds=[[0, 1, 2.0**40]]), "thresholds reach from 0 to .*, expected int32$"),
+        (lambda: conv(max_spikes=0), "max_spikes is 0, expected an integer from 1 on, or None"),
+        (lambda: conv(stride=(0, 1)), "stride must be at least 1"),
+        (
+            lambda: SpikingConv(np.ones((1, 1, 1, 1)), np.ones((1, 4)), (200, 200, 1)),
+            "expected at most 32768 of each",
+        ),
+        (lambda: SpikingLinear([[0.7]], (1, 1, 1)), "fractional weights"),
+        (
+            lambda: SpikingLinear(np.ones((3, 2), int), (1, 1, 2)),
+            r"weights have shape \(3, 2\), expected \(2, neurons\)",
+        ),
+        (lambda: SpikingLinear(np.ones((4, 1), int), (1, 1, 2)), r"weights have shape \(4, 1\)"),
+        (lambda: SpikingLinear([[1, 2]], (1, 1, 1), bias=[1]), r"bias has shape \(1,\), expected \(2,\)"),
+        (lambda: SpikingLinear([[1]], (1, 1, 1), bias=[0.5]), "bias is fractional"),
+        (lambda: SpikingLinear([[1]], (1, 1, 1), bias=[np.nan]), "bias is fractional"),
+    ],
+)
+def test_bad_arguments_are_named(make, error):
+    with pytest.raises(ValueError, match=error):
+        make()
+
+
+TINY = Network.parse("2x2x1-1C1-2b")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "error"),
+    [
+        ("conv1/W", None, r"^conv1/W is missing, expected an array of shape \(1, 1, 1, 1\)$"),
+        ("fc/W", np.ones((2, 4)), r"^fc/W has shape \(2, 4\), expected \(4, 2\)$"),
+        ("fc/W", np.ones((8, 2)), r"^fc/W has shape \(8, 2\), expected \(4, 2\)$"),
+        ("conv1/W", np.full((1, 1, 1, 1), np.nan), "^conv1/W has NaN or infinite values, expected finite ones$"),
+        ("conv1/W", np.ones((1, 1, 1, 1), int), "^conv1/W is int64, expected floats$"),
+        ("fc/b", np.array([0, np.inf]), "^fc/b has NaN or infinite values, expected finite ones$"),
+        ("bn1/moving_var", np.array([-0.5]), "^bn1/moving_var is -0.5 at its lowest, expected 0 or above$"),
+    ],
+)
+def test_bad_weights_of_a_network_are_named(key, value, error):
+    weights = random_weights(TINY, seed=0) | {key: value}
+    if value is None:
+        del weights[key]
+    with pytest.raises(ValueError, match=error):
+        SpikingNetwork(weights, TINY, k=0, time_steps=2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"k": -1}, "^k is -1, expected an integer from 0 to 16$"),
+        ({"k": 17}, "^k is 17, expected an integer from 0 to 16$"),
+        ({"time_steps": 0}, "^time_steps is 0, expected an integer from 1 on$"),
+        ({"max_spikes": 0}, "^max_spikes is 0, expected an integer from 1 on, or None$"),
+    ],
+)
+def test_bad_settings_of_a_network_are_named(settings, error):
+    with pytest.raises(ValueError, match=error):
+        SpikingNetwork(random_weights(TINY, seed=0), TINY, **{"k": 0, "time_steps": 2} | settings)
+
+
+def test_bias_that_int32_cannot_hold_is_refused():
+    weights = random_weights(TINY, seed=0) | {"fc/b": np.float32([0, 2.0**20])}
+    with pytest.raises(OverflowError, match=r"^bias reaches .* units of the .*grid, expected less than 2147483647$"):
+        SpikingNetwork(weights, TINY, k=0, time_steps=2)
+
+
+def test_count_beyond_the_last_threshold_is_refused():
+    """Thresholds 0, 1, 2: a potential of 2 justifies a count of 2, and who knows whether more."""
+    layer = conv(thresholds=[[0, 1, 2]], max_spikes=None)
+    images = np.ones((1, 2, 2, 1), int)
+    assert layer.encode(images, 1).to_dense().tolist() == np.ones((1, 1, 2, 2, 1)).tolist()
+    with pytest.raises(OverflowError, match=r"^a neuron reaches the count 2, expected thresholds of higher counts$"):
+        layer.encode(2 * images, 1)
+    with pytest.raises(OverflowError, match=r"^a neuron reaches the count 2"):
+        layer.forward(SpikeTrain.from_dense(2 * images[:, None]))
+
+
+def test_count_without_end_is_refused(monkeypatch):
+    """A gamma of 3e38 justifies more than any count as soon as the potential is above the mean."""
+    monkeypatch.setattr(spiking_utils, "MOST_THRESHOLDS", 1 << 12)  # the real limit takes seconds
+    weights = random_weights(TINY, seed=0) | {"bn1/gamma": np.float32([3e38]), "bn1/moving_mean": np.float32([-1])}
+    with pytest.raises(OverflowError, match=r"^a neuron reaches the count \d+, expected thresholds"):
+        SpikingNetwork(weights, TINY, k=0, time_steps=1, max_spikes=None).run(np.zeros((1, 2, 2, 1), int))
 
 
 def test_images_that_are_no_integers_are_refused():
     layer = SpikingConv(np.ones((1, 1, 1, 1)), np.zeros((1, 4)), input_shape=(2, 2, 1))
     with pytest.raises(ValueError, match=r"^images are float64, expected integers; a pixel is 0 to 255$"):
-        layer.encode(np.full((1, 2, 2, 1), 0.999))
+        layer.encode(np.full((1, 2, 2, 1), 0.999), 2)
 
 
 def test_no_images_give_no_spikes():
     layer = SpikingConv(np.ones((1, 1, 1, 1)), np.zeros((1, 4)), input_shape=(2, 2, 1))
-    train = layer.encode(np.zeros((0, 2, 2, 1), int))
+    train = layer.encode(np.zeros((0, 2, 2, 1), int), 2)
     assert train.to_dense().shape == (0, 2, 2, 2, 1)
-
-
-@pytest.mark.parametrize("threshold", [2**31, 2.0**40])
-def test_threshold_beyond_int32_is_refused(threshold):
-    with pytest.raises(ValueError, match=r"^thresholds reach from 0 to .*, expected int32$"):
-        SpikingConv(np.ones((1, 1, 1, 1)), np.array([[0, 1, threshold]]), input_shape=(1, 1, 1))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from spiking.weight_grid import grid_exponent, on_grid, round_to_grid, to_grid
+from spiking.weight_grid import bias_to_grid, grid_exponent, on_grid, round_to_grid, to_grid
 
 LARGEST = 32767 * 2.0**113  # the largest point of any grid that is a float32; beyond it lies 2^128
 
@@ -107,3 +107,25 @@ def test_of_a_network_only_kernels_and_classifier_are_rounded():
     assert rounded["fc/W"].tolist() == [0, -0.5]
     assert change == np.float32(1 / 3) - np.float32(5461 / 2**14)
     assert on_grid(rounded)[1] == 0
+
+
+def test_bias_of_the_classifier_is_rounded_to_units_of_its_grid():
+    weights = {"fc/W": np.float32([1, -0.5]), "fc/b": np.float32([3.00001, -2.0])}  # f = 14
+    rounded, change = on_grid(weights)
+    assert rounded["fc/b"].tolist() == [3.0, -2.0]
+    assert change == np.float32(3.00001) - np.float32(3)
+    assert bias_to_grid(weights["fc/b"], 14).tolist() == [3 * 2**14, -(2**15)]  # beyond int16
+
+
+@given(arrays(np.float32, (3,), elements=st.floats(-1000, 1000, width=32)), st.integers(-5, 20))
+def test_bias_units_are_the_nearest(bias, f):
+    for value, units in zip(exact(bias), bias_to_grid(bias, f).tolist(), strict=True):
+        assert abs(value * Fraction(2) ** f - units) <= Fraction(1, 2)
+
+
+def test_bias_that_int32_cannot_hold_is_refused():
+    assert bias_to_grid(np.array([2.0**31 - 2]), 0).tolist() == [2**31 - 2]
+    with pytest.raises(
+        OverflowError, match=r"^bias reaches .* units of the weight grid, expected less than 2147483647$"
+    ):
+        bias_to_grid(np.array([2.0**31]), 0)

@@ -1,0 +1,53 @@
+"""The script on models at the edges of what is valid: exact, or refused in one line."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from experiment.images import load_mnist_split, load_npz, save_npz
+from LeNet import Spiking_LeNet_MNIST
+from tests import reference
+from tests.helpers import assert_refused
+from tests.networks import LENET, random_weights
+from tests.test_extreme_models import EXTREMES, LARGEST, SMALLEST, changed
+
+
+@pytest.mark.parametrize("change", EXTREMES.values(), ids=EXTREMES)
+def test_script_runs_an_extreme_model_exactly(change, tmp_path, run_here):
+    k, time_steps, images = 1, 4, 2
+    path, logs = tmp_path / "extreme.npz", tmp_path / "logs"
+    save_npz(changed(random_weights(LENET, seed=2), change), k, path)
+    options = ("--time_steps", time_steps, "--limit", images, "--logs", logs)
+    process = run_here(Spiking_LeNet_MNIST.main, "--k", k, "--weights", path, *options)
+    assert (process.returncode, process.stderr) == (0, "")
+
+    pixels, labels = (part[:images] for part in load_mnist_split("t10k"))
+    trains, potentials = reference.spiking(load_npz(path, LENET, k), LENET, k, time_steps, pixels.astype(np.float64))
+    spikes = np.cumsum([sum(np.abs(train[:, t]).sum() for train in trains) for t in range(time_steps)])
+    assert_array_equal(read_integers(logs / "spike_num.txt"), spikes)
+    right = (potentials.argmax(axis=2) == labels[:, None]).sum(axis=0)
+    assert_array_equal(read_integers(logs / "accuracy.txt"), right)
+
+
+def read_integers(path):
+    return [int(line) for line in path.read_text().split()]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("conv1/W", LARGEST, "conv1/W has weights that float32 cannot hold on the weight grid"),
+        ("conv1/W", np.inf, "conv1/W has NaN or infinite values, expected finite ones"),
+        ("bn1/gamma", np.nan, "bn1/gamma has NaN or infinite values, expected finite ones"),
+        ("bn1/moving_var", -SMALLEST, "bn1/moving_var is -1.4013e-45 at its lowest, expected 0 or above"),
+    ],
+)
+def test_script_refuses_an_invalid_model(key, value, expected, tmp_path, run_here):
+    weights = random_weights(LENET, seed=0)
+    weights[key].flat[3] = value
+    save_npz(weights, 0, tmp_path / "invalid.npz")
+    process = run_here(
+        Spiking_LeNet_MNIST.main, "--k", 0, "--weights", tmp_path / "invalid.npz", "--logs", tmp_path / "logs"
+    )
+    assert_refused(process, f"invalid.npz: {expected}")
+    assert not (tmp_path / "logs").exists()
