@@ -116,7 +116,7 @@ def draw(title, image, label, spikes, potentials):
     Parameters
     ----------
     title : str
-    image : uint8 array (h, w, 1)
+    image : uint8 array (h, w, channels); three are red, green and blue
     label : int
     spikes : list of int8 arrays (time steps, h, w, channels), one for each block
     potentials : float array (time steps, classes)
@@ -174,7 +174,8 @@ def spike_colours(figure):
 def draw_image(row, image, label):
     """The image in the first step; nothing comes in afterwards."""
     name_row(row[0], "image", f"label {label}")
-    row[0].imshow(np.repeat(image, 3, axis=2), interpolation="none")
+    grey = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    row[0].imshow(image if image.shape[2] == 3 else grey, interpolation="none")
     for axis in row[1:]:
         draw_empty(axis, "no input", image.shape)
 

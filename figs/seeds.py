@@ -97,7 +97,9 @@ def draw(networks):
         accuracy = np.stack([log.accuracy for log in seeds])  # (seeds, time steps)
         steps = np.arange(1, accuracy.shape[1] + 1)
         for axes in (whole, zoomed):
-            axes.fill_between(steps, accuracy.min(axis=0), accuracy.max(axis=0), color=style["color"], alpha=0.25, lw=0)
+            axes.fill_between(
+                steps, accuracy.min(axis=0), accuracy.max(axis=0), color=style["color"], alpha=0.25, lw=0
+            )
             axes.plot(steps, accuracy.mean(axis=0), label=f"{one.label}: mean of {len(seeds)} seeds", **style)
             if is_published(one):
                 curve = {"color": style["color"], "linestyle": ":", "linewidth": 1.4}

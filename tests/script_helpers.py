@@ -51,3 +51,19 @@ def forbid_imports(monkeypatch, folder, *modules):
         (folder / f"{module}.py").write_text(f"raise AssertionError('{module} is imported')\n")
         attempt = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True)
         assert f"{module} is imported" in attempt.stderr
+
+
+def idx(array):
+    """The bytes of an IDX file of an array of uint8."""
+    return bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes() + array.astype(np.uint8).tobytes()
+
+
+def write_images(folder, shape, classes, first_label=0):
+    """Writes a folder of other data: 60 training and 20 test images, random, of shape (h, w) or (h, w, channels)."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for split, number in {"train": 60, "test": 20}.items():
+        images, labels = rng.integers(0, 256, (number, *shape)), np.arange(number) % classes + first_label
+        (folder / f"{split}-images-idx{images.ndim}-ubyte").write_bytes(idx(images))
+        (folder / f"{split}-labels.idx1-ubyte").write_bytes(idx(labels))
+    return folder
