@@ -52,9 +52,11 @@ def main():
             accuracy[label].append(100 * right[:, -1].sum() / len(noisy))
 
     report(accuracy)
-    levels = [] if tuple(args.k) == PUBLISHED_LEVELS else [one.model.level for one in trained]
+    settings = [] if tuple(args.k) == PUBLISHED_LEVELS else [one.model.level for one in trained]
+    settings += [f"noise_seed{args.noise_seed}"] if args.noise_seed else []
+    settings += [f"first{len(test.pixels)}"] if args.limit else []
     figure = draw(accuracy, plotting.subject([one.model for one in trained]))
-    plotting.save(figure, plotting.picture_name("scnn_noise", args, levels), args.output)
+    plotting.save(figure, plotting.picture_name("scnn_noise", args, settings), args.output)
 
 
 def report(accuracy):
