@@ -178,9 +178,8 @@ def signed_bits(lowest, highest):
 def report(rows):
     """Prints the table."""
     print(f"{'':12}{'potential':>26}{'bits of':>24}{'largest':>9}{'spikes in a step':>18}")
-    print(
-        f"{'':12}{'lowest':>13}{'highest':>13}{'sum':>7}{'weight':>8}{'thresh.':>9}{'count':>9}{'most':>8}{'mean most':>10}"
-    )
+    heads = f"{'':12}{'lowest':>13}{'highest':>13}{'sum':>7}{'weight':>8}{'thresh.':>9}{'count':>9}"
+    print(f"{heads}{'most':>8}{'mean most':>10}")
     for row in rows:
         print(f"{row['name']:12}{row['lowest_potential']:13,}{row['highest_potential']:13,}", end="")
         print(f"{row['accumulator_bits']:7}{row['weight_bits']:8}", end="")
