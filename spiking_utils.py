@@ -73,9 +73,11 @@ class SpikingConv:
         self._order = np.arange(math.prod(self.output_shape[:2]), dtype=np.int32)
 
     def fire_in_order_of(self, reader):
-        """Fires position by position as the layer that reads the spikes adds them fastest: window by window."""
-        if reader._synapses.apart:
-            self._order = np.argsort(reader._synapses.window, kind="stable").astype(np.int32)
+        """Fires positions after each other that reach the same windows of the layer that reads the spikes.
+
+        It adds these together. The spikes of a step are the same in any order.
+        """
+        self._order = np.argsort(reader._synapses.group, kind="stable").astype(np.int32)
 
     @property
     def thresholds(self):
@@ -124,7 +126,9 @@ class SpikingConv:
 
     def _state(self, images, time_steps):
         """The layer as the kernels take it, its neurons, and room for their spikes."""
-        neurons = new_neurons(math.prod(self.output_shape[:2]), self.output_shape[2], math.prod(self.kernel.shape[:3]))
+        neurons = new_neurons(
+            math.prod(self.output_shape[:2]), self.output_shape[2], inputs=math.prod(self.input_shape)
+        )
         room = Events.room(images, time_steps, neurons.potential.size, bursts=self.max_spikes != 1)
         return kernels.Layer(self._synapses, self._rule, self._order), neurons, room
 

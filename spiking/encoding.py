@@ -9,6 +9,7 @@ import numpy as np
 from numba import uintp
 
 from spiking.compilation import compiled
+from spiking.kernels import add_times
 from spiking.neuron import list_beyond, reset, spike_of
 from spiking.trains import POSITION_SHIFT, ROW_MASK
 
@@ -74,10 +75,8 @@ def add_image(potential, image, synapses):
     channels = len(synapses.weights) // (2 * synapses.row_length)
     for index in range(len(image)):
         if image[index] != 0:
-            position, row = index // channels, index % channels * 2 * synapses.row_length
-            for run in range(synapses.first_run[position], synapses.first_run[position + 1]):
-                window, offset, windows = synapses.runs[run]
-                u = potential[window * synapses.lanes : (window + windows) * synapses.lanes]
-                w = synapses.weights[row + offset : row + offset + len(u)]
-                for i in range(len(u)):
-                    u[i] += image[index] * np.int32(w[i])
+            position, channel = index // channels, index % channels
+            group = synapses.group[position]
+            row = 2 * channel * synapses.row_length + synapses.offset[position]
+            for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
+                add_times(potential, image[index], synapses, row, synapses.runs[run])

@@ -18,20 +18,18 @@ from numba import uintp
 
 from spiking.compilation import compiled
 from spiking.trains import POSITION_SHIFT, ROW_MASK
-from spiking.vectors import LANES, beyond
+from spiking.vectors import LANES, beyond, copy_plus
 
 
-def _lanes_of_bits():
-    """For each integer of LANES bits, the event bits (lane << 1) of its ones, and in the last column their number."""
-    table = np.zeros((2**LANES, LANES + 1), np.int32)
-    for bits, row in enumerate(table):
-        lanes = [lane for lane in range(LANES) if bits >> lane & 1]
-        row[: len(lanes)] = 2 * np.array(lanes)
-        row[LANES] = len(lanes)
-    return table
+def _ones(bits):
+    return [lane for lane in range(LANES) if bits >> lane & 1]
 
 
-LANES_OF_BITS = _lanes_of_bits()
+# for each integer of LANES bits, the number of its ones, and the event bits (lane << 1) of each, then zeros
+ONES = np.array([len(_ones(bits)) for bits in range(2**LANES)], np.int32)
+EVENTS_OF_BITS = np.array(
+    [[2 * lane for lane in _ones(bits)] + [0] * (LANES - len(_ones(bits))) for bits in range(2**LANES)], np.int32
+).ravel()
 
 
 class Rule(NamedTuple):
@@ -51,7 +49,7 @@ class Neurons(NamedTuple):
     upper: np.ndarray  # theta_(n+1): a positive spike is fired from it on
     lower: np.ndarray  # theta_n: a negative spike is fired below it
     pending: np.ndarray  # bool (windows,), its neurons may be beyond a threshold
-    rows: np.ndarray  # uint64, scratch: what the spikes that reach a window in one step add to it
+    rows: np.ndarray  # uint64 (inputs,), where the weights of the spikes begin that are being added
 
 
 @compiled
@@ -108,9 +106,8 @@ def list_beyond(neurons, window, lanes, events, written):
     for group in range(uintp(0), uintp(lanes), uintp(LANES)):
         bits = beyond(neurons.potential, neurons.upper, neurons.lower, first + group)
         event = np.int32(window << POSITION_SHIFT) + np.int32(group << uintp(1))
-        for i in range(LANES):
-            events[uintp(written + i)] = event + LANES_OF_BITS[bits, i]
-        written += LANES_OF_BITS[bits, LANES]
+        copy_plus(events, uintp(written), EVENTS_OF_BITS, bits * uintp(LANES), event)
+        written += ONES[bits]
     return written
 
 
