@@ -5,7 +5,6 @@ do not change after it. A neuron of the rule in neuron.py then fires B in each s
 is m, and never a negative spike: no neuron needs to be looked at twice.
 """
 
-import numpy as np
 from numba import uintp
 
 from spiking.compilation import compiled
@@ -45,7 +44,7 @@ def encode_images(images, layer, neurons, outgoing):
 
 @compiled
 def fire_on(potential, rule, outgoing, begin, end, t, last):
-    """Gives the spikes [begin, end) of time step t their sizes; lists those of the next step after them if there is one.
+    """Gives the spikes [begin, end) of time step t their sizes, and lists after them those of the next step, if any.
 
     Returns
     -------

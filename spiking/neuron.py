@@ -42,7 +42,7 @@ class Rule(NamedTuple):
 
 
 class Neurons(NamedTuple):
-    """The state of a block for one image: int32 arrays of windows * lanes, and what tells which have to be looked at."""
+    """The state of a block for one image; the first four are int32 (windows * lanes,)."""
 
     potential: np.ndarray  # u
     count: np.ndarray  # n
