@@ -10,11 +10,12 @@ test: .venv/test
 	$(BIN)/python -m pytest
 
 reproduce: .venv/run
-	$(BIN)/python run.py --train
+	$(BIN)/python run.py --train $(if $(SEEDS),--seeds $(SEEDS))
 
 lint: .venv/test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
 
 .venv/run: requirements.txt
 	$(PYTHON) -m venv .venv

@@ -11,30 +11,32 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line, experiment
-from spiking.network import FULL_PRECISION
+from experiment import command_line, logs, model, shown
 from experiment.disk import OutputFolder
-from experiment.model import log_folder, refuse_other_recipe
+from experiment.recipes import BATCH_SIZE
+from LeNet import train_and_test
+from spiking.network import FULL_PRECISION
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    experiment.add_arguments(parser)
+    model.add_options(parser)
+    train_and_test.add_arguments(parser)
     parser.add_argument(
-        "--logs",
-        type=Path,
-        help="folder of the logs of inference (default: figs/fp32, with another recipe figs/fp32-<RECIPE>)",
+        "--logs", type=Path, metavar="DIR", shown_default="figs/fp32 etc.", help="folder of the logs of inference"
     )
     args = parser.parse_args()
 
     if args.mode == "training":
-        experiment.train(FULL_PRECISION, args)
-    else:
-        log_path = args.logs or log_folder(FULL_PRECISION, args.recipe)
-        refuse_other_recipe(log_path, FULL_PRECISION, args.recipe, log_folder)
-        with OutputFolder(log_path) as output:
-            right, *weights_file = experiment.test(FULL_PRECISION, args)
-            experiment.write_accuracy(args.recipe, right, *weights_file, output)
+        train_and_test.train(FULL_PRECISION, args)
+        return
+    trained, test_set = train_and_test.load_test(FULL_PRECISION, args)
+    run = logs.settings(trained, FULL_PRECISION, len(test_set.labels), BATCH_SIZE, time_steps=1)
+    with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
+        right = train_and_test.test(trained, test_set)
+        batches = [right[start : start + BATCH_SIZE].sum() for start in range(0, len(right), BATCH_SIZE)]
+        logs.write(output, logs.describe_artificial(run, trained, right), batches)
+    print(f"{'written':18}{shown(output.path)}")
 
 
 if __name__ == "__main__":

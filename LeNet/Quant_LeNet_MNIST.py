@@ -4,6 +4,7 @@ python Quant_LeNet_MNIST.py --k 0                                trains 150 epoc
 python Quant_LeNet_MNIST.py --k 0 --resume True                  goes on after an interruption
 python Quant_LeNet_MNIST.py --k 0 --mode inference               tests the result
 python Quant_LeNet_MNIST.py --k 0 --recipe augmented             trains on shifted images, 60 epochs
+python Quant_LeNet_MNIST.py --k 0 --network 32C5-P2-64C5-P2-1024 --data FOLDER      another network, other data
 """
 
 import sys
@@ -11,19 +12,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line, experiment, options
+from experiment import command_line, model
+from LeNet import train_and_test
+
+K = 1  # where --k does not say it
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    options.add_level(parser, default=1, meaning="quantisation level: activations are multiples of 1 / 2^k")
-    experiment.add_arguments(parser)
+    model.add_options(parser, k=K)
+    train_and_test.add_arguments(parser)
     args = parser.parse_args()
 
     if args.mode == "training":
-        experiment.train(args.k, args)
+        train_and_test.train(K, args)
     else:
-        experiment.test(args.k, args)
+        train_and_test.test(*train_and_test.load_test(K, args))
 
 
 if __name__ == "__main__":

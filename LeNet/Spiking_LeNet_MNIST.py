@@ -3,6 +3,7 @@
 python Spiking_LeNet_MNIST.py --k 0                       all 10,000 images, 20 time steps
 python Spiking_LeNet_MNIST.py --k 2 --time_steps 60       longer
 python Spiking_LeNet_MNIST.py --k 0 --verify              compares every neuron with the artificial network
+python Spiking_LeNet_MNIST.py --k 0 --max_spikes 4        up to 4 spikes of a neuron in a time step
 python Spiking_LeNet_MNIST.py --k 0 --noise_ratio 0.5     noisy pixels
 python Spiking_LeNet_MNIST.py --k 0 --recipe augmented    the network that was trained on shifted images
 python Spiking_LeNet_MNIST.py --k 0 --export k0_int.npz   the network as integers, for hardware
@@ -10,53 +11,54 @@ python Spiking_LeNet_MNIST.py --k 0 --export k0_int.npz   the network as integer
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line
-from spiking.network import HIGHEST_NOISE_RATIO, LENET
+from experiment import command_line, images, logs, model, shown, weights
 from experiment.disk import OutputFolder
-from experiment.model import (
-    checkpoint_weights,
-    default_weights,
-    log_folder,
-    published_weights,
-    refuse_other_recipe,
-    shown,
-)
 
+K = 1  # where neither --k nor --weights says it
 UNUSED_OPTIONS = {
-    "verify": ("time_steps", "logs", "threads"),
-    "export": ("batch_size", "logs", "data", "limit", "threads", "noise_ratio", "seed"),
+    "verify": ("time_steps", "logs", "threads", "negative_spikes"),
+    "export": ("batch_size", "logs", "limit", "threads", "noise_ratio", "noise_seed"),
 }
 
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
-    options.add_level(parser, default=1)
-    options.add_recipe(parser, "of the network's training; decides on the default weights and logs")
+    model.add_options(parser, k=K)
+    model.add_weights(parser)
     add = parser.add_argument
     add("--time_steps", type=command_line.integer_from(1, 10_000), default=20, help="time steps per image")
-    add("--batch_size", type=options.POSITIVE, default=200, help="images per line of the logs")
-    options.add_weights(parser)
     add(
-        "--logs",
-        type=Path,
-        help="folder of the logs (default: figs/k<K>, with another recipe figs/k<K>-<RECIPE>, with noise -noise<R>)",
+        "--max_spikes",
+        type=command_line.spikes,
+        default=1,
+        metavar="B",
+        help="spikes of one sign that a neuron may fire in a time step: 1, 2, ... or unbounded",
     )
-    options.add_data(parser)
-    options.add_limit(parser)
-    options.add_threads(parser)
+    add(
+        "--negative_spikes",
+        type=command_line.boolean,
+        default=True,
+        metavar="True|False",
+        help="False takes the negative spikes away, to show what they are for",
+    )
+    add("--batch_size", type=command_line.POSITIVE, default=200, help="images per line of the logs")
+    add("--logs", type=Path, metavar="DIR", shown_default="figs/k0 etc.", help="folder of the logs")
+    command_line.add_limit(parser)
+    command_line.add_threads(parser, "batches simulated at a time")
     add(
         "--noise_ratio",
-        type=command_line.number_from(0, HIGHEST_NOISE_RATIO),
+        type=command_line.number_from(0, images.HIGHEST_NOISE_RATIO),
         default=0.0,
         shown_default="0",
         metavar="R",
         help="scale pixels by 1 + R * (z - 1/2), z uniform in [0, 1), and round them to whole numbers from 0 on",
     )
-    options.add_seed(parser, "the noise")
+    command_line.add_noise_seed(parser)
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--verify",
@@ -81,100 +83,65 @@ def parse_arguments():
 
 def main():
     args = parse_arguments()
-    weights_path = args.weights or default_weights(args.k, args.recipe)
-    refuse_other_recipe(weights_path, args.k, args.recipe, published_weights, checkpoint_weights)
-    log_path = args.logs or log_folder(args.k, args.recipe, args.noise_ratio)
-    refuse_other_recipe(log_path, args.k, args.recipe, log_folder)
+    trained, k = weights.load(args, K, converts=True)
 
-    from experiment import logs
-    from LeNet.evaluation import evaluate, load_weights, noisy
-    from experiment import images as files
-    from spiking_utils import SpikingNetwork
+    from spiking_utils import SpikingNetwork, evaluate
 
-    weights, weights_sha256 = load_weights(weights_path, args.k)
+    network = SpikingNetwork(
+        trained.weights, trained.network, k, args.time_steps, args.max_spikes, args.negative_spikes
+    )
     if args.export:
-        export(weights, args)
+        export(network, args.export)
         return
-    pixels, labels = files.load_mnist_split("t10k", args.data)
-    pixels, labels = pixels[: args.limit], labels[: args.limit]
+    test = images.load_test(args.data or trained.model.images, trained.network).first(args.limit)
+    pixels = test.pixels
     if args.noise_ratio > 0:
-        pixels = noisy(pixels, args.noise_ratio, args.seed)
-
+        pixels = images.noisy(pixels, args.noise_ratio, args.noise_seed)
     if args.verify:
-        sys.exit(0 if verify(weights, args.k, pixels, args.batch_size) else 1)
+        verify(trained, k, pixels, args)
+        return
 
-    network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
-    with OutputFolder(log_path) as output:
+    run = logs.settings(trained, k, len(pixels), args.batch_size, args.time_steps, **variation(args))
+    with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
         start = time.perf_counter()
-        right, statistics, quiescent = evaluate(network, pixels, labels, args.batch_size, args.threads)
+        progress = partial(command_line.progress, total=-(-len(pixels) // args.batch_size), unit="batch")
+        evaluation = evaluate(network, pixels, test.labels, args.batch_size, args.threads, progress)
         seconds = time.perf_counter() - start
-        run = describe(args, weights_path, weights_sha256, right, statistics, quiescent, len(pixels))
-        written = logs.write(output, run, right, statistics)
+        artificial = evaluation
+        if evaluation.quiescent < len(pixels) or not args.negative_spikes:  # the two may still differ
+            exact = SpikingNetwork(trained.weights, trained.network, k, time_steps=1, max_spikes=None)
+            artificial = evaluate(exact, pixels, test.labels, args.batch_size, args.threads, progress)
+        run = logs.describe(run, trained, evaluation, artificial)
+        written = logs.write(output, run, evaluation.right, evaluation.statistics)
     report(run, seconds, written)
 
 
-def export(weights, args):
+def variation(args):
+    """What sets the run apart from the paper's, as run.json holds it."""
+    noise = {"noise_ratio": args.noise_ratio, "noise_seed": args.noise_seed} if args.noise_ratio > 0 else {}
+    burst = {} if args.max_spikes == 1 else {"max_spikes": args.max_spikes or logs.UNBOUNDED}
+    return noise | burst | ({} if args.negative_spikes else {"negative_spikes": False})
+
+
+def export(network, path):
     """Writes the spiking network as a file of integers and prints what is in it."""
-    from LeNet import export
-    from experiment.images import write_npz
-    from spiking_utils import SpikingNetwork
-
-    network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
-    arrays = export.integer_arrays(network, LENET, args.k)
-    with OutputFolder(args.export.parent) as output, output.replacing() as staging:
-        write_npz(arrays, staging / args.export.name)
-    export.report(arrays)
-    print(f"written    {shown(args.export)}")
+    arrays = network.integer_arrays()
+    with OutputFolder(path.parent) as output, output.replacing() as staging:
+        weights.write_npz(arrays, staging / path.name)
+    print(f"{'key':18}{'dtype':8}{'shape':18}{'values':>32}")
+    for key, array in arrays.items():
+        values = f"{array.min():,}" + (f" to {array.max():,}" if array.ndim else "")
+        print(f"{key:18}{array.dtype!s:8}{array.shape!s:18}{values:>32}")
+    print(f"written    {shown(path)}")
 
 
-def verify(weights, k, pixels, batch_size):
-    """Whether the spiking network, once quiescent, equals the artificial one; prints how far."""
-    from LeNet.experiment import prepare_tensorflow
-
-    prepare_tensorflow()
+def verify(trained, k, pixels, args):
+    """Compares every neuron with Keras's; ends with exit status 1 where one differs."""
     from LeNet import verification
 
-    comparison = verification.compare(weights, LENET, k, pixels, batch_size)
+    comparison = verification.compare(trained.weights, trained.network, k, pixels, args.batch_size, args.max_spikes)
     verification.report(comparison)
-    return comparison.lossless
-
-
-def describe(args, weights_path, weights_sha256, right, statistics, quiescent, images):
-    """What run.json holds: the settings and the results, the same on any machine."""
-    from experiment.logs import FILES, recipe_entry, time_steps_needed
-
-    right = right.sum(axis=0)
-    accuracy = int(right[-1]) / images
-    by_block = statistics.sum(axis=(0, 2))  # (blocks, 3)
-    noise = {"noise_ratio": args.noise_ratio, "seed": args.seed} if args.noise_ratio > 0 else {}
-    return {
-        "k": args.k,
-        "time_steps": args.time_steps,
-        "batch_size": args.batch_size,
-        "images": images,
-        **recipe_entry(args.recipe),
-        **noise,
-        # lossless: when nothing fires any more, the artificial network's activations have been emitted
-        "ann_accuracy": accuracy if quiescent == images else None,
-        "snn_accuracy": accuracy,
-        "quiescent_images": quiescent,
-        "time_steps_needed": time_steps_needed(right),
-        "weights": shown(weights_path),
-        "weights_sha256": weights_sha256,
-        "blocks": [per_image(block.neurons, *row, images) for block, row in zip(LENET.blocks, by_block)],
-        "total": per_image(LENET.neurons, *by_block.sum(axis=0), images),
-        "files": list(FILES),
-    }
-
-
-def per_image(neurons, spikes, negative, sops, images):
-    """Activity as run.json gives it."""
-    return {
-        "neurons": neurons,
-        "positive_spikes_per_image": int(spikes - negative) / images,
-        "negative_spikes_per_image": int(negative) / images,
-        "sops_per_image": int(sops) / images,
-    }
+    sys.exit(0 if comparison.lossless else 1)
 
 
 def report(run, seconds, written):

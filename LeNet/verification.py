@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-from tqdm import tqdm
 
-from experiment import InputError
-from LeNet.evaluation import MOST_SPIKES
-from experiment import images as files, models
-from spiking_utils import SpikingNetwork
+from experiment import InputError, command_line, images
+from LeNet.tensorlayer import models
+from spiking.trains import SPIKES
+from spiking_utils import MOST_SPIKES, SpikingNetwork
 
 FIRST_TIME_STEPS = 32  # doubled until a batch is quiescent
 HIGHEST_COUNT = 4096  # of a neuron, which takes as many time steps
@@ -32,15 +30,17 @@ class Comparison:
         return self.first_difference is None and self.equal_predictions == self.images
 
 
-def compare(weights, network, k, pixels, batch_size):
+def compare(weights, network, k, pixels, batch_size, max_spikes=1):
     """Runs both networks over all images.
 
     Parameters
     ----------
-    weights : dict, as load_npz gives it, on the weight grid
+    weights : dict, by key, on the weight grid
     network, k : what the weights are for
     pixels : integer array (images, h, w, c)
     batch_size : int
+    max_spikes : int or None
+        Of a neuron in a time step; None for unbounded.
 
     Returns
     -------
@@ -52,17 +52,18 @@ def compare(weights, network, k, pixels, batch_size):
         The spiking network would take too many spikes to become quiescent.
     """
     exact, single = (_activations(weights, network, k, dtype) for dtype in ("float64", "float32"))
-    spiking = SpikingNetwork(weights, network, k, FIRST_TIME_STEPS)
+    spiking = SpikingNetwork(weights, network, k, FIRST_TIME_STEPS, max_spikes)
     result = Comparison(*np.zeros((3, len(network.blocks)), np.int64))
-    for start in tqdm(range(0, len(pixels), batch_size), unit="batch", disable=None, leave=False):
+    starts = range(0, len(pixels), batch_size)
+    for start in command_line.progress(starts, len(starts), "batch"):
         batch = pixels[start : start + batch_size]
         expected = exact(batch)
         _refuse_too_many_spikes(expected[:-1])
         activity = spiking.run(batch)
         while not activity.quiescent().all():
-            spiking = SpikingNetwork(weights, network, k, 2 * spiking.time_steps)
+            spiking = SpikingNetwork(weights, network, k, 2 * spiking.time_steps, max_spikes)
             activity = spiking.run(batch)
-        spikes = activity.statistics[:, :, 0].sum(axis=0)
+        spikes = activity.statistics[:, :, SPIKES].sum(axis=0)
         counts = [train.counts() for train in activity.trains]
         _compare_counts(result, counts, expected, single(batch), start)
         result.equal_predictions += np.sum(activity.predictions()[:, -1] == expected[-1].argmax(axis=1))
@@ -75,9 +76,13 @@ def _activations(weights, network, k, dtype):
     """A function from pixels to S * activation of every block, and the logits, by Keras."""
     model = models.build(network, k, dtype=dtype)
     models.assign(network, model, weights)
-    outputs = [2**k * model.get_layer(f"quantizer{block.name}").output for block in network.blocks]
-    several = keras.Model(model.input, [*outputs, model.output])
-    return lambda pixels: several.predict(files.scaled(pixels).astype(dtype), verbose=0)
+    several = models.with_activations(network, model)
+
+    def activations(pixels):
+        *values, logits = several.predict(images.scaled(pixels).astype(dtype), verbose=0)
+        return [*(2**k * value for value in values), logits]
+
+    return activations
 
 
 def _refuse_too_many_spikes(counts):

@@ -21,12 +21,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tqdm import tqdm
-
-from experiment import command_line
-from spiking.network import LENET
-from experiment.disk import COMPLETE, STAGING, settle
-from experiment.model import HISTORY_NAME, NPZ_NAME, ROOT
+from experiment import ROOT, InputError, command_line, disk
+from experiment.disk import COMPLETE, STAGING
+from experiment.model import HISTORY_NAME, NPZ_NAME
+from experiment.recipes import PAPER, RECIPES
+from experiment.weights import read_npz
 
 K, IMAGES = 0, 600
 EPOCHS_PER_KILL = 4  # so that the training does not end before the last kill
@@ -36,9 +35,9 @@ LEFT = ("nothing", "half written", "half moved")
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--kills", type=options.POSITIVE, default=20, help="number of kills")
-    options.add_recipe(parser, "of the trainings")
-    options.add_seed(parser, "the moments")
+    parser.add_argument("--kills", type=command_line.POSITIVE, default=20, help="number of kills")
+    parser.add_argument("--recipe", choices=tuple(RECIPES), default=PAPER.name, help="of the trainings")
+    parser.add_argument("--seed", type=command_line.SEED, default=0, help="fixes the moments")
     args = parser.parse_args()
 
     epochs = EPOCHS_PER_KILL * args.kills
@@ -48,7 +47,7 @@ def main():
         whole, killed = Path(temporary) / "whole", Path(temporary) / "killed"
         finish(train(whole, args.recipe, epochs))
         finished = 0
-        for number in tqdm(range(args.kills), unit="kill", disable=None, leave=False):
+        for number in command_line.progress(range(args.kills), args.kills, "kill"):
             moment = list(MOMENTS)[number % len(MOMENTS)]
             kill(train(killed, args.recipe, epochs), killed, moment, rng.uniform(0, MOMENTS[moment]))
             left[moment, left_on_disk(killed)] += 1
@@ -87,7 +86,7 @@ def kill(process, folder, moment, delay):
         wait_until(begun[moment], process)
     time.sleep(delay)
     if process.poll() is not None:
-        raise command_line.InputError(f"the training had ended with status {process.poll()}, expected it to run")
+        raise InputError(f"the training had ended with status {process.poll()}, expected it to run")
     process.kill()
     process.wait()
 
@@ -117,19 +116,14 @@ def left_on_disk(folder):
 
 def check(folder, finished):
     """The number of epochs on disk, all of whose files must load; at least as many as were finished before."""
-    from LeNet.experiment import prepare_tensorflow
+    from LeNet.tensorlayer.training import STATE_FILES
 
-    prepare_tensorflow()
-    from LeNet.tensorlayer import checkpoints, files, utils
-
-    settle(folder)
     epochs = 0
-    if (folder / checkpoints.SUMS).exists():
-        checkpoints.check_sums(folder, utils.STATE_FILES)
-        files.load_npz(folder / NPZ_NAME, LENET, K)
-        epochs = len(read_history(folder / HISTORY_NAME))
+    if disk.exists(folder / disk.SUMS):
+        disk.check_sums(folder, STATE_FILES)
+        epochs = read_npz(folder / NPZ_NAME).epochs
     if epochs < finished:
-        raise command_line.InputError(f"{folder}: has {epochs} epochs, expected the {finished} of before the kill")
+        raise InputError(f"{folder}: has {epochs} epochs, expected the {finished} of before the kill")
     return epochs
 
 

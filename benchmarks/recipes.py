@@ -2,7 +2,7 @@
 
 python benchmarks/recipes.py                    all candidates, 10 epochs each: 15 minutes
 python benchmarks/recipes.py --epochs 60        as long as the recipe itself trains
-python benchmarks/recipes.py --only any-shift
+python benchmarks/recipes.py --only shift
 
 Each trains the network of k=0 with seed 0, its learning rate decaying within these epochs.
 """
@@ -14,39 +14,39 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line
-from spiking.network import LENET
+from experiment import command_line, images
+from experiment.disk import OutputFolder
+from experiment.model import Model
 from experiment.recipes import AUGMENTED
+from experiment.weights import network_for
 
-K, SEED = 0, 0
-SHIFT = replace(AUGMENTED, learning_rate=2e-3, shift=2, whole_pixels=False, rotation=0.0, zoom=0.0)
+K = 0
 CANDIDATES = {
-    "any-shift": SHIFT,
-    "whole-pixels": replace(SHIFT, whole_pixels=True),
-    "whole-pixels-rotation": replace(SHIFT, whole_pixels=True, rotation=10.0),
-    "whole-pixels-rotation-zoom": replace(SHIFT, whole_pixels=True, rotation=10.0, zoom=0.1),
+    "shift": AUGMENTED,
+    "shift-rotation": replace(AUGMENTED, rotation=10.0),
+    "shift-rotation-zoom": replace(AUGMENTED, rotation=10.0, zoom=0.1),
 }
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--epochs", type=options.POSITIVE, default=10, help="of each training")
+    parser.add_argument("--epochs", type=command_line.POSITIVE, default=10, help="of each training")
     parser.add_argument("--only", choices=tuple(CANDIDATES), nargs="+", help="these candidates (default: all)")
-    options.add_limit(parser, "images of each set")
+    command_line.add_limit(parser, "images of each set")
     args = parser.parse_args()
 
-    from LeNet.experiment import prepare_tensorflow
+    model = Model(K)
+    train, validation = (part.first(args.limit) for part in images.load_training(model.images))
+    network = network_for(model.network, train.pixels.shape[1:], train.classes)
 
-    prepare_tensorflow()
-    from experiment.disk import OutputFolder
-    from experiment import images as files, utils
+    from LeNet.tensorlayer.training import Training
 
-    X_train, y_train, X_val, y_val, _, _ = [part[: args.limit] for part in files.load_mnist_dataset()]
     print(f"{'candidate':32}{'validation loss':>18}{'accuracy':>12}{'seconds':>10}")
     for name in args.only or CANDIDATES:
-        training = utils.Training(LENET, K, CANDIDATES[name], args.epochs, SEED, len(X_train))
+        count = len(train.pixels)
+        training = Training(model, CANDIDATES[name], network, args.epochs, count, count, threads=0)
         with tempfile.TemporaryDirectory() as folder, OutputFolder(folder) as output:
-            training.fit(X_train, y_train, X_val, y_val, output, verbose=0)
+            training.fit(train, validation, output, verbose=0)
         *_, loss, accuracy, _ = map(float, training.history[-1])
         seconds = sum(float(row[-1]) for row in training.history)
         print(f"{name:32}{loss:18.4f}{100 * accuracy:10.2f} %{seconds:10.0f}", flush=True)

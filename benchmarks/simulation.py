@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from experiment import command_line
-from spiking.network import BN_EPSILON, LENET, ROUNDING_OFFSET
-from experiment.model import ROOT, existing_published_weights, published_weights
 from experiment import images as files
+from experiment.model import ROOT, existing_published_weights, published_weights
+from spiking.network import BN_EPSILON, LENET, ROUNDING_OFFSET
 
 TIME_STEPS = 20
 BATCH_SIZE = 200

@@ -15,17 +15,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line
-from spiking.network import LENET
-from experiment.recipes import PAPER
+from experiment import command_line, images
+from experiment.disk import OutputFolder
+from experiment.model import Model
+from experiment.recipes import ADAM_EPSILON, BATCH_SIZE, BN_DECAY, PAPER
+from experiment.weights import network_for
+from spiking.network import BN_EPSILON
 
 PLAIN, OURS = "plain", "ours"
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    options.add_level(parser, default=0)
-    parser.add_argument("--rounds", type=options.POSITIVE, default=3, help="times that both are run")
+    parser.add_argument("--k", type=command_line.LEVEL, default=0, help="quantisation level")
+    parser.add_argument("--rounds", type=command_line.POSITIVE, default=3, help="times that both are run")
     parser.add_argument("--only", choices=(PLAIN, OURS), help="time one of them in this process")
     args = parser.parse_args()
 
@@ -44,28 +47,32 @@ def measure(which, k):
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 
+def load(k):
+    """What both train: the model, its network, training and validation images."""
+    model = Model(k)
+    train, validation = images.load_training(model.images)
+    return model, network_for(model.network, train.pixels.shape[1:], train.classes), train, validation
+
+
 def time_plain(k):
     """Seconds of the second epoch of Keras's own model.fit, validation included."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
 
-    from experiment import images as files, models, utils
-
-    models.FullWindowConv2D = keras.layers.Conv2D
-    X_train, y_train, X_val, y_val, _, _ = files.load_mnist_dataset()
-    model = models.build(LENET, k)
-    model.compile(
-        keras.optimizers.Adam(PAPER.learning_rate, epsilon=utils.ADAM_EPSILON),
+    _, network, train, validation = load(k)
+    keras_model = build_plain(network, k)
+    keras_model.compile(
+        keras.optimizers.Adam(PAPER.learning_rate, epsilon=ADAM_EPSILON),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
     ends = []
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
-    model.fit(
-        X_train,
-        y_train,
-        batch_size=utils.BATCH_SIZE,
-        validation_data=(X_val, y_val),
+    keras_model.fit(
+        images.scaled(train.pixels),
+        train.labels,
+        batch_size=BATCH_SIZE,
+        validation_data=(images.scaled(validation.pixels), validation.labels),
         epochs=2,
         verbose=0,
         callbacks=[clock],
@@ -73,18 +80,31 @@ def time_plain(k):
     return ends[1] - ends[0]
 
 
+def build_plain(network, k):
+    """The network of Keras's layers alone, and a quantiser of three lines."""
+    import keras
+    import tensorflow as tf
+    from keras.layers import BatchNormalization, Conv2D, Dense, Flatten, Lambda, ReLU
+
+    def quantize(x):
+        return x + tf.stop_gradient(tf.floor(2**k * x + 0.5) / 2**k - x)
+
+    layers = [keras.Input(network.input_shape)]
+    for block in network.blocks:
+        layers.append(Conv2D(block.filters, block.kernel_size, block.stride, use_bias=False))
+        layers += [BatchNormalization(momentum=BN_DECAY, epsilon=BN_EPSILON), ReLU(), Lambda(quantize)]
+    return keras.Sequential([*layers, Flatten(), Dense(network.classes, use_bias=False)])
+
+
 def time_ours(k):
     """Seconds of the second epoch of the training script's steps, validation, rounding and saving included."""
-    from LeNet.experiment import prepare_tensorflow
+    model, network, train, validation = load(k)
+    from LeNet.tensorlayer.training import Training
 
-    prepare_tensorflow()
-    from experiment.disk import OutputFolder
-    from experiment import images as files, utils
-
-    X_train, y_train, X_val, y_val, _, _ = files.load_mnist_dataset()
-    training = utils.Training(LENET, k, PAPER, epochs=2, seed=0, images=len(X_train))
+    count = len(train.pixels)
+    training = Training(model, PAPER, network, epochs=2, images=count, all_images=count, threads=0)
     with tempfile.TemporaryDirectory() as folder, OutputFolder(folder) as output:
-        training.fit(X_train, y_train, X_val, y_val, output=output, verbose=0)
+        training.fit(train, validation, output, verbose=0)
     return float(training.history[-1][-1])
 
 

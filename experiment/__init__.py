@@ -1,5 +1,6 @@
 """What scripts and figures share, free of TensorFlow and Numba."""
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]  # of the repository: every default place lies below it
@@ -10,6 +11,11 @@ class InputError(ValueError):
 
 
 def shown(path):
-    """The path as a message gives it: relative to the repository's root where it lies inside."""
-    path = Path(path).resolve()
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    """The path as a message gives it: printable, and relative to the repository's root where it lies inside."""
+    path = Path(os.path.realpath(path))  # Path.resolve may fail where links lead round in a circle
+    return printable(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def printable(text):
+    """The text of an object on one line: line breaks, bytes that are no UTF-8 and the like as Python escapes."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(text))

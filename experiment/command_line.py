@@ -1,20 +1,27 @@
-"""What the command lines of all scripts share: option types, one-line errors, exit statuses, tables."""
+"""What the command lines of all scripts share: options, progress, one-line errors, interruptions, exit statuses."""
 
 import argparse
+import atexit
+import io
 import math
+import os
+import re
 import signal
 import sys
+import threading
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from experiment import InputError, printable
+from spiking.network import HIGHEST_LEVEL
 
 BAD_INPUT = 2  # exit status
+HIGHEST_SEED = 2**32 - 1
 INSIST_AFTER = 5  # seconds, from one attempt to interrupt the program to the next
 
 
-class InputError(ValueError):
-    """Something from outside is not as expected; the text says what was found and what was expected."""
-
-
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse, with its errors on one line."""
+    """argparse, with its errors on one line and defaults in its help."""
 
     def __init__(self, docstring):
         super().__init__(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -26,7 +33,7 @@ class ArgumentParser(argparse.ArgumentParser):
         return super().add_argument(*names, help=help, default=default, **settings)
 
     def error(self, message):
-        self.exit(BAD_INPUT, f"error: {message}\n")
+        _stop(BAD_INPUT, f"error: {printable(message)}")
 
 
 def boolean(text):
@@ -38,60 +45,155 @@ def boolean(text):
 
 def integer_from(minimum, maximum=None):
     """Option type: an integer of at least `minimum` and, if given, at most `maximum`."""
-    expected = f"an integer of at least {minimum}" + (f" and at most {maximum}" if maximum is not None else "")
-
-    def integer(text):
-        try:
-            number = int(text)
-        except ValueError:
-            number = minimum - 1
-        if number < minimum or (maximum is not None and number > maximum):
-            raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
-        return number
-
-    return integer
+    limits = f"of at least {minimum}" + (f" and at most {maximum}" if maximum is not None else "")
+    return _number(int, minimum, math.inf if maximum is None else maximum, f"an integer {limits}")
 
 
 def number_from(minimum, maximum):
     """Option type: a float from `minimum` to `maximum`."""
+    return _number(float, minimum, maximum, f"a number from {minimum} to {maximum}")
 
+
+def _number(kind, minimum, maximum, expected):
     def number(text):
         try:
-            value = float(text)
+            value = kind(text)
         except ValueError:
             value = math.nan
         if not minimum <= value <= maximum:
-            raise argparse.ArgumentTypeError(f"found {text!r}, expected a number from {minimum} to {maximum}")
+            raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
         return value
 
     return number
 
 
-def run(main):
-    """Runs a script; bad input, a full disk, too little memory and an interruption end it with one line."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(signum) != signal.SIG_IGN:  # as nohup and shells in the background set it
-            signal.signal(signum, _interrupt)
+def spikes(text):
+    """Option type: a number of spikes, or None for unbounded."""
+    return None if text == "unbounded" else _number(int, 1, math.inf, "an integer of at least 1, or unbounded")(text)
+
+
+POSITIVE = integer_from(1)
+LEVEL = integer_from(0, HIGHEST_LEVEL)
+SEED = integer_from(0, HIGHEST_SEED)
+
+
+def add_limit(parser, of="test images"):
+    parser.add_argument("--limit", type=POSITIVE, shown_default="all", help=f"only the first N {of}, for trials")
+
+
+def add_noise_seed(parser):
+    parser.add_argument("--noise_seed", type=SEED, default=0, help="fixes the noise")
+
+
+def add_threads(parser, meaning="batches simulated at a time"):
+    parser.add_argument("--threads", type=POSITIVE, default=usable_cores(), help=meaning)
+
+
+def usable_cores(root=Path("/")):
+    """The cores that this process may use: those of its affinity, within the limits of its container.
+
+    `root` is the folder of proc and sys. A limit of one and a half cores counts as two.
+    """
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # no Linux: macOS
+    return min([affinity, *(math.ceil(limit) for limit in _core_limits(root))])
+
+
+def _core_limits(root):
+    """Yields the limits, in cores, of the Linux control groups around this process."""
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, group = line.split(":", 2)
+        if not controllers:  # version 2
+            top, files = root / "sys/fs/cgroup", ["cpu.max"]
+        elif "cpu" in controllers.split(","):  # version 1
+            top, files = root / "sys/fs/cgroup/cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+        else:
+            continue
+        innermost = top / group.lstrip("/")  # a container may see only the outer ones of its groups
+        for folder in (innermost, *innermost.parents):
+            limit = re.fullmatch(r"(\d+) ([1-9]\d*)", " ".join(_text(folder / file) for file in files))
+            if limit:  # otherwise there is none: "max 100000" or "-1 100000"
+                yield int(limit[1]) / int(limit[2])
+
+
+def _text(path):
     try:
-        main()
-        print(end="", flush=True)  # a full disk may show only here
-    except InputError as error:
-        _stop(f"error: {error}", BAD_INPUT)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename is not None else ""
-        _stop(f"error: {place}{error.strerror or error}", BAD_INPUT)
-    except MemoryError as error:
-        _stop(": ".join(filter(None, ["error: out of memory", str(error)])), BAD_INPUT)
-    except KeyboardInterrupt:
-        _stop("interrupted", 128 + signal.SIGINT)
-    except Terminated:
-        _stop("terminated", 128 + signal.SIGTERM)
-    finally:
-        signal.alarm(0)
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def watched(stream):
+    """Whether somebody sees what is written to a stream: it is a terminal."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def progress(iterable, total, unit):
+    """Goes through an iterable of `total` items with a bar on stderr, which is gone in the end.
+
+    Where nobody watches, because stderr is no terminal, there is none.
+    """
+    from tqdm import tqdm  # takes longer than all else here, and not every script has a bar
+
+    return tqdm(iterable, total=total, unit=unit, disable=None, leave=False)
+
+
+def run(main):
+    """Runs a script, in any thread, and leaves signals and streams as it found them.
+
+    Bad input, a full disk, too little memory and an interruption end it with one line on stderr and an exit status:
+    2, for Ctrl-C 130, for SIGTERM 143. A reader of the output that goes away, as head does, ends it without a line,
+    with the 141 that other tools have then. A closed stdout or stderr swallows what is printed.
+    """
+    with _usable_streams(), _interruptible():
+        try:
+            try:
+                main()
+            except SystemExit:  # after --help, say
+                sys.stdout.flush()
+                raise
+            sys.stdout.flush()  # a full disk may show only here
+        except BrokenPipeError:
+            _stop(128 + signal.SIGPIPE)
+        except (InputError, OverflowError) as error:
+            _stop(BAD_INPUT, f"error: {error}")
+        except OSError as error:
+            place = f"{printable(error.filename)}: " if error.filename is not None else ""
+            _stop(BAD_INPUT, f"error: {place}{error.strerror or error}")
+        except MemoryError as error:
+            _stop(BAD_INPUT, ": ".join(filter(None, ["error: out of memory", str(error)])))
+        except RuntimeError as error:
+            if "can't start new thread" not in str(error):
+                raise
+            _stop(BAD_INPUT, "error: no further thread can be started, expected room for one (see ulimit -u)")
+        except KeyboardInterrupt:
+            _stop(128 + signal.SIGINT, "interrupted")
+        except Terminated:
+            _stop(128 + signal.SIGTERM, "terminated")
 
 
 class Terminated(BaseException):
     """SIGTERM, raised where the program was, so that what it had begun is cleaned up."""
+
+
+@contextmanager
+def _interruptible():
+    """Lets SIGINT and SIGTERM raise KeyboardInterrupt and Terminated, where signals can be handled at all."""
+    found = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    if threading.current_thread() is not threading.main_thread() or None in found.values():  # None: not by Python
+        yield
+        return
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        if found[signum] != signal.SIG_IGN:  # as nohup and shells in the background set it
+            signal.signal(signum, _interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGALRM) != found[signal.SIGALRM]:  # interrupted
+            signal.alarm(0)
+            # a further Ctrl-C while Python ends would be a traceback
+            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+        for signum, handler in found.items():
+            signal.signal(signum, handler)
 
 
 def _interrupt(signum, frame):
@@ -103,10 +205,34 @@ def _interrupt(signum, frame):
     raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
 
 
-def _stop(line, status):
-    try:
-        print(end="", flush=True)
-    except OSError:  # Python would try again at the end, and complain
-        sys.stdout = None
-    print(" ".join(line.splitlines()), file=sys.stderr)
+@contextmanager
+def _usable_streams():
+    """Opens what is closed, and lets stdout escape what its encoding lacks, as stderr does."""
+    with ExitStack() as restoring:
+        nowhere = restoring.enter_context(open(os.devnull, "w"))
+        while nowhere.fileno() <= 2:  # that of a closed stream; the next file would get it, and what libraries print
+            nowhere = restoring.enter_context(open(os.devnull, "w"))
+        if sys.stdout is None:
+            restoring.enter_context(redirect_stdout(nowhere))
+        if sys.stderr is None:
+            restoring.enter_context(redirect_stderr(nowhere))
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            restoring.callback(sys.stdout.reconfigure, errors=sys.stdout.errors)
+            sys.stdout.reconfigure(errors="backslashreplace")
+        yield
+
+
+def _stop(status, line=""):
+    _print(sys.stdout)
+    if line:
+        _print(sys.stderr, printable(" ".join(line.splitlines())) + "\n")
     sys.exit(status)
+
+
+def _print(stream, text=""):
+    """Prints and flushes; drops what cannot be written, as Python would try again at its end, and complain."""
+    try:
+        print(text, end="", file=stream, flush=True)
+    except OSError:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())

@@ -1,88 +1,110 @@
-"""Files without TensorFlow: the MNIST images and the weights in npz files."""
+"""Images and labels: any four IDX files in a folder, whose name is the data's name; noise on pixels.
+
+    *train*-images-idx3-ubyte.gz    training images, (images, h, w), or idx4: (images, h, w, channels)
+    *train*-labels-idx1-ubyte.gz    their classes, from 0 or 1 on
+    *t10k* or *test*                the same for testing
+
+`.idx3-ubyte` instead of `-idx3-ubyte` is known as well, and so are files that are not compressed. MNIST, in
+data/mnist, is checked against SHA-256 sums, and only there is a missing file downloaded. MNIST is by LeCun, Cortes
+and Burges; CC BY-SA 3.0.
+"""
 
 import gzip
 import hashlib
 import http.client
-import io
+import math
+import re
 import urllib.request
-import zipfile
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from LeNet import input_files
-from experiment import InputError
+from experiment import ROOT, InputError, disk, shown
+from experiment.recipes import validation_images
 from spiking.network import PIXEL_LEVELS
-from experiment.disk import OutputFolder
-from experiment.model import MNIST, network_name, shown
-from spiking.weight_grid import round_to_grid
 
+HIGHEST_NOISE_RATIO = 100  # pixels stay below 2^14, far inside int32 and float32's integers
+MNIST = ROOT / "data" / "mnist"
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
-VALIDATION_IMAGES = 10_000  # the last ones of the training set
-LARGEST_MNIST = 64 << 20  # bytes, of a compressed file
-IMAGE_HEADER, LABEL_HEADER = 16, 8  # bytes before the data of an IDX file
-NPZ = "a npz file of network weights"  # as error messages call it
-LARGEST_NPZ = 16 << 20  # bytes; that of the LeNet has 2
-# of the uncompressed files: size in bytes, SHA-256
-MNIST_FILES = {
-    "train-images-idx3-ubyte": (
-        IMAGE_HEADER + 60_000 * 784,
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    ),
-    "train-labels-idx1-ubyte": (
-        LABEL_HEADER + 60_000,
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    ),
-    "t10k-images-idx3-ubyte": (
-        IMAGE_HEADER + 10_000 * 784,
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    ),
-    "t10k-labels-idx1-ubyte": (
-        LABEL_HEADER + 10_000,
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
+LARGEST_MNIST = 64 << 20  # bytes, of a downloaded file
+MNIST_SHA256 = {  # of the uncompressed files
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+SPLITS = {"train": "train", "test": "t10k|test"}
+DIMENSIONS = {"images": (3, 4), "labels": (1,)}
+UNSIGNED_BYTES = 8  # third byte of an IDX file
 
 
-def load_mnist_split(split, path=MNIST):
-    """MNIST as integers: the 60,000 images of split "train" or the 10,000 of "t10k".
+class Split(NamedTuple):
+    """The training or the test images of a folder."""
 
-    A missing file is downloaded, checked against its SHA-256 and moved into place.
-    MNIST is by LeCun, Cortes and Burges; CC BY-SA 3.0.
+    pixels: np.ndarray  # uint8 (images, h, w, channels)
+    labels: np.ndarray  # int64 (images,), from 0 on
+    classes: int  # of the training labels
 
-    Returns
-    -------
-    pixels : uint8 array (images, 28, 28, 1), 0 to 255
-    labels : uint8 array (images,), 0 to 9
+    def first(self, limit):
+        """Its first images, all without a limit."""
+        return Split(self.pixels[:limit], self.labels[:limit], self.classes)
+
+
+def load_split(split, folder=MNIST):
+    """The "train" or the "test" images of a folder.
 
     Raises
     ------
     InputError
-        A file is damaged, or missing and cannot be downloaded.
+        A file is missing, or damaged, or does not fit to the others.
     """
-    pixels = _read_idx(f"{split}-images-idx3-ubyte", Path(path))[IMAGE_HEADER:]
-    labels = _read_idx(f"{split}-labels-idx1-ubyte", Path(path))[LABEL_HEADER:]
-    return pixels.reshape(-1, 28, 28, 1), labels
+    folder = Path(folder)
+    training_labels = _read(folder, "train", "labels")
+    labels = training_labels if split == "train" else _read(folder, split, "labels")
+    pixels = _read(folder, split, "images")
+    if len(pixels) != len(labels) or len(pixels) == 0:
+        found = f"{len(pixels)} {split} images and {len(labels)} labels"
+        raise InputError(f"{shown(folder)}: has {found}, expected as many of both, at least one")
+    lowest = min(int(training_labels.min(initial=1)), 1)  # labels that begin at 1 are counted from there
+    classes = int(training_labels.max(initial=0)) - lowest + 1
+    labels = labels.astype(np.int64) - lowest
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise InputError(
+            f"{shown(folder)}: {split} label {wrong[0]} is {labels[wrong[0]] + lowest}, "
+            f"expected {lowest} to {classes - 1 + lowest} as in the training labels"
+        )
+    if pixels.ndim == 3:
+        pixels = pixels[..., None]
+    return Split(pixels, labels, classes)
 
 
-def load_mnist_dataset(path=MNIST):
-    """MNIST as the networks take it.
+def load_test(folder, network):
+    """The test images of a folder, for a network; refused unless they have its size and classes."""
+    test = load_split("test", folder)
+    found, expected = (*test.pixels.shape[1:], test.classes), (*network.input_shape, network.classes)
+    if found != expected:
+        raise InputError(
+            f"{shown(folder)}: has images (h, w, channels) and classes {found}, expected {expected} as the network"
+        )
+    return test
 
-    Returns
-    -------
-    X_train, y_train, X_val, y_val, X_test, y_test : arrays
-        50,000 training, 10,000 validation (the last of the training set) and 10,000 test images;
-        X float32 (images, 28, 28, 1), pixel / 256, so from 0 to 255/256; y uint8 (images,), 0 to 9.
-    """
-    pixels, labels = load_mnist_split("train", path)
-    test_pixels, test_labels = load_mnist_split("t10k", path)
-    images, test_images = scaled(pixels), scaled(test_pixels)
-    split = len(images) - VALIDATION_IMAGES
-    return images[:split], labels[:split], images[split:], labels[split:], test_images, test_labels
+
+def load_training(folder):
+    """Training and validation images of a folder: two Splits, the last images of its training set for validation."""
+    train, test = load_split("train", folder), load_split("test", folder)
+    if train.pixels.shape[1:] != test.pixels.shape[1:]:
+        shapes = f"{train.pixels.shape[1:]} and test images {test.pixels.shape[1:]}"
+        raise InputError(f"{shown(folder)}: has training images (h, w, channels) {shapes}, expected the same")
+    split = len(train.pixels) - validation_images(len(train.pixels), len(test.pixels))
+    if split == len(train.pixels):
+        raise InputError(f"{shown(folder)}: has {split} training images, expected at least 6, a sixth for validation")
+    return train.first(split), Split(train.pixels[split:], train.labels[split:], train.classes)
 
 
 def scaled(pixels):
@@ -90,159 +112,98 @@ def scaled(pixels):
     return pixels.astype(np.float32) / PIXEL_LEVELS
 
 
-def _read_idx(name, folder):
-    path = folder / f"{name}.gz"
-    if not path.exists():
-        _download(path)
-    return np.frombuffer(_checked_content(path, name), np.uint8)
+def noisy(pixels, noise_ratio, seed):
+    """Pixels with multiplicative noise, as whole numbers, so that the network's integers stay exact:
+
+        pixel <- max(rint(pixel * (1 + R * (z - 1/2))), 0)    with z uniform in [0, 1), drawn for each pixel
+
+    The numbers are drawn image by image: those of an image do not depend on how many come after it. R = 0 changes
+    nothing. As in the code of Zou et al. (2023), where noise had no seed and pixels were not rounded.
+
+    Parameters
+    ----------
+    pixels : uint8 array (images, h, w, c)
+    noise_ratio : float
+        R, from 0 to HIGHEST_NOISE_RATIO.
+    seed : int
+
+    Returns
+    -------
+    int32 array (images, h, w, c); above 255 where the noise takes them there
+    """
+    z = np.random.default_rng(seed).random(pixels.shape)
+    return np.maximum(np.rint(pixels * (1 + noise_ratio * (z - 0.5))), 0).astype(np.int32)
 
 
-def _checked_content(path, name):
-    size, expected = MNIST_FILES[name]
-    compressed = input_files.read(path, f"MNIST's {name}", LARGEST_MNIST)
-    try:
-        with gzip.open(io.BytesIO(compressed)) as file:
-            content = file.read(size + 1)  # no more, whatever the file would expand to
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{shown(path)}: damaged gzip file ({error}), expected MNIST's {name}") from None
-    found = hashlib.sha256(content).hexdigest()
+def _read(folder, split, what):
+    """The array of one of the four files."""
+    path = _find(folder, split, what)
+    content = _read_idx(path, DIMENSIONS[what])
+    if folder.resolve() == MNIST:
+        _check_mnist(path, content)
+    return np.frombuffer(content.data, np.uint8).reshape(content.shape)
+
+
+def _find(folder, split, what):
+    """The path of one of the four files."""
+    name = re.compile(rf".*({SPLITS[split]}).*{what}[-.]idx\d-ubyte(\.gz)?", re.DOTALL)
+    found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name)) if folder.is_dir() else []
+    if not found and folder.resolve() == MNIST:
+        prefix = {"train": "train", "test": "t10k"}[split]
+        found = [_download(folder / f"{prefix}-{what}-idx{DIMENSIONS[what][0]}-ubyte.gz")]
+    if len({path.name.removesuffix(".gz") for path in found}) != 1:
+        names = ", ".join(path.name for path in found) or "no file"
+        expected = f"*{SPLITS[split].replace('|', '* or *')}*-{what}-idx{DIMENSIONS[what][0]}-ubyte, .gz or not"
+        raise InputError(f"{shown(folder)}: found {names}, expected one named {expected}")
+    return found[0]
+
+
+class _Idx(NamedTuple):
+    header: bytes
+    shape: tuple
+    data: bytes
+
+
+def _read_idx(path, dimensions):
+    """Header, shape and data of an IDX file of unsigned bytes; no more is read than the header announces."""
+    expected = "an IDX file of unsigned bytes with " + " or ".join(map(str, dimensions)) + " dimensions"
+    with disk.opened(path, expected) as file:
+        try:
+            stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+            magic = stream.read(4)
+            if len(magic) < 4 or magic[:3] != bytes((0, 0, UNSIGNED_BYTES)) or magic[3] not in dimensions:
+                raise InputError(f"{shown(path)}: begins with {magic.hex(' ') or 'nothing'}, expected {expected}")
+            sizes = stream.read(4 * magic[3])
+            if len(sizes) < 4 * magic[3]:
+                raise InputError(f"{shown(path)}: ends in its header, expected {expected}")
+            shape = tuple(np.frombuffer(sizes, ">u4").tolist())
+            data = b"".join(disk.parts(stream, math.prod(shape) + 1))
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise InputError(f"{shown(path)}: damaged gzip file ({error}), expected {expected}") from None
+    if len(data) != math.prod(shape):
+        more = " or more" if len(data) > math.prod(shape) else ""
+        raise InputError(f"{shown(path)}: has {len(data)} bytes of data{more}, expected the product of {shape}")
+    return _Idx(magic + sizes, shape, data)
+
+
+def _check_mnist(path, content):
+    expected = MNIST_SHA256.get(path.name.removesuffix(".gz"))
+    found = hashlib.sha256(content.header + content.data).hexdigest()
     if found != expected:
-        raise InputError(f"{shown(path)}: content has SHA-256 {found}, expected {expected}")
-    return content
+        raise InputError(f"{shown(path)}: content has SHA-256 {found}, expected {expected or 'no such file'}")
 
 
 def _download(path):
-    with OutputFolder(path.parent) as folder, folder.replacing() as staging:
+    """Fetches a file of MNIST from the first mirror that gives the right one; returns its path."""
+    with disk.OutputFolder(path.parent) as folder, folder.replacing() as staging:
         file = staging / path.name
         failures = []
         for mirror in MIRRORS:
             try:
                 with urllib.request.urlopen(mirror + path.name, timeout=30) as response:
                     file.write_bytes(response.read(LARGEST_MNIST))
-                _checked_content(file, path.stem)
-                return
+                _check_mnist(file, _read_idx(file, (1, 3)))
+                return path
             except (OSError, http.client.HTTPException, InputError) as error:
                 failures.append(f"{mirror}: {error}")
         raise InputError(f"{shown(path)}: not found, and no mirror gave it ({'; '.join(failures)})")
-
-
-def sha256(path):
-    """Of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while part := file.read(input_files.PART):  # a damaged file may be of any size
-            digest.update(part)
-    return digest.hexdigest()
-
-
-def save_npz(weights, k, path):
-    """Writes float32 weights, by key, and the level k (-1 for full precision) as a npz file."""
-    write_npz({"k": np.int64(k)} | {key: np.asarray(weight, np.float32) for key, weight in weights.items()}, path)
-
-
-def write_npz(arrays, path):
-    """Writes arrays, by key, as a npz file, without pickle."""
-    content = io.BytesIO()  # NumPy 2.0's unfinished archive complains on stderr where its file has been closed
-    np.savez(content, **arrays)
-    Path(path).write_bytes(content.getvalue())
-
-
-def load_npz(path, network, k):
-    """The weights of a npz file, checked against the network and the level that they are meant for.
-
-    Parameters
-    ----------
-    path : path of a file that save_npz has written
-    network : Network
-    k : int
-        The expected level; -1 for full precision.
-
-    Returns
-    -------
-    dict of float32 arrays with the keys and shapes of network.weight_shapes
-
-    Raises
-    ------
-    InputError
-        Missing, or not such a file, or of another network or level, or with weights that cannot be.
-    OSError
-        The file is unreadable.
-    """
-    return load_npz_and_sha256(path, network, k)[0]
-
-
-def load_npz_and_sha256(path, network, k):
-    """As load_npz; and the SHA-256 of the bytes that were read, since a training may replace the file meanwhile."""
-    content = input_files.read(path, NPZ, LARGEST_NPZ)
-    weights = _read_arrays(path, io.BytesIO(content), {"k": ()} | network.weight_shapes)
-    found_k = int(weights.pop("k"))
-    if found_k != k:
-        raise InputError(
-            f"{shown(path)}: is a model of {_level(found_k)} (k={found_k}), expected {_level(k)} (k={k})"
-        )
-    for key, weight in weights.items():
-        if not np.all(np.isfinite(weight)):
-            raise InputError(f"{shown(path)}: {key} has NaN or infinite values, expected finite ones")
-        if key.endswith("/W") and not np.all(np.isfinite(round_to_grid(weight))):
-            raise InputError(f"{shown(path)}: {key} has weights that float32 cannot hold on the weight grid")
-        if key.endswith("moving_var") and np.any(weight < 0):
-            raise InputError(f"{shown(path)}: {key} is {weight.min():g} at its lowest, expected 0 or above")
-    return weights, hashlib.sha256(content).hexdigest()
-
-
-def _level(k):
-    return network_name(k) if k >= -1 else "no known level"
-
-
-def _read_arrays(path, file, shapes):
-    """The arrays of a npz file; keys, sizes, shapes and dtypes are checked before any array is read."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            _check_members(path, archive, shapes)
-            return {key: _read_array(path, archive, key, shape) for key, shape in shapes.items()}
-    except InputError:
-        raise
-    except Exception as error:  # a damaged archive raises whatever its bytes lead to
-        raise InputError(f"{shown(path)}: damaged ({error}), expected {NPZ}") from None
-
-
-def _check_members(path, archive, shapes):
-    members = archive.infolist()
-    names, expected = {info.filename for info in members}, {f"{key}.npy" for key in shapes}
-    missing, unknown = sorted(expected - names), sorted(names - expected)
-    if missing or unknown or len(members) > len(names):
-        found = f"{_some(missing, 'keys missing')}, {_some(unknown, 'unknown')}"
-        raise InputError(f"{shown(path)}: {found}, expected the keys {', '.join(shapes)}, once each")
-    header = 1024  # bytes at most
-    for info in members:
-        key = info.filename.removesuffix(".npy")
-        limit = 8 * int(np.prod(shapes[key])) + header
-        if info.file_size > limit:
-            raise InputError(f"{shown(path)}: {key} takes {info.file_size} bytes, expected at most {limit}")
-
-
-def _some(names, what):
-    """How many there are, and the first of them."""
-    return f"{len(names)} {what}" + (f" ({names[0].removesuffix('.npy')} ...)" if names else "")
-
-
-def _read_array(path, archive, key, shape):
-    kind = "i" if key == "k" else "f"
-    with archive.open(f"{key}.npy") as member:
-        version = np.lib.format.read_magic(member)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        found_shape, _, dtype = read_header(member)
-        if found_shape != shape:
-            raise InputError(f"{shown(path)}: {key} has shape {found_shape}, expected {shape}")
-        if dtype.kind != kind:
-            expected = "an integer" if kind == "i" else "floats"
-            raise InputError(f"{shown(path)}: {key} has dtype {dtype}, expected {expected}")
-    with archive.open(f"{key}.npy") as member:
-        array = np.lib.format.read_array(member, allow_pickle=False)
-    if kind == "i":
-        return array
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
-        return array.astype(np.float32)

@@ -3,10 +3,13 @@
 A log has one integer per line: for each batch of images in order, for each time step.
 
     accuracy.txt        images predicted right
-    spike_num.txt       spikes of the five blocks, |+1| + |-1|, up to this time step
+    spike_num.txt       spikes of all blocks, |+1| + |-1|, up to this time step
     spike_collect.txt   their signed sum
     sop_num.txt         synaptic operations up to this time step
-    run.json            sizes and results of the run
+    run.json            settings, model and results of the run: `describe` and `describe_artificial` say what
+
+All but run.json are as Zou et al. published theirs; logs without it are read as theirs of MNIST, of which each has
+50 batches of 200 images x 20 time steps.
 """
 
 import io
@@ -17,23 +20,23 @@ from pathlib import Path
 
 import numpy as np
 
-from LeNet import input_files
-from experiment import InputError
-from spiking.network import FULL_PRECISION, HIGHEST_NOISE_RATIO
-from experiment.disk import settle
-from experiment.model import log_folder, short, shown
-from experiment.recipes import PAPER, RECIPES
+from experiment import ROOT, InputError, disk, printable, shown
+from experiment.images import HIGHEST_NOISE_RATIO
+from experiment.model import LENET, Model
+from experiment.weights import COUNTS, NUMBERS, shortfall
+from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network
 
 RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
-FILES = (ACCURACY, *SPIKE_LOGS, RUN)
 FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
-FOREIGN_SIZES = {"batch_size": 200, "time_steps": 20}  # of logs without a run.json
+FOREIGN_RUN = {"images": 10_000, "batch_size": 200, "time_steps": 20}
+FOREIGN_NETWORK = Network.parse(f"28x28x1-{LENET}-10")
 LARGEST_LOG = 64 << 20  # bytes
 LOG = "a log of LeNet/Spiking_LeNet_MNIST.py"  # as error messages call it
 LARGEST_SIZE = 10**9  # of images, batch_size and time_steps in run.json
 LARGEST_NUMBER = 10**12  # of spikes or operations in a batch: sums over all batches stay far inside int64
 INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?\r?\n?")
+UNBOUNDED = "unbounded"  # max_spikes in run.json
 
 
 @dataclass(frozen=True)
@@ -42,22 +45,27 @@ class Logs:
 
     folder: Path
     run: dict  # of run.json; {} without one
+    model: Model | None  # None without a run.json
+    network: Network
     images: int
     right: np.ndarray
-    spike_num: np.ndarray
-    spike_collect: np.ndarray
-    sop_num: np.ndarray
+    spike_num: np.ndarray | None = None  # None of an artificial network, like the two below
+    spike_collect: np.ndarray | None = None
+    sop_num: np.ndarray | None = None
 
     @property
-    def name(self):
+    def label(self):
         """For legends and tables; with the folder's own name where it is not the default one."""
-        folder = self.folder.resolve().name
-        if "k" not in self.run:
+        folder = printable(self.folder.resolve().name)
+        if self.model is None:
             return folder
-        k, recipe, noise_ratio = self.run["k"], recipe_of(self.run), self.run.get("noise_ratio", 0)
-        name = network_label(k, recipe)
-        name += f", noise {short(noise_ratio)}" if noise_ratio > 0 else ""
-        return name if folder == log_folder(k, recipe, noise_ratio).name else f"{name} ({folder})"
+        label = ", ".join([self.model.label, *(words for _, words in variations(self.run))])
+        return label if folder == default_folder(self.model, self.run).name else f"{label} ({folder})"
+
+    @property
+    def shortfall(self):
+        """How much less of training the model has seen than its recipe says, in words."""
+        return shortfall(self.run["model"]) if self.run else ""
 
     @property
     def accuracy(self):
@@ -85,10 +93,29 @@ class Logs:
         return self.sop_num / self.images
 
 
-def network_label(k, recipe):
-    """full precision, k=0, ..., or of another recipe than the paper's k=0, augmented."""
-    network = "full precision" if k == FULL_PRECISION else f"k={k}"
-    return network + ("" if recipe == PAPER.name else f", {recipe}")
+def short(number):
+    """A float in as few digits as tell it from all others: 0.5, 1, 1e-05."""
+    return repr(float(number)).removesuffix(".0")
+
+
+def variations(run):
+    """What sets a run apart from that of its model as it was trained: (part of the folder's name, words) each."""
+    found = []
+    if run["k"] != run["model"]["k"]:
+        found.append((f"k{run['k']}", f"converted to k={run['k']}"))
+    if run.get("noise_ratio"):
+        ratio = short(run["noise_ratio"])
+        found.append((f"noise{ratio}", f"noise {ratio}"))
+    if burst := run.get("max_spikes"):
+        found.append((f"burst-{burst}", f"bursts of {burst}" if burst != UNBOUNDED else "unbounded bursts"))
+    if not run.get("negative_spikes", True):
+        found.append(("positive", "no negative spikes"))
+    return found
+
+
+def default_folder(model, run):
+    """Where the logs of a run lie unless --logs says otherwise: figs/k0, figs/k0-augmented-noise0.5, ..."""
+    return ROOT / "figs" / "-".join([model.name, *(part for part, _ in variations(run))])
 
 
 def time_steps_needed(right):
@@ -97,18 +124,64 @@ def time_steps_needed(right):
     return int(different[-1]) + 2 if len(different) else 1
 
 
-def recipe_entry(recipe):
-    """What run.json says of the recipe of a network's training: nothing if it is the paper's."""
-    return {} if recipe == PAPER.name else {"recipe": recipe}
+def settings(trained, k, images, batch_size, time_steps, **variation):
+    """The first part of run.json: what was run.
+
+    Parameters
+    ----------
+    trained : Trained
+    k : int, the level that it was run at
+    images, batch_size, time_steps : int
+    variation : noise_ratio and noise_seed, max_spikes, negative_spikes: those that are not the default
+    """
+    sizes = {"k": k, "time_steps": time_steps, "batch_size": batch_size, "images": images}
+    return sizes | {"model": trained.identity} | variation
 
 
-def recipe_of(run):
-    """The recipe that recipe_entry has written."""
-    return run.get("recipe", PAPER.name)
+def describe(run, trained, evaluation, artificial):
+    """All of run.json after a spiking evaluation: `settings` and the results, the same on any machine.
+
+    `artificial` is an Evaluation that ends in the predictions of the artificial network: the same one where every
+    image has become quiescent, else that of one time step without a bound on the spikes.
+    """
+    images = run["images"]
+    right = evaluation.right.sum(axis=0)
+    accuracy = int(right[-1]) / images
+    by_block = evaluation.statistics.sum(axis=(0, 2))  # (blocks, 3)
+    network = trained.network
+    return run | {
+        "ann_accuracy": int(artificial.right[:, -1].sum()) / images,
+        "snn_accuracy": accuracy,
+        "quiescent_images": evaluation.quiescent,
+        "time_steps_needed": time_steps_needed(right),
+        "weights": shown(trained.path),
+        "weights_sha256": trained.sha256,
+        "blocks": [_per_image(block.neurons, *row, images) for block, row in zip(network.blocks, by_block)],
+        "total": _per_image(network.neurons, *by_block.sum(axis=0), images),
+        "files": [ACCURACY, *SPIKE_LOGS, RUN],
+    }
 
 
-def write(output, run, right, statistics):
-    """Writes the logs of a spiking evaluation into an OutputFolder, all together.
+def _per_image(neurons, spikes, negative, sops, images):
+    return {
+        "neurons": neurons,
+        "positive_spikes_per_image": int(spikes - negative) / images,
+        "negative_spikes_per_image": int(negative) / images,
+        "sops_per_image": int(sops) / images,
+    }
+
+
+def describe_artificial(run, trained, right):
+    """All of run.json after a test of the artificial network; right : bool (images,)."""
+    return run | {
+        "ann_accuracy": float(right.mean()),
+        "weights": shown(trained.path),
+        "weights_sha256": trained.sha256,
+    }
+
+
+def write(output, run, right, statistics=None):
+    """Writes the logs of an evaluation into an OutputFolder, all together.
 
     Parameters
     ----------
@@ -116,36 +189,30 @@ def write(output, run, right, statistics):
     run : dict, for run.json
     right : int array (batches, time steps)
     statistics : int array (batches, blocks, time steps, 3)
-        Spikes, negative spikes and synaptic operations in each time step.
+        Spikes, negative spikes and synaptic operations in each time step; None of an artificial network.
 
     Returns
     -------
     The paths of the files.
     """
-    spikes, negative, sops = np.moveaxis(statistics.sum(axis=1).cumsum(axis=1), -1, 0)
+    logs = {ACCURACY: right}
+    if statistics is not None:
+        spikes, negative, sops = np.moveaxis(statistics.sum(axis=1).cumsum(axis=1), -1, 0)
+        logs |= dict(zip(SPIKE_LOGS, (spikes, spikes - 2 * negative, sops), strict=True))
     with output.replacing() as staging:
-        for name, numbers in zip(SPIKE_LOGS, (spikes, spikes - 2 * negative, sops), strict=True):
-            write_integers(staging / name, numbers)
-        write_accuracy(staging, run, right)
-        names = sorted(path.name for path in staging.iterdir())
-    return [output.path / name for name in names]
+        for name, numbers in logs.items():
+            (staging / name).write_text("".join(f"{number}\n" for number in np.ravel(numbers)))
+        (staging / RUN).write_text(json.dumps(run, indent=2) + "\n")
+    return [output.path / name for name in sorted([*logs, RUN])]
 
 
-def write_accuracy(folder, run, right):
-    """Writes accuracy.txt, from (batches, time steps), and run.json."""
-    write_integers(folder / ACCURACY, right)
-    (folder / RUN).write_text(json.dumps(run, indent=2) + "\n")
+def exist(folder):
+    """Whether there are logs in a folder."""
+    return disk.exists(Path(folder) / ACCURACY)
 
 
-def write_integers(path, numbers):
-    """Writes an array as a log: an integer per line, the last axis fastest."""
-    path.write_text("".join(f"{number}\n" for number in np.ravel(numbers)))
-
-
-def read_logs(folder):
-    """The four logs of a spiking evaluation.
-
-    Without a run.json, in a folder of someone else's logs, the batches are of 200 images and 20 time steps.
+def read(folder):
+    """The Logs of a folder: of a spiking evaluation with four logs, or of an artificial network with accuracy.txt.
 
     Raises
     ------
@@ -153,105 +220,70 @@ def read_logs(folder):
         A file is missing, damaged or does not fit to the others.
     """
     folder = Path(folder)
-    settle(folder)
-    run = _read_run(folder / RUN)
-    accuracy = folder / ACCURACY
-    if not run and not accuracy.exists() and (folder / FOREIGN_ACCURACY).exists():
-        accuracy = folder / FOREIGN_ACCURACY
-    sizes = run or FOREIGN_SIZES
-    right, *spikes = (_read_log(path, sizes) for path in [accuracy, *(folder / name for name in SPIKE_LOGS)])
-    images = run.get("images", len(right) * sizes["batch_size"])
-    for name, log in zip(SPIKE_LOGS, spikes, strict=True):
-        if len(log) != len(right):
-            raise InputError(
-                f"{shown(folder / name)}: has {len(log)} batches, expected the {len(right)} of {accuracy.name}"
-            )
-    spike_num, spike_collect, sop_num = spikes
-    _check_range(accuracy, right, 0, _batch_sizes(len(right), images, sizes["batch_size"]))
+    run, network, model = _read_run(folder / RUN)
+    accuracy, sizes = folder / ACCURACY, run
+    if not run:
+        names, sizes = (ACCURACY, FOREIGN_ACCURACY), FOREIGN_RUN
+        accuracy = next((folder / name for name in names if disk.exists(folder / name)), accuracy)
+    right = _read_log(accuracy, sizes, bool(run))
+    batches = sizes["batch_size"] * np.arange(len(right))
+    _check_range(accuracy, right, 0, np.minimum(sizes["batch_size"], sizes["images"] - batches)[:, None])
+    logs = Logs(folder, run, model, network, sizes["images"], right.sum(axis=0))
+    if run and run["k"] == FULL_PRECISION:
+        return logs
+    spike_num, spike_collect, sop_num = (_read_log(folder / name, sizes, bool(run)) for name in SPIKE_LOGS)
     _check_range(folder / SPIKE_LOGS[0], spike_num, 0, LARGEST_NUMBER)
     _check_range(folder / SPIKE_LOGS[1], spike_collect, -spike_num, spike_num)
     _check_range(folder / SPIKE_LOGS[2], sop_num, 0, LARGEST_NUMBER)
-    return Logs(folder, run, images, *(log.sum(axis=0) for log in [right, *spikes]))
-
-
-def read_accuracy(folder):
-    """The accuracy of an artificial network, from a folder with accuracy.txt and run.json.
-
-    Returns
-    -------
-    run : dict, of run.json
-    accuracy : float, in percent
-    """
-    folder = Path(folder)
-    settle(folder)
-    run = _read_run(folder / RUN)
-    if not run:
-        raise InputError(f"{shown(folder / RUN)}: not found, expected the sizes of the run")
-    right = _read_log(folder / ACCURACY, run)
-    _check_range(folder / ACCURACY, right, 0, _batch_sizes(len(right), run["images"], run["batch_size"]))
-    return run, 100 * right.sum() / run["images"]
-
-
-def read_full_precision(recipe):
-    """read_accuracy of figs/fp32, or that of another recipe; None where there is none."""
-    folder = log_folder(FULL_PRECISION, recipe)
-    if not exist(folder):
-        return None
-    run, accuracy = read_accuracy(folder)
-    check_recipe(run, folder, recipe)
-    if run["k"] != FULL_PRECISION:
-        raise InputError(f"{shown(folder)}: is of k={run['k']}, expected full precision, {FULL_PRECISION}")
-    return run, accuracy
-
-
-def exist(folder):
-    """Whether there are logs in a folder."""
-    settle(folder)
-    return (folder / ACCURACY).exists()
-
-
-def check_recipe(run, folder, recipe):
-    """Raises InputError if the run.json of a folder names another recipe."""
-    if recipe_of(run) != recipe:
-        raise InputError(f"{shown(folder)}: is of --recipe {recipe_of(run)}, expected one of --recipe {recipe}")
+    sums = {"spike_num": spike_num, "spike_collect": spike_collect, "sop_num": sop_num}
+    return Logs(**vars(logs) | {name: log.sum(axis=0) for name, log in sums.items()})
 
 
 def _read_run(path):
-    if not path.exists():
-        return {}
-    content = input_files.read(path, LOG)
+    """The content of run.json, and the Network and the Model that it names; those of foreign logs without one."""
+    if not disk.exists(path):
+        return {}, FOREIGN_NETWORK, None
+    content = disk.read(path, LOG)
     try:
         run = json.loads(content)
-        positive = ("images", "batch_size", "time_steps")
-        valid = all(type(run[name]) is int and 1 <= run[name] <= LARGEST_SIZE for name in positive)
-        valid = valid and type(run["k"]) is int and recipe_of(run) in RECIPES
+        network, model = _identified(run["model"])
+        sizes = [run[name] for name in ("images", "batch_size", "time_steps")]
+        ann_accuracy, burst = run.get("ann_accuracy"), run.get("max_spikes", 1)
+        valid = all(type(size) is int and 1 <= size <= LARGEST_SIZE for size in sizes)
+        valid = valid and type(run["k"]) is int and FULL_PRECISION <= run["k"] <= HIGHEST_LEVEL
+        valid = valid and model.k in (run["k"], FULL_PRECISION)  # which is converted to any level
         valid = valid and 0 <= run.get("noise_ratio", 0) <= HIGHEST_NOISE_RATIO
-        valid = valid and 0 <= (run.get("ann_accuracy") or 0) <= 1
-    except (ValueError, KeyError, TypeError, RecursionError):
+        valid = valid and (ann_accuracy is None or 0 <= ann_accuracy <= 1)
+        valid = valid and (burst == UNBOUNDED or (type(burst) is int and burst >= 1))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         valid = False
     if not valid:
         raise InputError(
-            f"{shown(path)}: damaged, expected JSON with integers k, images, batch_size, time_steps "
-            f"(at most {LARGEST_SIZE}), and where they are given, noise_ratio from 0 to {HIGHEST_NOISE_RATIO}, "
-            f"ann_accuracy from 0 to 1, recipe {' or '.join(RECIPES)}"
+            f"{shown(path)}: damaged or of an older version, expected JSON with k, images, batch_size, time_steps "
+            "and model as the scripts in LeNet/ write them"
         )
-    return run
+    return run, network, model
 
 
-def _read_log(path, sizes):
+def _identified(identity):
+    """The Network and the Model that run.json names; raises one of several errors if it names none."""
+    numbers = [identity[name] for name in NUMBERS]
+    if any(type(number) is not int for number in numbers) or min(identity[name] for name in COUNTS) < 0:
+        raise ValueError
+    network = Network.parse(identity["network"])
+    return network, Model(identity["k"], network.layers, *(identity[name] for name in ("data", "recipe", "seed")))
+
+
+def _read_log(path, sizes, described):
     """An integer array (batches, time steps)."""
-    content = input_files.read(path, LOG, LARGEST_LOG)
+    content = disk.read(path, LOG, LARGEST_LOG)
     lines = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
-    time_steps = sizes["time_steps"]
-    if "images" in sizes:
-        batches = -(-sizes["images"] // sizes["batch_size"])
-        expected = f"{batches} batches x {time_steps} time steps"
-        fits = lines == batches * time_steps
-    else:
-        expected = f"a multiple of {time_steps} time steps"
-        fits = lines > 0 and lines % time_steps == 0
-    if not fits:
-        raise InputError(f"{shown(path)}: has {lines} lines, expected {expected}")
+    batches, time_steps = -(-sizes["images"] // sizes["batch_size"]), sizes["time_steps"]
+    if lines != batches * time_steps:
+        without = "" if described else f" without a {RUN}"
+        raise InputError(
+            f"{shown(path)}: has {lines} lines, expected {batches} batches x {time_steps} time steps{without}"
+        )
     numbers = np.empty(lines, np.int64)  # a list would take several times the memory
     for index, line in enumerate(io.BytesIO(content)):
         match = INTEGER.fullmatch(line)
@@ -259,11 +291,6 @@ def _read_log(path, sizes):
             raise InputError(f"{shown(path)}: line {index + 1} is {line[:20]!r}, expected an integer")
         numbers[index] = int(match[1])
     return numbers.reshape(-1, time_steps)
-
-
-def _batch_sizes(batches, images, batch_size):
-    """Images in each batch, (batches, 1); the last one has what is left."""
-    return np.minimum(batch_size, images - batch_size * np.arange(batches))[:, None]
 
 
 def _check_range(path, log, lowest, highest):

@@ -1,94 +1,139 @@
-"""Where things lie: every default path is relative to the repository's root."""
+"""What names a model, where it lies by default, and the options that choose it."""
 
+from argparse import ArgumentTypeError
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiment import InputError
-from spiking.network import FULL_PRECISION
+from experiment import ROOT, InputError
+from experiment.command_line import HIGHEST_SEED, LEVEL, SEED
 from experiment.recipes import PAPER, RECIPES
+from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, check_layers
 
-ROOT = Path(__file__).resolve().parents[1]
-MNIST = ROOT / "data" / "mnist"
+LENET = "20C5-P2-50C5-P2-500"
+MNIST = "mnist"
 PUBLISHED_LEVELS = (0, 1, 2)  # k of the quantised networks that the repository is about
 # what training writes into its checkpoint folder, beside the checkpoint itself
 NPZ_NAME = "model_MNIST.npz"
 HISTORY_NAME = "training.csv"
 
 
-def network_name(k, recipe=PAPER.name):
-    """fp32, k0, k1, ..., with another recipe than the paper's fp32-augmented, k0-augmented, ..."""
-    return ("fp32" if k == FULL_PRECISION else f"k{k}") + recipe_suffix(recipe)
+@dataclass(frozen=True)
+class Model:
+    """What tells one trained network from another. Its files hold it; nothing is guessed from a path."""
+
+    k: int  # quantisation level; FULL_PRECISION without quantiser
+    network: str = LENET  # notation of the layers, as spiking/network.py describes it
+    data: str = MNIST  # name of the folder of images that it was trained on
+    recipe: str = PAPER.name  # how it was trained
+    seed: int = 0  # of initial values, order of the images and augmentation
+
+    def __post_init__(self):
+        if not FULL_PRECISION <= self.k <= HIGHEST_LEVEL:
+            raise ValueError(f"k is {self.k}, expected {FULL_PRECISION} (full precision) to {HIGHEST_LEVEL}")
+        check_layers(self.network)
+        for what, name in (("data", self.data), ("recipe", self.recipe)):
+            if not name.isprintable() or "/" in name or name in ("", ".", "..") or len(name) > 100:
+                raise ValueError(f"{what} is {name[:100]!r}, expected the name of a folder or recipe")
+        if not 0 <= self.seed <= HIGHEST_SEED:
+            raise ValueError(f"seed is {self.seed}, expected 0 to {HIGHEST_SEED}")
+
+    @property
+    def level(self):
+        """fp32, k0, k1, ..."""
+        return "fp32" if self.k == FULL_PRECISION else f"k{self.k}"
+
+    @property
+    def differences(self):
+        """What differs from the paper's model of this level, for names: network, data, recipe, seed."""
+        seed = f"seed{self.seed}" if self.seed else ""
+        found = [
+            self.network if self.network != LENET else "",
+            self.data if self.data != MNIST else "",
+            self.recipe if self.recipe != PAPER.name else "",
+        ]
+        return tuple(filter(None, [*found, seed]))
+
+    @property
+    def name(self):
+        """Of its files and folders: fp32, k0, k1-augmented, k0-usps, k0-seed3."""
+        return "-".join((self.level, *self.differences))
+
+    @property
+    def label(self):
+        """For legends and tables: full precision, k=0, k=1, augmented."""
+        return ", ".join(("full precision" if self.k == FULL_PRECISION else f"k={self.k}", *self.differences))
+
+    @property
+    def checkpoint(self):
+        """Folder of its training state."""
+        return ROOT / "LeNet" / "checkpoints" / self.name
+
+    @property
+    def published(self):
+        """Its weights in the repository, a npz file."""
+        return ROOT / "LeNet" / "pretrained" / f"{self.name}.npz"
+
+    @property
+    def history(self):
+        """The CSV of its training beside the published weights, an epoch per line."""
+        return ROOT / "LeNet" / "pretrained" / f"{self.name}.csv"
+
+    @property
+    def logs(self):
+        """Folder of its evaluation's logs."""
+        return ROOT / "figs" / self.name
+
+    @property
+    def images(self):
+        """Folder of the images that it was trained on, where they lie in the repository."""
+        return ROOT / "data" / self.data
+
+    def at(self, k):
+        """The model of another level that has all else in common."""
+        return replace(self, k=k)
 
 
-def recipe_suffix(recipe):
-    """What tells the files of a recipe from the paper's."""
-    return "" if recipe == PAPER.name else f"-{recipe}"
+LENET_MODELS = tuple(Model(k, recipe=recipe) for recipe in RECIPES for k in (FULL_PRECISION, *PUBLISHED_LEVELS))
 
 
-def checkpoint_folder(k, recipe=PAPER.name):
-    return ROOT / "LeNet" / "checkpoints" / network_name(k, recipe)
+def _network_option(text):
+    """Option type: the notation of the layers."""
+    try:
+        check_layers(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"found {text!r}: {error}") from None
+    return text
 
 
-def checkpoint_weights(k, recipe=PAPER.name):
-    return checkpoint_folder(k, recipe) / NPZ_NAME
+def add_options(parser, k=None, seed="initial values, shuffling and augmentation of the training"):
+    """The options that name a model; they are None where they are not given, so that a file can answer instead.
 
-
-def published_weights(k, recipe=PAPER.name):
-    return ROOT / "LeNet" / "pretrained" / f"{network_name(k, recipe)}.npz"
-
-
-def published_history(k, recipe=PAPER.name):
-    """The CSV of the training of published_weights(k, recipe), an epoch per line."""
-    return published_weights(k, recipe).with_suffix(".csv")
-
-
-def epochs_in(history):
-    """The number of epochs in the CSV of a training; None where there is no such file."""
-    return history.read_bytes().count(b"\n") - 1 if history.is_file() else None
-
-
-def existing_published_weights(k, recipe=PAPER.name):
-    """published_weights(k, recipe); raises InputError if the repository does not have them."""
-    path = published_weights(k, recipe)
-    if not settled(path).exists():
-        name = network_name(k, recipe)
-        raise InputError(f"{shown(path)}: not found, expected published weights; train {name} first")
-    return path
-
-
-def default_weights(k, recipe=PAPER.name):
-    """The npz file of the checkpoint if there is one, else the published one."""
-    checkpoint = settled(checkpoint_weights(k, recipe))
-    return checkpoint if checkpoint.exists() else existing_published_weights(k, recipe)
-
-
-def settled(path):
-    """The path of a file, after finishing the move that a killed process may have left half-done in its folder."""
-    from experiment.disk import settle  # which itself imports this module
-
-    settle(path.parent)
-    return path
-
-
-def refuse_other_recipe(path, k, recipe, *places):
-    """Raises InputError if a path is one of another recipe's default places, given as functions of k and recipe.
-
-    What lies there would be taken for the results of this recipe, or be replaced by them.
+    Parameters
+    ----------
+    parser : ArgumentParser
+    k : int or None
+        The level where neither the option nor a file says it; None for a script of all levels or of none.
     """
-    for other in RECIPES:
-        if other != recipe and Path(path).resolve() in [place(k, other).resolve() for place in places]:
-            raise InputError(f"{shown(path)}: is of --recipe {other}, expected one of --recipe {recipe}")
+    add = parser.add_argument
+    if k is not None:
+        add("--k", type=LEVEL, shown_default=str(k), help="quantisation level: activations are multiples of 1 / 2^k")
+    add("--network", type=_network_option, metavar="NOTATION", shown_default=LENET, help="layers of the network")
+    add("--data", type=Path, metavar="DIR", shown_default="data/mnist", help="folder of the images, four IDX files")
+    add("--recipe", shown_default=PAPER.name, choices=tuple(RECIPES), help="how the network is trained, or was")
+    add("--seed", type=SEED, shown_default="0", help=f"of {seed}")
 
 
-def log_folder(k, recipe=PAPER.name, noise_ratio=0):
-    return ROOT / "figs" / (network_name(k, recipe) + (f"-noise{short(noise_ratio)}" if noise_ratio > 0 else ""))
+def add_weights(parser, when=""):
+    meaning = f"{when}npz file of a trained model; the options above may only agree with it"
+    default = "that of their checkpoint, if there is one, else the published one"
+    parser.add_argument("--weights", type=Path, metavar="FILE", shown_default=default, help=meaning)
 
 
-def short(number):
-    """A float in as few digits as tell it from all others: 0.5, 1, 1e-05."""
-    return repr(float(number)).removesuffix(".0")
-
-
-def shown(path):
-    """The path as a message gives it: relative to the repository's root where it lies inside."""
-    path = Path(path).resolve()
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+def named(args, k):
+    """The Model that the options of a script name, with level k where they do not say."""
+    given = {name: getattr(args, name, None) for name in ("k", "network", "recipe", "seed")}
+    given["data"] = None if args.data is None else Path(args.data).resolve().name
+    try:
+        return Model(**{"k": k} | {name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        raise InputError(f"argument --data: {error}") from None

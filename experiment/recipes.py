@@ -1,14 +1,27 @@
-"""How the networks are trained, as data, free of TensorFlow."""
+"""How the networks are trained, as data, free of TensorFlow: to train otherwise, change or add a recipe here."""
 
 from dataclasses import asdict, dataclass
+
+# What all recipes have in common: the settings of Zou et al. (2023) and of their code.
+BATCH_SIZE = 200  # images a step; 250 steps an epoch of MNIST's 50,000
+ADAM_EPSILON = 1e-8  # TensorFlow 1's; that of Keras is 1e-7
+BN_DECAY = 0.9  # of batch normalisation's moving mean and variance: they follow the last 10 steps or so
+KERNEL_DEVIATION = 0.02  # of a convolution's initial weights, a truncated normal
+CLASSIFIER_DEVIATION = 0.1  # of the classifier's, likewise
+GAMMA_DEVIATION = 0.002  # of batch normalisation's initial gammas around 1, a normal
+
+
+def validation_images(training_images, test_images):
+    """How many images of the training set, its last ones, are kept for validation: MNIST's 10,000 of 60,000."""
+    return min(training_images // 6, test_images)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What distinguishes a way of training; the rest (batch size, Adam's other settings, loss) all have in common.
+    """What distinguishes a way of training.
 
-    Random changes are drawn anew for each image in each epoch, uniformly up to a limit in either direction. Some
-    kinds are used only by the candidates of benchmarks/recipes.py.
+    Random changes are drawn anew for each image in each epoch, uniformly up to a limit in either direction.
+    Rotation and zoom are used by the candidates of benchmarks/recipes.py only.
     """
 
     name: str
@@ -16,7 +29,6 @@ class Recipe:
     learning_rate: float  # Adam's; that of the first step where it decays
     cosine_decay: bool = False  # of the learning rate, to 0 after the last step
     shift: int = 0  # pixels, horizontally and vertically
-    whole_pixels: bool = False  # shifts by whole pixels only, which leaves their values as they are
     rotation: float = 0.0  # degrees
     zoom: float = 0.0  # fraction, in width and height
 
@@ -26,6 +38,8 @@ class Recipe:
         return {name: number for name, number in numbers.items() if name not in ("name", "epochs", "cosine_decay")}
 
 
-PAPER = Recipe("paper", epochs=150, learning_rate=1e-4)  # of Zou et al. (2023)
+# Zou et al. (2023): the learning rate never falls, and the weights of the last epoch are the result
+PAPER = Recipe("paper", epochs=150, learning_rate=1e-4)
+# ours: more to learn from, so a higher learning rate, which falls to 0 for a calm end
 AUGMENTED = Recipe("augmented", epochs=60, learning_rate=2e-3, cosine_decay=True, shift=2)
 RECIPES = {recipe.name: recipe for recipe in (PAPER, AUGMENTED)}

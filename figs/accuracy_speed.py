@@ -10,32 +10,32 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import logs
-from figs import plotting
 from experiment import command_line
-from spiking.network import FULL_PRECISION
+from figs import plotting
 
 
 def main():
     args = plotting.parse_arguments(__doc__)
-    full_precision = logs.read_full_precision(args.recipe)
+    networks = plotting.read_logs(args)
+    references = plotting.full_precision(networks)
 
     figure, (whole, zoomed) = plotting.new_figure(panels=2)
     print(f"{'network':24}{'accuracy':>10}{'time steps':>12}")
-    for log, style in zip(args.logs, plotting.styles()):
+    for log, style in zip(networks, plotting.styles()):
         steps = range(1, len(log.accuracy) + 1)
-        label = f"{log.name}: {log.accuracy[-1]:.2f} %, {log.time_steps_needed} time steps"
+        label = f"{log.label}: {log.accuracy[-1]:.2f} %, {log.time_steps_needed} time steps"
         for axes in (whole, zoomed):
-            axes.plot(steps, log.accuracy, label=label, **style)
-        print(f"{log.name:24}{log.accuracy[-1]:8.2f} %{log.time_steps_needed:12}")
-    if full_precision is not None:
-        _, reference = full_precision
-        name = logs.network_label(FULL_PRECISION, args.recipe)
+            axes.plot(steps, log.accuracy, label=plotting.legend_entry(label), **style)
+        print(f"{log.label:24}{log.accuracy[-1]:8.2f} %{log.time_steps_needed:12}")
+    for log in references:
         for axes in (whole, zoomed):
-            axes.axhline(reference, label=f"{name}: {reference:.2f} %", **plotting.REFERENCE_STYLE)
-        print(f"{name:24}{reference:8.2f} %")
-    whole.set(title="Accuracy of the spiking LeNet on MNIST", ylabel="accuracy (%)", ylim=(0, 101))
-    finals = [log.accuracy[-1] for log in args.logs]
+            label = plotting.legend_entry(f"{log.label}: {log.accuracy[-1]:.2f} %")
+            axes.axhline(log.accuracy[-1], label=label, **plotting.REFERENCE_STYLE)
+        print(f"{log.label:24}{log.accuracy[-1]:8.2f} %")
+    whole.set(
+        title=f"Accuracy of {plotting.subject(log.model for log in networks)}", ylabel="accuracy (%)", ylim=(0, 101)
+    )
+    finals = [log.accuracy[-1] for log in networks]
     zoomed.set(
         title="the same, around the final values",
         ylabel="accuracy (%)",
@@ -44,7 +44,7 @@ def main():
     whole.legend(loc="lower right", fontsize="small")
     for axes in (whole, zoomed):
         plotting.label_time_steps(axes)
-    plotting.save(figure, "scnn_accuracy_mnist", args.recipe, args.output)
+    plotting.save(figure, plotting.picture_name("scnn_accuracy", args), args.output)
 
 
 if __name__ == "__main__":

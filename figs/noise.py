@@ -12,14 +12,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from tqdm import tqdm
 
-from figs import plotting
-from experiment.logs import network_label
-from experiment import command_line
-from spiking.network import LENET
+from experiment import command_line, images, model, weights
 from experiment.disk import OutputFolder
-from experiment.model import PUBLISHED_LEVELS, existing_published_weights
+from experiment.model import PUBLISHED_LEVELS
+from figs import plotting
 
 NOISE_RATIOS = np.arange(0, 2.25, 0.25)
 TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
@@ -27,42 +24,39 @@ TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument(
-        "--k", type=options.LEVEL, nargs="+", help="quantisation levels (default: the published ones)"
-    )
-    options.add_recipe(parser, "of the networks' training; decides on the weights and the figure's name")
-    options.add_seed(parser, "the noise")
-    options.add_limit(parser)
-    options.add_data(parser)
-    options.add_threads(parser)
+    levels = "quantisation levels"
+    parser.add_argument("--k", type=command_line.LEVEL, nargs="+", default=PUBLISHED_LEVELS, help=levels)
+    model.add_options(parser, seed="the networks' trainings")
+    command_line.add_noise_seed(parser)
+    command_line.add_limit(parser)
+    command_line.add_threads(parser)
     plotting.add_output(parser)
     return parser.parse_args()
 
 
 def main():
     args = parse_arguments()
-    levels = args.k or PUBLISHED_LEVELS
-    paths = {k: existing_published_weights(k, args.recipe) for k in levels}
     with OutputFolder(args.output):
         pass  # an unwritable folder fails here, before minutes of work
+    trained = [weights.read_published(model.named(args, k)) for k in args.k]
+    test = images.load_test(args.data or trained[0].model.images, trained[0].network).first(args.limit)
 
-    from LeNet.evaluation import evaluate, load_weights, noisy
-    from experiment import images as files
-    from spiking_utils import SpikingNetwork
+    from spiking_utils import SpikingNetwork, evaluate
 
-    networks = {k: SpikingNetwork(load_weights(path, k)[0], LENET, k, TIME_STEPS) for k, path in paths.items()}
-    pixels, labels = files.load_mnist_split("t10k", args.data)
-    pixels, labels = pixels[: args.limit], labels[: args.limit]
-    accuracy = {k: [] for k in networks}  # in percent, for each noise ratio
-    for noise_ratio in tqdm(NOISE_RATIOS, unit="noise ratio", disable=None, leave=False):
-        noisy_pixels = noisy(pixels, noise_ratio, args.seed)
-        for k, network in networks.items():
-            right, _, _ = evaluate(network, noisy_pixels, labels, BATCH_SIZE, args.threads)
-            accuracy[k].append(100 * right[:, -1].sum() / len(pixels))
+    networks = {one.model.label: SpikingNetwork(one.weights, one.network, one.model.k, TIME_STEPS) for one in trained}
+    accuracy = {label: [] for label in networks}  # in percent, for each noise ratio
+    for noise_ratio in command_line.progress(NOISE_RATIOS, len(NOISE_RATIOS), "noise ratio"):
+        noisy = images.noisy(test.pixels, noise_ratio, args.noise_seed)
+        for label, network in networks.items():
+            right = evaluate(network, noisy, test.labels, BATCH_SIZE, args.threads).right
+            accuracy[label].append(100 * right[:, -1].sum() / len(noisy))
 
-    accuracy = {network_label(k, args.recipe): percent for k, percent in accuracy.items()}
     report(accuracy)
-    plotting.save(draw(accuracy), "scnn_noise_mnist", args.recipe, args.output)
+    settings = [] if tuple(args.k) == PUBLISHED_LEVELS else [one.model.level for one in trained]
+    settings += [f"noise_seed{args.noise_seed}"] if args.noise_seed else []
+    settings += [f"first{len(test.pixels)}"] if args.limit else []
+    figure = draw(accuracy, plotting.subject([one.model for one in trained]))
+    plotting.save(figure, plotting.picture_name("scnn_noise", args, settings), args.output)
 
 
 def report(accuracy):
@@ -72,12 +66,12 @@ def report(accuracy):
         print(f"{noise_ratio:<12.2f}{''.join(f'{percent:14.2f} %' for percent in row)}")
 
 
-def draw(accuracy):
+def draw(accuracy, subject):
     figure, axes = plotting.new_figure()
     for (name, percent), style in zip(accuracy.items(), plotting.styles()):
         axes.plot(NOISE_RATIOS, percent, label=f"{name}: {percent[0]:.2f} % to {percent[-1]:.2f} %", **style)
     axes.set(
-        title="Accuracy of the spiking LeNet on MNIST with noise",
+        title=f"Accuracy of {subject} with noise",
         xlabel="noise ratio R: each pixel times 1 + R (z − 1/2), z uniform in [0, 1)",
         ylabel="accuracy (%)",
         xticks=NOISE_RATIOS,

@@ -1,13 +1,16 @@
-"""What the figure scripts share: options, colours, line styles, saving."""
+"""What the figure scripts share: options, colours, line styles, names of figures, saving."""
 
+import logging
+import os
+import warnings
 from itertools import cycle
 from pathlib import Path
 
-from experiment import logs
-from LeNet import options
-from experiment.command_line import ArgumentParser, InputError
+from experiment import ROOT, InputError, logs, model, shown
+from experiment.command_line import ArgumentParser
 from experiment.disk import OutputFolder
-from experiment.model import PUBLISHED_LEVELS, ROOT, log_folder, recipe_suffix, shown
+from experiment.model import LENET, MNIST, PUBLISHED_LEVELS
+from spiking.network import FULL_PRECISION
 
 WIDTH = 7.0  # inches, of a figure across a page
 # Okabe and Ito's colours, which colour-blind people tell apart; the markers differ as well
@@ -23,36 +26,85 @@ REFERENCE_STYLE = {"color": "#444444", "linestyle": "--", "linewidth": 1.2}
 
 
 def parse_arguments(docstring, draws=True):
-    """--recipe, --logs and, for a script that draws, --output; the folders of --logs become Logs."""
+    """The options of a script that reads logs: those that name a model, --logs and, if it draws, --output."""
     parser = ArgumentParser(docstring)
-    options.add_recipe(parser, "of the networks' training; decides on the default logs and on names of figures")
+    model.add_options(parser, seed="the networks' trainings")
     parser.add_argument(
         "--logs",
         type=Path,
         nargs="+",
         metavar="DIR",
-        help="log folders (default: those of figs/k0, k1, k2 that exist, or of the recipe's figs/k0-<RECIPE> etc.)",
+        shown_default="those of figs/k0, k1, k2 that exist, or of figs/k0-augmented etc. with other options",
+        help="log folders",
     )
     if draws:
         add_output(parser)
-    args = parser.parse_args()
-    usual = [log_folder(k, args.recipe) for k in PUBLISHED_LEVELS]
-    folders = args.logs or [folder for folder in usual if logs.exist(folder)]
-    if not folders:
-        expected = ", ".join(map(shown, usual))
-        raise InputError(f"no logs found, expected one of {expected}; LeNet/Spiking_LeNet_MNIST.py writes them")
-    args.logs = [logs.read_logs(folder) for folder in folders]
-    for log in args.logs:
-        if log.run:  # logs of others do not say
-            logs.check_recipe(log.run, log.folder, args.recipe)
-    return args
+    return parser.parse_args()
 
 
 def add_output(parser):
     """The option --output."""
     parser.add_argument(
-        "--output", type=Path, default=ROOT / "figs", shown_default="figs", help="folder of the figure"
+        "--output", type=Path, metavar="DIR", default=ROOT / "figs", shown_default="figs", help="folder of the figure"
     )
+
+
+def read_logs(args):
+    """The Logs of spiking networks that the options choose.
+
+    Raises InputError where there are none, or where those of --logs are not of the model that other options name.
+    """
+    models = [model.named(args, k) for k in PUBLISHED_LEVELS]
+    folders = args.logs or [named.logs for named in models if logs.exist(named.logs)]
+    if not folders:
+        expected = ", ".join(shown(named.logs) for named in models)
+        raise InputError(f"no logs found, expected one of {expected}; LeNet/Spiking_LeNet_MNIST.py writes them")
+    found = [logs.read(folder) for folder in folders]
+    for log in found:
+        if log.spike_num is None:
+            raise InputError(f"{shown(log.folder)}: is of full precision, expected logs of a spiking network")
+        for name in ("network", "data", "recipe", "seed"):
+            if (log.model is not None and args.logs is None) or getattr(args, name) is not None:
+                expected = getattr(models[0], name)
+                if log.model is None or getattr(log.model, name) != expected:
+                    raise InputError(
+                        f"{shown(log.folder)}: is of {log.label}, expected logs of a model with {name} {expected}"
+                    )
+    return found
+
+
+def full_precision(found):
+    """The Logs of the full-precision networks of the same layers, data, recipe and seed as the given ones."""
+    models = dict.fromkeys(log.model.at(FULL_PRECISION) for log in found if log.model is not None)
+    references = []
+    for named in models:
+        if logs.exist(named.logs):
+            log = logs.read(named.logs)
+            if log.model != named or log.spike_num is not None:
+                raise InputError(f"{shown(log.folder)}: is of {log.label}, expected {named.label}")
+            references.append(log)
+    return references
+
+
+def subject(models):
+    """What a figure of some models is about, for its title: "the spiking LeNet on MNIST"; None stands for MNIST's."""
+    models = [named or model.Model(PUBLISHED_LEVELS[0]) for named in models]
+    networks = {named.network if named.network != LENET else "LeNet" for named in models}
+    data = {named.data if named.data != MNIST else "MNIST" for named in models}
+    network = "spiking networks" if len(networks) > 1 else f"the spiking {networks.pop()}"
+    return network + (f" on {data.pop()}" if len(data) == 1 else "")
+
+
+def stem(name, shown_model):
+    """A figure's name, which says what differs from the paper's models: scnn_sop_mnist-augmented."""
+    differences = [part for part in shown_model.differences if part != shown_model.data]
+    return "-".join([f"{name}_{shown_model.data}", *differences])
+
+
+def picture_name(name, args, parts=()):
+    """Of a figure's files; `parts` and the folders of --logs tell it from the picture of the default."""
+    folders = [folder.resolve().name for folder in getattr(args, "logs", None) or ()]
+    return "-".join([stem(name, model.named(args, PUBLISHED_LEVELS[0])), *folders, *parts])
 
 
 def new_figure(panels=1, width_ratios=None):
@@ -61,12 +113,16 @@ def new_figure(panels=1, width_ratios=None):
 
 
 def pyplot():
-    """Matplotlib's pyplot in the style of the figures."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    """Matplotlib's pyplot in the style of the figures, whatever the user's own settings are."""
+    os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would tell of an unwritable home
+    try:
+        import matplotlib
+        import matplotlib.pyplot as plt
+    except UnicodeDecodeError as error:  # it reads those of the current folder and of the user in any case
+        raise InputError(f"a matplotlibrc or a style of Matplotlib: damaged ({error}), expected UTF-8") from None
+    matplotlib.use("agg")
+    matplotlib.rcdefaults()
     matplotlib.rcParams |= {
         "font.size": 9,
         "axes.grid": True,
@@ -77,9 +133,15 @@ def pyplot():
         "lines.linewidth": 1.6,
         "lines.markersize": 4,
         "legend.frameon": False,
+        "text.parse_math": False,  # names of folders may have dollar signs
         "svg.hashsalt": "figs",  # else every run gives other bytes
     }
     return plt
+
+
+def legend_entry(label):
+    """A label that Matplotlib shows: it leaves out those that begin with an underscore."""
+    return f" {label}" if label.startswith("_") else label
 
 
 def label_time_steps(axes):
@@ -93,10 +155,10 @@ def styles():
     return cycle(STYLES)
 
 
-def save(figure, name, recipe, folder):
-    """Writes the figure as .png and .svg, under a name of its own for each recipe, and prints where."""
-    name += recipe_suffix(recipe)
-    with OutputFolder(folder) as output, output.replacing() as staging:
+def save(figure, name, folder):
+    """Writes the figure as .png and .svg and prints where."""
+    with OutputFolder(folder) as output, output.replacing() as staging, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # names of folders may be long, or in letters that no font has
         figure.savefig(staging / f"{name}.png", dpi=200)
         figure.savefig(staging / f"{name}.svg", metadata={"Date": None})
     print(f"written    {shown(folder / f'{name}.png')}, {shown(folder / f'{name}.svg')}")

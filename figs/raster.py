@@ -13,13 +13,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import logs
+from experiment import InputError, command_line, images, model, weights
+from experiment.logs import time_steps_needed, variations
 from figs import plotting
-from experiment.logs import time_steps_needed
-from experiment import command_line
-from spiking.network import LENET
-from experiment.model import checkpoint_weights, default_weights, published_weights, refuse_other_recipe
 
+K = 0  # where neither --k nor --weights says it
+TIME_STEPS = 20
 # Okabe and Ito's orange and sky blue, bright on the dark maps, and their green
 POSITIVE, NEGATIVE, CHOSEN_CLASS = "#E69F00", "#56B4E9", "#009E73"
 NO_SPIKE, BETWEEN_CHANNELS, EMPTY_FIELD = "#222222", "#666666", "#f0f0f0"
@@ -31,41 +30,44 @@ IMAGE_HEIGHT, POTENTIALS_HEIGHT = 0.7, 1.3
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
-    options.add_level(parser, default=0)
-    options.add_recipe(parser, "of the network's training; decides on the default weights and the figure's name")
+    model.add_options(parser, k=K)
+    model.add_weights(parser)
     add = parser.add_argument
-    add("--image", type=command_line.integer_from(0, 9_999), default=0, metavar="N", help="which test image")
-    add(
-        "--time_steps", type=command_line.integer_from(1, 100), default=20, help="time steps simulated, a column each"
-    )
-    options.add_weights(parser)
-    options.add_data(parser)
+    add("--image", type=command_line.integer_from(0), default=0, metavar="N", help="which test image")
+    meaning = "time steps simulated, a column each"
+    add("--time_steps", type=command_line.integer_from(1, 100), default=TIME_STEPS, help=meaning)
     plotting.add_output(parser)
     return parser.parse_args()
 
 
 def main():
     args = parse_arguments()
-    weights_path = args.weights or default_weights(args.k, args.recipe)
-    refuse_other_recipe(weights_path, args.k, args.recipe, published_weights, checkpoint_weights)
+    trained, k = weights.load(args, K, converts=True)
+    test = images.load_test(args.data or trained.model.images, trained.network)
+    if args.image >= len(test.pixels):
+        raise InputError(f"argument --image: found {args.image}, expected at most {len(test.pixels) - 1}")
+    pixels, label = test.pixels[args.image], test.labels[args.image]
 
-    from LeNet.evaluation import load_weights
-    from experiment import images as files
     from spiking_utils import SpikingNetwork
 
-    weights, _ = load_weights(weights_path, args.k)
-    pixels, labels = files.load_mnist_split("t10k", args.data)
-    network = SpikingNetwork(weights, LENET, args.k, args.time_steps)
-    activity = network.run(pixels[args.image : args.image + 1])
+    network = SpikingNetwork(trained.weights, trained.network, k, args.time_steps)
+    activity = network.run(pixels[None])
     spikes = [train.to_dense()[0] for train in activity.trains]  # (time steps, h, w, channels) each
     potentials = activity.potentials[0] * 2.0 ** -network.exponents[-1]  # (time steps, classes)
 
-    print(f"image      {args.image}, label {labels[args.image]}")
+    print(f"image      {args.image}, label {label}")
     report(spikes, potentials)
-    name = logs.network_label(args.k, args.recipe)
-    title = f"Every spike of the {LENET.neurons:,} neurons, step by step: test image {args.image}, {name}"
-    figure = draw(title, pixels[args.image], labels[args.image], spikes, potentials)
-    plotting.save(figure, "scnn_raster_mnist", args.recipe, args.output)
+    neurons = f"{trained.network.neurons:,} neurons"
+    conversion = variations({"k": k, "model": trained.identity})
+    name = ", ".join([trained.model.label, *(words for _, words in conversion)])
+    title = f"Every spike of the {neurons}, step by step: test image {args.image}, {name}"
+    figure = draw(title, pixels, label, spikes, potentials)
+    settings = [trained.model.level] if trained.model.k != K else []
+    settings += [part for part, _ in conversion]
+    settings += [f"image{args.image}"] if args.image else []
+    settings += [f"steps{args.time_steps}"] if args.time_steps != TIME_STEPS else []
+    name = "-".join([plotting.stem("scnn_raster", trained.model), *settings])  # the default has the data's name only
+    plotting.save(figure, name, args.output)
 
 
 def last_spike_step(spikes):
@@ -114,7 +116,7 @@ def draw(title, image, label, spikes, potentials):
     Parameters
     ----------
     title : str
-    image : uint8 array (h, w, 1)
+    image : uint8 array (h, w, channels); three are red, green and blue
     label : int
     spikes : list of int8 arrays (time steps, h, w, channels), one for each block
     potentials : float array (time steps, classes)
@@ -172,7 +174,8 @@ def spike_colours(figure):
 def draw_image(row, image, label):
     """The image in the first step; nothing comes in afterwards."""
     name_row(row[0], "image", f"label {label}")
-    row[0].imshow(np.repeat(image, 3, axis=2), interpolation="none")
+    grey = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    row[0].imshow(image if image.shape[2] == 3 else grey, interpolation="none")
     for axis in row[1:]:
         draw_empty(axis, "no input", image.shape)
 

@@ -14,9 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from figs import plotting
 from experiment import command_line
-from spiking.network import LENET
+from figs import plotting
 
 MICROJOULE_PER_ADDITION = 0.9e-6
 MICROJOULE_PER_MULTIPLY_ACCUMULATE = 4.6e-6
@@ -24,24 +23,31 @@ MICROJOULE_PER_MULTIPLY_ACCUMULATE = 4.6e-6
 
 def main():
     args = plotting.parse_arguments(__doc__)
-    ann_energy = LENET.counted_multiply_accumulates * MICROJOULE_PER_MULTIPLY_ACCUMULATE
+    logs = plotting.read_logs(args)
+    artificial = list(dict.fromkeys(log.network for log in logs))  # each network once
 
     figure, (curves, bars) = plotting.new_figure(panels=2, width_ratios=(3, 2))
     print(f"{'network':24}{'SOPs/image':>14}{'of the ANN':>12}{'energy (estimate)':>20}")
-    for place, (log, style) in enumerate(zip(args.logs, plotting.styles())):
+    names = []  # of the bars
+    for log, style in zip(logs, plotting.styles()):
         steps = range(1, len(log.sops) + 1)
         sops, energy = log.sops[-1], log.sops[-1] * MICROJOULE_PER_ADDITION
-        curves.plot(steps, log.sops / 1e6, label=f"{log.name}: {sops / 1e6:.2f} million", **style)
-        bars.bar_label(bars.barh(place, energy, color=style["color"]), fmt="%.2f", padding=2)
-        print(f"{log.name:24}{sops:14,.0f}{100 * sops / LENET.ann_operations:10.1f} %{energy:17.2f} µJ")
-    ann_label = f"ANN: {LENET.ann_operations / 1e6:.2f} million"
-    curves.axhline(LENET.ann_operations / 1e6, label=ann_label, **plotting.REFERENCE_STYLE)
-    ann_bar = bars.barh(len(args.logs), ann_energy, color=plotting.REFERENCE_STYLE["color"])
-    bars.bar_label(ann_bar, fmt="%.2f", padding=2)
-    print(f"{'ANN':24}{LENET.ann_operations:14,}{100:10.1f} %{ann_energy:17.2f} µJ")
+        label = plotting.legend_entry(f"{log.label}: {sops / 1e6:.2f} million")
+        curves.plot(steps, log.sops / 1e6, label=label, **style)
+        draw_bar(bars, len(names), energy, style["color"])
+        names.append(log.label.replace(", ", ",\n"))  # else long ones would leave the bars no room
+        print(f"{log.label:24}{sops:14,.0f}{100 * sops / log.network.ann_operations:10.1f} %{energy:17.2f} µJ")
+    for network in artificial:
+        operations = network.ann_operations
+        energy = network.counted_multiply_accumulates * MICROJOULE_PER_MULTIPLY_ACCUMULATE
+        name = "ANN" if len(artificial) == 1 else f"ANN {network.layers}"
+        curves.axhline(operations / 1e6, label=f"{name}: {operations / 1e6:.2f} million", **plotting.REFERENCE_STYLE)
+        draw_bar(bars, len(names), energy, plotting.REFERENCE_STYLE["color"])
+        names.append(name.replace(" ", "\n"))
+        print(f"{name:24}{operations:14,}{100:10.1f} %{energy:17.2f} µJ")
 
     curves.set(
-        title="Synaptic operations of the spiking LeNet on MNIST",
+        title=f"Synaptic operations of {plotting.subject(log.model for log in logs)}",
         ylabel="operations per image,\nup to the time step (million)",
         ylim=(0, None),
     )
@@ -50,13 +56,17 @@ def main():
         title="Energy, estimated",
         xlabel="energy per image (µJ)\n0.9 pJ an addition,\n4.6 pJ a multiply-accumulate",
     )
-    names = [log.name.replace(", ", ",\n") for log in args.logs]  # else long ones would leave the bars no room
-    bars.set_yticks(range(len(args.logs) + 1), [*names, "ANN"])
+    bars.set_yticks(range(len(names)), names)
     bars.margins(x=0.2)  # room for the last number
     bars.invert_yaxis()
     bars.grid(axis="y", visible=False)
     plotting.label_time_steps(curves)
-    plotting.save(figure, "scnn_sop_mnist", args.recipe, args.output)
+    plotting.save(figure, plotting.picture_name("scnn_sop", args), args.output)
+
+
+def draw_bar(axes, place, energy, color):
+    """A bar with its number."""
+    axes.bar_label(axes.barh(place, energy, color=color), fmt="%.2f", padding=2)
 
 
 if __name__ == "__main__":

@@ -10,37 +10,34 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from figs import plotting
 from experiment import command_line
-from spiking.network import LENET
+from figs import plotting
 
 
 def main():
     args = plotting.parse_arguments(__doc__)
+    networks = plotting.read_logs(args)
 
     figure, axes = plotting.new_figure()
     print(f"{'network':24}{'+ spikes':>12}{'- spikes':>12}{'per image; per neuron':>26}")
-    for log, style in zip(args.logs, plotting.styles()):
+    for log, style in zip(networks, plotting.styles()):
         steps = range(1, len(log.accuracy) + 1)
-        positive, negative = log.positive_spikes, log.negative_spikes
-        axes.plot(steps, positive / LENET.neurons, label=f"{log.name}: {positive[-1]:,.0f} positive", **style)
-        axes.plot(
-            steps,
-            negative / LENET.neurons,
-            label=f"{log.name}: {negative[-1]:,.0f} negative",
-            linestyle=":",
-            markerfacecolor="white",
-            **style,
-        )
-        per_neuron = (positive[-1] + negative[-1]) / LENET.neurons
-        print(f"{log.name:24}{positive[-1]:12,.0f}{negative[-1]:12,.0f}{per_neuron:26.3f}")
+        positive, negative, neurons = log.positive_spikes, log.negative_spikes, log.network.neurons
+        entry = plotting.legend_entry(f"{log.label}: {positive[-1]:,.0f} positive")
+        axes.plot(steps, positive / neurons, label=entry, **style)
+        entry = plotting.legend_entry(f"{log.label}: {negative[-1]:,.0f} negative")
+        axes.plot(steps, negative / neurons, label=entry, linestyle=":", markerfacecolor="white", **style)
+        per_neuron = (positive[-1] + negative[-1]) / neurons
+        print(f"{log.label:24}{positive[-1]:12,.0f}{negative[-1]:12,.0f}{per_neuron:26.3f}")
+    sizes = sorted({log.network.neurons for log in networks})
+    neurons = f"{' or '.join(f'{size:,}' for size in sizes)} neurons"
     axes.set(
-        title=f"Spikes of the {LENET.neurons:,} neurons of the spiking LeNet on MNIST",
+        title=f"Spikes of the {neurons} of {plotting.subject(log.model for log in networks)}",
         ylabel="spikes per neuron and image,\nup to the time step",
     )
     axes.legend(title="spikes per image", loc="center left", bbox_to_anchor=(1, 0.5))
     plotting.label_time_steps(axes)
-    plotting.save(figure, "scnn_spike_neuron_mnist", args.recipe, args.output)
+    plotting.save(figure, plotting.picture_name("scnn_spike_neuron", args), args.output)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Settings of all tests, and what several of them share: trainings, and scripts run inside this process."""
 
 import io
-import os
 import signal
 import subprocess
 import sys
@@ -10,12 +9,9 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 from hypothesis import settings
 
-from LeNet import Quant_LeNet_MNIST, command_line
+from experiment import command_line
+from LeNet import Quant_LeNet_MNIST
 from tests.helpers import run_script
-
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # as the scripts, whose results are compared
 
 # ignored where pytest was started in the background, and then by every script that it starts
 signal.signal(signal.SIGINT, signal.default_int_handler)

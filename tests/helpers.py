@@ -6,15 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
-from spiking.network import FULL_PRECISION
-from experiment.model import PUBLISHED_LEVELS
+from experiment.model import PUBLISHED_LEVELS, Model
 from experiment.recipes import RECIPES
+from experiment.weights import Trained, save_npz
+from spiking.network import FULL_PRECISION, Network
 from spiking.weight_grid import round_to_grid
 
 ROOT = Path(__file__).resolve().parents[1]
-# k and recipe of the networks whose weights are in the repository
-PUBLISHED = [(k, recipe) for k in (FULL_PRECISION, *PUBLISHED_LEVELS) for recipe in RECIPES]
-PUBLISHED_SPIKING = [(k, recipe) for k, recipe in PUBLISHED if k != FULL_PRECISION]
+LENET = Network.parse("28x28x1-20C5-P2-50C5-P2-500-10")
+# the models whose weights are in the repository
+PUBLISHED = [Model(k, recipe=recipe) for k in (FULL_PRECISION, *PUBLISHED_LEVELS) for recipe in RECIPES]
+PUBLISHED_SPIKING = [model for model in PUBLISHED if model.k != FULL_PRECISION]
+
+
+def save_model(path, weights, k, network=LENET, epochs=150, images=50_000, **identity):
+    """Writes weights as a npz file of a model; by default as of a whole training with the paper's recipe."""
+    model = Model(k, network.layers, **identity)
+    save_npz(Trained(model, network, weights, epochs, images, all_images=50_000, threads=1), path)
 
 
 def random_weights(network, seed):

@@ -11,14 +11,14 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from LeNet import Quant_LeNet_MNIST
 from experiment import InputError
-from spiking.network import LENET, chain
 from experiment.disk import OutputFolder
 from experiment.model import MNIST, NPZ_NAME
 from experiment.recipes import PAPER
+from LeNet import Quant_LeNet_MNIST
 from LeNet.tensorlayer import checkpoints, models
 from LeNet.tensorlayer.training import HISTORY_NAME, STATE_FILES, Training
+from spiking.network import LENET, chain
 from tests import reference
 from tests.damage import damaged, damages, no_file_above
 from tests.helpers import random_weights

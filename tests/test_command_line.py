@@ -1,16 +1,14 @@
 """What all scripts share: option types, and that any end of theirs is one line and an exit status."""
 
+import argparse
 import errno
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
-from experiment import command_line
-from tests.helpers import ROOT, assert_refused
+from experiment import InputError, command_line
 
 
 def test_limits_of_integers_are_valid():
@@ -26,11 +24,15 @@ def test_booleans(text, value):
 @pytest.mark.parametrize(
     ("error", "status", "line"),
     [
-        (command_line.InputError("a.npz: is bad"), 2, "error: a.npz: is bad"),
+        (InputError("a.npz: is bad"), 2, "error: a.npz: is bad"),
         (OSError(errno.ENOSPC, "No space left on device", "a.npz"), 2, "error: a.npz: No space left on device"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "error: No space left on device"),
         (OSError("without a number"), 2, "error: without a number"),
-        (command_line.InputError("a.npz: is\nbad"), 2, "error: a.npz: is bad"),
+        (InputError("a.npz: is\nbad"), 2, "error: a.npz: is bad"),
+        (InputError("run\x00\udcff"), 2, r"error: run\x00\udcff"),
+        (OSError(errno.EACCES, "Permission denied", "a\n\u2028b"), 2, r"error: a\n\u2028b: Permission denied"),
+        (OSError(errno.EACCES, "Permission denied", 7), 2, "error: 7: Permission denied"),
+        (OverflowError("potentials could reach 2^33"), 2, "error: potentials could reach 2^33"),
         (MemoryError(), 2, "error: out of memory"),
         (MemoryError("Unable to allocate 1 TiB"), 2, "error: out of memory: Unable to allocate 1 TiB"),
         (KeyboardInterrupt(), 128 + signal.SIGINT, "interrupted"),
@@ -100,19 +102,52 @@ def test_signal_that_is_ignored_stays_ignored(run_here):
     assert (process.returncode, process.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("length", [10, 100_000])  # written at the end, and before
-def test_full_disk_behind_the_output_is_one_line(length, monkeypatch):
-    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    code = f"from experiment import command_line; command_line.run(lambda: print('x' * {length}))"
-    command = [sys.executable, "-c", code]
-    with open("/dev/full", "w") as full:
-        process = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert_refused(process, "error: No space left on device")
-
-
-def test_a_bug_keeps_its_traceback(run_here):
+@pytest.mark.parametrize("bug", [ZeroDivisionError(), ValueError("of a library"), RuntimeError("of a library")])
+def test_a_bug_keeps_its_traceback(run_here, bug):
     def main():
-        raise ZeroDivisionError
+        raise bug
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(type(bug)):
         run_here(main)
+
+
+def parser():
+    parser = command_line.ArgumentParser("A script.")
+    command_line.add_limit(parser)
+    command_line.add_threads(parser)
+    parser.add_argument("--k", type=command_line.LEVEL, help="level")
+    return parser
+
+
+def test_defaults_stand_in_the_help(run_here):
+    process = run_here(lambda: parser().parse_args(), "--help")
+    assert process.returncode == 0
+    text = " ".join(process.stdout.split())
+    for default in ("(default: all)", f"(default: {command_line.usable_cores()})"):
+        assert default in text
+    assert text.endswith("--k K level")  # which has none
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--k", "17"], "argument --k: found '17', expected an integer of at least 0 and at most 16"),
+        (["--limit", "0"], "argument --limit: found '0', expected an integer of at least 1"),
+        (["--threads", "1.5"], "argument --threads: found '1.5', expected an integer of at least 1"),
+        (["run [1]\n\udcff"], r"unrecognized arguments: run [1]\n\udcff"),
+    ],
+)
+def test_bad_options_are_one_line(run_here, options, line):
+    process = run_here(lambda: parser().parse_args(), *options)
+    assert (process.returncode, process.stdout, process.stderr) == (2, "", f"error: {line}\n")
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-0.1", "100.1", "", "half"])
+def test_numbers_outside_are_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^found '{text}', expected a number from 0 to 100$"):
+        command_line.number_from(0, 100)(text)
+
+
+def test_limits_of_numbers_are_valid():
+    number = command_line.number_from(0, 100)
+    assert [number("0"), number("100"), number("1e-5")] == [0, 100, 1e-5]

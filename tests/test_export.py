@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from spiking.network import LENET
 from experiment.images import save_npz
+from spiking.network import LENET
 from tests.helpers import ROOT, assert_refused, random_weights, run_script
 from tests.script_helpers import forbid_imports, snapshot
 

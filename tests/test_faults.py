@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
+from experiment import images as files
+from experiment.model import NPZ_NAME, published_weights
 from figs import accuracy_speed, noise, raster, sops, sparsity
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST, evaluation
-from spiking.network import FULL_PRECISION, LENET
-from experiment.model import NPZ_NAME, published_weights
-from experiment import images as files
 from LeNet.tensorlayer.training import Training
+from spiking.network import FULL_PRECISION, LENET
 from tests.damage import no_file_above
 from tests.helpers import assert_refused, random_weights
 from tests.script_helpers import snapshot, write_logs

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from LeNet import Quant_LeNet_MNIST
-from spiking.network import LENET
 from experiment.disk import COMPLETE, STAGING, settle
 from experiment.model import HISTORY_NAME, NPZ_NAME
+from LeNet import Quant_LeNet_MNIST
 from LeNet.tensorlayer import checkpoints, files
 from LeNet.tensorlayer.files import SUMS
 from LeNet.tensorlayer.training import STATE_FILES
+from spiking.network import LENET
 from tests.helpers import ROOT
 from tests.script_helpers import history_without_seconds, snapshot
 

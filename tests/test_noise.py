@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from LeNet.evaluation import noisy
 from numpy.testing import assert_array_equal
 
+from experiment import InputError
+from experiment.images import load_mnist_split, save_npz
 from experiment.logs import read_logs
 from LeNet import Spiking_LeNet_MNIST, paths
-from experiment import InputError
-from LeNet.evaluation import noisy
 from spiking.network import HIGHEST_NOISE_RATIO, LENET
-from experiment.images import load_mnist_split, save_npz
 from tests import reference
 from tests.helpers import assert_refused, random_weights, run_script
 from tests.script_helpers import write_logs

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from experiment.model import published_weights
 from figs import noise
 from LeNet import Spiking_LeNet_MNIST
-from experiment.model import published_weights
 from tests.helpers import assert_refused, run_script
 from tests.script_helpers import forbid_imports, snapshot
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from experiment.model import log_folder, published_history, published_weights
 from LeNet import FP32_LeNet_MNIST, Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
-from experiment.model import log_folder, published_history, published_weights
 from tests.helpers import PUBLISHED, ROOT
 from tests.script_helpers import snapshot
 

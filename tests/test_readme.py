@@ -6,15 +6,15 @@ from functools import cache
 
 import numpy as np
 import pytest
+from LeNet.export import integer_arrays
 
 from benchmarks.recipes import CANDIDATES
+from experiment.images import sha256
 from experiment.logs import read_full_precision, read_logs
-from LeNet import Spiking_LeNet_MNIST
-from LeNet.export import integer_arrays
-from spiking.network import FULL_PRECISION, LENET
 from experiment.model import PUBLISHED_LEVELS, log_folder, published_history, published_weights
 from experiment.recipes import PAPER
-from experiment.images import sha256
+from LeNet import Spiking_LeNet_MNIST
+from spiking.network import FULL_PRECISION, LENET
 from spiking_utils import SpikeTrain, SpikingConv, SpikingNetwork, count_thresholds
 from tests import reference
 from tests.helpers import PUBLISHED, ROOT, random_weights, run_script

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from experiment.disk import COMPLETE
+from experiment.images import save_npz
 from experiment.logs import read_logs
 from LeNet import Spiking_LeNet_MNIST, evaluation, paths
 from spiking.network import LENET
-from experiment.disk import COMPLETE
-from experiment.images import save_npz
 from spiking_utils import SpikingNetwork
 from tests import reference
 from tests.helpers import ROOT, random_weights, run_script

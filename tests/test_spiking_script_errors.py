@@ -9,8 +9,8 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from spiking.network import LENET
 from experiment.images import save_npz
+from spiking.network import LENET
 from tests.helpers import ROOT, assert_refused, random_weights, run_script
 from tests.script_helpers import forbid_imports, snapshot
 

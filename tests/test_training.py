@@ -10,13 +10,13 @@ import sys
 import numpy as np
 import pytest
 
-from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, experiment, paths
-from spiking.network import FULL_PRECISION, LENET
+from experiment import images as files
 from experiment.disk import COMPLETE, OutputFolder
 from experiment.model import HISTORY_NAME, NPZ_NAME
 from experiment.recipes import PAPER
-from experiment import images as files
+from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, experiment, paths
 from LeNet.tensorlayer.iterate import ShuffledBatches
+from spiking.network import FULL_PRECISION, LENET
 from spiking.weight_grid import round_to_grid
 from tests.helpers import ROOT, assert_refused, random_weights
 from tests.script_helpers import history_without_seconds

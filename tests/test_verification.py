@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
+from experiment.images import save_npz
+from experiment.model import published_weights
 from LeNet import Spiking_LeNet_MNIST
 from spiking.network import LENET
-from experiment.model import published_weights
-from experiment.images import save_npz
 from tests.helpers import PUBLISHED_SPIKING, assert_refused, random_weights, run_script
 
 IMAGES = 200

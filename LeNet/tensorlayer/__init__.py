@@ -1,4 +1,60 @@
 """What the LeNet scripts need of TensorLayer, on Keras 3, under TensorLayer's names.
 
-`files` is free of TensorFlow, the others are not: import the submodule that you need.
+Importing it imports TensorFlow and Keras, without their banner, at full speed and with settings of our own,
+whatever a user's keras.json or environment says: other float types or axes would train other weights.
 """
+
+import ctypes
+import os
+from contextlib import contextmanager
+
+M_TOP_PAD = -2  # of malloc.h
+
+
+@contextmanager
+def _muted_stderr():
+    """Hides what C++ code writes; TensorFlow has no other switch for its first lines."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # it is closed, and nothing can appear there
+        yield
+        return
+    with open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+def _keep_freed_memory():
+    """Lets malloc keep what a training step frees for the next step, as long as it is below 512 MiB.
+
+    By default glibc may return it to the system, which hands it back page by page: half of a step's time.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it, other C libraries do not
+    if mallopt is not None:
+        mallopt(M_TOP_PAD, 512 << 20)
+
+
+for _name in [name for name in os.environ if name.startswith("KERAS_")]:
+    del os.environ[_name]
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# oneDNN convolves in half of the time of Eigen, but TensorFlow chooses it on its own on some processors only
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+_keep_freed_memory()
+with _muted_stderr():
+    import keras
+    import tensorflow as tf
+
+keras.config.set_floatx("float32")
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
+keras.config.set_dtype_policy("float32")
+
+
+def use_threads(threads):
+    """Lets TensorFlow compute with so many threads; to be called before it computes anything."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)

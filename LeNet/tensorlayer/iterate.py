@@ -1,11 +1,10 @@
-"""Batches in the order of an epoch."""
+"""Batches in the order of an epoch, and the random changes of their images."""
 
 import math
 
 import keras
 import numpy as np
-
-from LeNet.tensorlayer.prepro import augment
+from keras.layers import RandomRotation, RandomTranslation, RandomZoom
 
 
 class ShuffledBatches(keras.utils.PyDataset):
@@ -49,3 +48,37 @@ class ShuffledBatches(keras.utils.PyDataset):
 def batches_per_epoch(images, batch_size):
     """The last batch has what is left."""
     return math.ceil(images / batch_size)
+
+
+def augment(images, recipe, rng):
+    """The images with the random changes of a recipe, each image with its own, by Keras's layers.
+
+    Values between pixels are interpolated; what leaves the frame is lost, and what comes in is 0.
+
+    Parameters
+    ----------
+    images : float32 array (images, h, w, c)
+    recipe : Recipe
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    float32 array of the same shape
+    """
+    height, width = images.shape[1:3]
+    layers = []
+    if recipe.rotation:
+        layers.append(RandomRotation(recipe.rotation / 360, fill_mode="constant", seed=_seed(rng)))
+    if recipe.zoom:
+        layers.append(RandomZoom(recipe.zoom, recipe.zoom, fill_mode="constant", seed=_seed(rng)))
+    if recipe.shift:
+        reach = recipe.shift / height, recipe.shift / width
+        layers.append(RandomTranslation(*reach, fill_mode="constant", seed=_seed(rng)))
+    for layer in layers:
+        images = layer(images, training=True)
+    return keras.ops.convert_to_numpy(images)
+
+
+def _seed(rng):
+    """One for each layer: with the same one a large angle would come with a large zoom."""
+    return int(rng.integers(np.iinfo(np.int32).max))

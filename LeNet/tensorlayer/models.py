@@ -1,11 +1,12 @@
-"""The network of LeNet/network.py in Keras, for any quantisation level and for full precision."""
+"""The network of spiking/network.py in Keras, for any quantisation level and for full precision."""
 
 import keras
 from keras.initializers import RandomNormal, TruncatedNormal
 from keras.layers import BatchNormalization, Conv2D, Dense, Flatten, ReLU
 
-from spiking.network import BN_DECAY, BN_EPSILON, FULL_PRECISION
+from experiment.recipes import BN_DECAY, CLASSIFIER_DEVIATION, GAMMA_DEVIATION, KERNEL_DEVIATION
 from LeNet.tensorlayer.layers import FullWindowConv2D, MedianQuantizer
+from spiking.network import BN_EPSILON, FULL_PRECISION
 
 
 def build(network, k, dtype="float32"):
@@ -24,35 +25,43 @@ def build(network, k, dtype="float32"):
     image = keras.Input(network.input_shape, dtype=dtype)
     x = image
     for block in network.blocks:
-        convolution = FullWindowConv2D if block.kernel_size == block.input_shape[:2] else Conv2D
+        whole_input = block.kernel_size == block.input_shape[:2] and not block.same
+        convolution = FullWindowConv2D if whole_input else Conv2D
         x = convolution(
             block.filters,
             block.kernel_size,
             strides=block.stride,
+            padding="same" if block.same else "valid",
             use_bias=False,
-            kernel_initializer=TruncatedNormal(stddev=0.02),
+            kernel_initializer=TruncatedNormal(stddev=KERNEL_DEVIATION),
             dtype=dtype,
             name=f"conv{block.name}",
         )(x)
         x = BatchNormalization(
             momentum=BN_DECAY,
             epsilon=BN_EPSILON,
-            gamma_initializer=RandomNormal(1, 0.002),
+            gamma_initializer=RandomNormal(1, GAMMA_DEVIATION),
             dtype=dtype,
             name=f"bn{block.name}",
         )(x)
-        x = ReLU(dtype=dtype, name=f"relu{block.name}")(x)
+        x = ReLU(block.max_value, dtype=dtype, name=f"relu{block.name}")(x)
         if k != FULL_PRECISION:
             x = MedianQuantizer(k, dtype=dtype, name=f"quantizer{block.name}")(x)
     x = Flatten(dtype=dtype, name="flatten")(x)
     logits = Dense(
         network.classes,
-        use_bias=False,
-        kernel_initializer=TruncatedNormal(stddev=0.1),
+        use_bias=network.classifier_bias,
+        kernel_initializer=TruncatedNormal(stddev=CLASSIFIER_DEVIATION),
         dtype=dtype,
         name="fc",
     )(x)
     return keras.Model(image, logits, name="lenet")
+
+
+def with_activations(network, model):
+    """The same model with more outputs: the quantised activations of every block, then the logits."""
+    activations = [model.get_layer(f"quantizer{block.name}").output for block in network.blocks]
+    return keras.Model(model.input, [*activations, model.output])
 
 
 def variables(network, model):
@@ -65,7 +74,8 @@ def variables(network, model):
         by_key[f"bn{block.name}/gamma"] = normalization.gamma
         by_key[f"bn{block.name}/moving_mean"] = normalization.moving_mean
         by_key[f"bn{block.name}/moving_var"] = normalization.moving_variance
-    return by_key | {"fc/W": model.get_layer("fc").kernel}
+    classifier = model.get_layer("fc")
+    return by_key | {"fc/W": classifier.kernel} | ({"fc/b": classifier.bias} if network.classifier_bias else {})
 
 
 def assign(network, model, weights):

@@ -6,68 +6,68 @@ import time
 import keras
 import numpy as np
 
-from LeNet import input_files
-from experiment import InputError
-from experiment.model import HISTORY_NAME, NPZ_NAME, shown
-from LeNet.tensorlayer import checkpoints, files, models
+from experiment import InputError, disk, shown, weights
+from experiment.images import scaled
+from experiment.model import HISTORY_NAME, NPZ_NAME
+from experiment.recipes import ADAM_EPSILON, BATCH_SIZE
+from experiment.weights import Trained
+from LeNet.tensorlayer import files, models
 from LeNet.tensorlayer.iterate import ShuffledBatches, batches_per_epoch
-from spiking.weight_grid import round_to_grid
+from spiking.network import PIXEL_LEVELS
+from spiking.weight_grid import on_grid
 
-BATCH_SIZE = 200
-ADAM_EPSILON = 1e-8
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
-STATE_FILES = (*checkpoints.CHECKPOINT_FILES, NPZ_NAME, HISTORY_NAME)
+STATE_FILES = (*files.CHECKPOINT_FILES, NPZ_NAME, HISTORY_NAME)
 
 
 class Training:
-    """A network in training: everything that its next epoch depends on.
+    """A model in training: everything that its next epoch depends on.
 
     Parameters
     ----------
-    network : Network
-    k : int
-        Quantisation level; -1 for full precision.
+    model : Model
     recipe : Recipe
+    network : Network
     epochs : int
         In total, those of a resumed training included.
-    seed : int
-        Fixes initial values, the order of the images and their augmentation.
-    images : int
-        Number of training images; a resumed training must have as many.
+    images, all_images : int
+        Number of training images, and how many the data have; a resumed training must have as many.
+    threads : int
+        Of TensorFlow, for the record.
     """
 
-    def __init__(self, network, k, recipe, epochs, seed, images):
-        keras.utils.set_random_seed(seed)
-        self.network, self.k, self.recipe, self.epochs = network, k, recipe, epochs
-        self.seed, self.images = seed, images
+    def __init__(self, model, recipe, network, epochs, images, all_images, threads):
+        keras.utils.set_random_seed(model.seed)
+        self.model, self.recipe, self.network, self.epochs = model, recipe, network, epochs
+        self.images, self.all_images, self.threads = images, all_images, threads
         self.history = []  # a row of HISTORY_COLUMNS for each finished epoch
-        self.model = models.build(network, k)
-        learning_rate = recipe.learning_rate
-        if recipe.cosine_decay:
+        learning_rate = self.recipe.learning_rate
+        if self.recipe.cosine_decay:
             steps = epochs * batches_per_epoch(images, BATCH_SIZE)
             learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        self.keras_model = models.build(network, model.k)
         self.optimizer = keras.optimizers.Adam(learning_rate, epsilon=ADAM_EPSILON, name="adam")  # names its state
-        self.optimizer.build(self.model.trainable_variables)
-        self.model.compile(
+        self.optimizer.build(self.keras_model.trainable_variables)
+        self.keras_model.compile(
             self.optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
             jit_compile=False,  # XLA's convolutions are slower on a CPU
         )
 
-    def fit(self, X_train, y_train, X_val, y_val, output, verbose):
+    def fit(self, train, validation, output, verbose):
         """Trains until all epochs are finished, and saves the state into `output` after each.
 
         Parameters
         ----------
-        X_train, y_train, X_val, y_val : arrays, as load_mnist_dataset gives them
+        train, validation : Split
         output : OutputFolder
         verbose : as keras.Model.fit takes it
         """
         finished = len(self.history)
-        self.model.fit(
-            ShuffledBatches(X_train, y_train, BATCH_SIZE, self.recipe, self.seed, finished),
-            validation_data=(X_val, y_val),
+        self.keras_model.fit(
+            ShuffledBatches(scaled(train.pixels), train.labels, BATCH_SIZE, self.recipe, self.model.seed, finished),
+            validation_data=(scaled(validation.pixels), validation.labels),
             validation_batch_size=BATCH_SIZE,
             initial_epoch=finished,
             epochs=self.epochs,
@@ -78,26 +78,31 @@ class Training:
 
     def save(self, output):
         """Replaces the training state in an OutputFolder as a whole."""
-        weights = {key: np.asarray(variable) for key, variable in self._weights().items()}
+        arrays = {key: np.asarray(variable) for key, variable in self._weights().items()}
         state = {name: np.asarray(variable) for name, variable in self._optimizer_state().items()}
+        counts = len(self.history), self.images, self.all_images, self.threads
+        trained = Trained(self.model, self.network, arrays, *counts)
         with output.replacing() as staging:
-            checkpoints.save_ckpt(weights | state | self._identity(), self.network, self.k, staging)
-            files.save_npz(weights, self.k, staging / NPZ_NAME)
+            files.save_ckpt(arrays | state | self._identity(), self.network, self.model.k, staging)
+            weights.save_npz(trained, staging / NPZ_NAME)
             with open(staging / HISTORY_NAME, "w", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerows([HISTORY_COLUMNS, *self.history])
-            checkpoints.write_sums(staging)
+            disk.write_sums(staging)
 
-    def resume(self, folder):
-        """Takes up the state that `save` has written into a folder.
+    def resume(self, folder, trained):
+        """Takes up the state that `save` has written into a folder, whose npz file is a Trained already.
 
         Raises
         ------
         InputError
-            There is none, it is damaged, or it is of a training with other settings.
+            It is damaged, or it is of a training with other settings.
         """
-        if not (folder / checkpoints.SUMS).exists():
-            raise InputError(f"{shown(folder)}: nothing to resume, expected a checkpoint; start with --resume False")
-        checkpoints.check_sums(folder, STATE_FILES)
+        disk.check_sums(folder, STATE_FILES)
+        if trained.model != self.model or trained.network != self.network:
+            found = f"{trained.model.name} ({trained.network.notation})"
+            raise InputError(
+                f"{shown(folder)}: is a training of {found}, expected {self.model.name} ({self.network.notation})"
+            )
         identity, of_recipe = self._identity(), self.recipe.identity(self.epochs)
         found = _load_like(identity, folder)
         for name, expected in identity.items():
@@ -112,20 +117,21 @@ class Training:
         self.history = _read_history(folder / HISTORY_NAME, int(found["epoch"]))
 
     def round_weights(self):
-        """Rounds the kernels and the classifier to the weight grid, in place."""
-        for key, variable in self._weights().items():
-            if key.endswith("/W"):
-                variable.assign(round_to_grid(variable.numpy()))
+        """Rounds the kernels, the classifier and its bias to the weight grid, in place."""
+        variables = self._weights()
+        rounded, _ = on_grid({key: variable.numpy() for key, variable in variables.items()})
+        for key, variable in variables.items():
+            variable.assign(rounded[key])
 
     def _weights(self):
-        return models.variables(self.network, self.model)
+        return models.variables(self.network, self.keras_model)
 
     def _optimizer_state(self):
         return {variable.path: variable for variable in self.optimizer.variables}
 
     def _identity(self):
-        numbers = {"epoch": len(self.history), "k": self.k, "seed": self.seed, "images": self.images}
-        return {name: np.asarray(number) for name, number in (numbers | self.recipe.identity(self.epochs)).items()}
+        numbers = {"epoch": len(self.history), "images": self.images} | self.recipe.identity(self.epochs)
+        return {name: np.asarray(number) for name, number in numbers.items()}
 
 
 class _EndOfEpoch(keras.callbacks.Callback):
@@ -150,12 +156,12 @@ class _EndOfEpoch(keras.callbacks.Callback):
 def _load_like(variables, folder):
     """The tensors of a checkpoint that have the names, shapes and dtypes of the given ones."""
     specification = {name: (variable.shape, np.dtype(variable.dtype)) for name, variable in variables.items()}
-    return checkpoints.load_ckpt(specification, folder)
+    return files.load_ckpt(specification, folder)
 
 
 def _read_history(path, epochs):
     expected = f"a line of {','.join(HISTORY_COLUMNS)} and one of numbers for each epoch"
-    content = input_files.read(path, expected)
+    content = disk.read(path, expected)
     try:
         header, *rows = csv.reader(content.decode().splitlines())
         columns = [list(map(float, column)) for column in zip(*rows, strict=True)]
@@ -168,21 +174,21 @@ def _read_history(path, epochs):
     return rows
 
 
-def test(network, k, weights, X_test, y_test, verbose):
+def predict_right(trained, split, verbose):
     """Runs the artificial network in float64, where its convolutions are exact on the weight grid.
 
     Parameters
     ----------
-    network, k : what the weights are for
-    weights : dict, as load_npz gives it
-    X_test, y_test : arrays (images, h, w, c) and (images,)
+    trained : Trained
+    split : Split
     verbose : as keras.Model.predict takes it
 
     Returns
     -------
     bool array (images,), True where the prediction is right
     """
-    model = models.build(network, k, dtype="float64")
-    models.assign(network, model, weights)
-    logits = model.predict(X_test.astype(np.float64), batch_size=BATCH_SIZE, verbose=verbose)
-    return np.argmax(logits, axis=1) == y_test
+    model = models.build(trained.network, trained.model.k, dtype="float64")
+    models.assign(trained.network, model, trained.weights)
+    images = split.pixels / np.float64(PIXEL_LEVELS)
+    logits = model.predict(images, batch_size=BATCH_SIZE, verbose=verbose)
+    return np.argmax(logits, axis=1) == split.labels

@@ -1,14 +1,13 @@
 """Files appear whole and together, or nothing changes."""
 
 import errno
-import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
 from experiment import InputError
-from experiment.disk import COMPLETE, STAGING, OutputFolder, settle
+from experiment.disk import COMPLETE, STAGING, OutputFolder, exists, opened, read
 
 OLD = {"a.txt": "old a", "b.txt": "old b", "other.txt": "stays"}
 NEW = {"a.txt": "new a", "b.txt": "new b"}
@@ -112,7 +111,15 @@ def enter(path):
         pass
 
 
-@pytest.mark.parametrize("finish", [settle, enter])
+FINISHING = {
+    "enter": enter,
+    "exists": lambda path: exists(path / "b.txt"),
+    "read": lambda path: read(path / "b.txt", "a text"),
+    "opened": lambda path: opened(path / "b.txt", "a text").__enter__(),
+}
+
+
+@pytest.mark.parametrize("finish", FINISHING.values(), ids=FINISHING)
 def test_move_of_a_killed_process_is_finished(folder, finish):
     half_moved(folder)
     finish(folder)
@@ -130,17 +137,20 @@ def test_files_begun_by_a_killed_process_are_removed(folder):
     assert not (folder / STAGING).exists()
 
 
-def test_settling_changes_nothing_where_nothing_is_left(folder, tmp_path):
-    settle(folder)
-    assert content(folder) == OLD
-    settle(tmp_path / "absent")
-    assert not (tmp_path / "absent").exists()
+def test_what_a_killed_process_has_completed_exists_and_nothing_else(folder):
+    (folder / "b.txt").unlink()
+    half_moved(folder)
+    assert exists(folder / "b.txt")
+    assert not exists(folder / "c.txt")
+    assert not exists(folder / "absent" / "c.txt")
+    assert content(folder) == OLD | NEW
 
 
-def test_settling_leaves_a_running_process_alone(folder):
+def test_reading_leaves_a_running_process_alone(folder):
     with OutputFolder(folder) as output, output.replacing() as staging:
         filled(staging, NEW)
-        settle(folder)
+        assert read(folder / "a.txt", "a text") == b"old a"
+        assert exists(folder / "a.txt")
         assert content(staging) == NEW
 
 
@@ -179,12 +189,12 @@ def test_unwritable_place_is_an_error_at_once(tmp_path):
     assert content(tmp_path) == {"file": "content"}
 
 
-def test_folder_that_cannot_be_locked_leaves_nothing_behind(tmp_path, monkeypatch):
-    def no_locks(*arguments):
-        raise OSError(errno.ENOLCK, "No locks available")
+def test_folder_that_does_not_open_leaves_nothing_behind(tmp_path, monkeypatch):
+    def no_room(*arguments):
+        raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(fcntl, "flock", no_locks)
-    with pytest.raises(OSError, match="No locks available"):
+    monkeypatch.setattr(os, "open", no_room)
+    with pytest.raises(OSError, match="Too many open files"):
         OutputFolder(tmp_path / "new" / "output").__enter__()
     assert list(tmp_path.iterdir()) == []
 
@@ -224,11 +234,11 @@ def test_folder_in_the_way_of_a_killed_process_is_named_until_it_is_gone(folder)
     half_moved(folder)
     (folder / "b.txt").unlink()
     (folder / "b.txt").mkdir()
-    for finish in (settle, enter):
+    for finish in FINISHING.values():
         with pytest.raises(InputError, match=r"output/b\.txt: is a folder, expected a file or nothing$"):
             finish(folder)
     (folder / "b.txt").rmdir()
-    settle(folder)
+    assert exists(folder / "b.txt")
     assert content(folder) == OLD | NEW
 
 

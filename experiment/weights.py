@@ -1,0 +1,259 @@
+"""A trained model in its npz file: float32 arrays on the weight grid beside what names the model, without pickle."""
+
+import io
+import math
+import os
+import stat
+import zipfile
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from experiment import InputError, disk, shown
+from experiment.model import NPZ_NAME, Model, named
+from experiment.recipes import RECIPES
+from spiking.network import FULL_PRECISION, Network
+from spiking.weight_grid import on_grid, round_to_grid
+
+NPZ = "a npz file of network weights"  # as error messages call it
+HEADER = 1024  # bytes at most, of an array in the file
+LARGEST_WEIGHTS = 1 << 28  # of a network, in numbers: a training keeps four copies
+TEXTS = ("network", "data", "recipe")
+COUNTS = ("epochs", "images", "all_images", "threads")
+NUMBERS = ("k", "seed", *COUNTS)
+LONGEST_TEXT = 1000  # characters
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model."""
+
+    model: Model
+    network: Network  # whose notation has both ends
+    weights: dict  # of float32 arrays with the keys and shapes of network.weight_shapes
+    epochs: int  # that it was trained for
+    images: int  # that it was trained on
+    all_images: int  # that the data have for training
+    threads: int  # of TensorFlow, on which the last bits depend; 0 where nobody recorded it
+    path: Path | None = None
+    sha256: str = ""  # of the file that was read
+
+    @property
+    def identity(self):
+        """As the npz file and run.json hold it."""
+        model, network = self.model, self.network.notation
+        return {
+            "k": model.k,
+            "network": network,
+            "data": model.data,
+            "recipe": model.recipe,
+            "seed": model.seed,
+            "epochs": self.epochs,
+            "images": self.images,
+            "all_images": self.all_images,
+            "threads": self.threads,
+        }
+
+    @property
+    def shortfall(self):
+        """How much less of training it has seen than its recipe says, in words; "" if it has seen it all."""
+        return shortfall(self.identity)
+
+
+def shortfall(identity):
+    """As Trained.shortfall, from what run.json holds."""
+    recipe = RECIPES.get(identity["recipe"])
+    parts = []
+    if recipe is not None and identity["epochs"] < recipe.epochs:
+        parts.append(f"{identity['epochs']} of {recipe.epochs} epochs")
+    if identity["images"] < identity["all_images"]:
+        parts.append(f"{identity['images']:,} of {identity['all_images']:,} images")
+    return ", ".join(parts)
+
+
+def network_for(layers, input_shape, classes):
+    """The network of a notation of layers for images (h, w, channels) and classes; refused where it is too large."""
+    height, width, channels = input_shape
+    try:
+        return check_size(Network.parse(f"{height}x{width}x{channels}-{layers}-{classes}"))
+    except ValueError as error:
+        raise InputError(f"argument --network: {error}") from None
+
+
+def check_size(network):
+    """The network; raises ValueError if it has more weights than can be trained and loaded."""
+    numbers = sum(math.prod(shape) for shape in network.weight_shapes.values())
+    if numbers > LARGEST_WEIGHTS:
+        raise ValueError(f"{network.notation} has {numbers:,} weights, expected at most {LARGEST_WEIGHTS:,}")
+    return network
+
+
+def load(args, k, converts=False):
+    """The trained model that the options choose; prints which file it is and what is special about it.
+
+    Parameters
+    ----------
+    args : the options of model.add_options, and `weights`, a path or None
+    k : int
+        Level of the default file where no option says it.
+    converts : bool
+        Whether full-precision weights may be given beside a level: the quantiser is put in at conversion.
+
+    Returns
+    -------
+    trained : Trained, on the weight grid
+    k : int, the level to run it at: that of the option for a conversion, else the model's
+    """
+    given = named(args, k)
+    path = args.weights or default_weights(given)
+    trained = read_npz(path)
+    found = trained.model
+    chosen_k = getattr(args, "k", k)  # None where there is the option, but not given
+    conversion = converts and found.k == FULL_PRECISION and chosen_k is not None
+    for name in (field.name for field in fields(Model)):
+        option = chosen_k if name == "k" else getattr(args, name)
+        free = (name == "k" and conversion) or (args.weights is not None and option is None)
+        if not free and getattr(found, name) != getattr(given, name):
+            raise InputError(
+                f"{shown(path)}: is the model {found.name}, expected one with {name} {getattr(given, name)}"
+            )
+    if found.k == FULL_PRECISION != k and not conversion:
+        expected = "--k with it, the level to convert it to" if converts else "a quantised network"
+        raise InputError(f"{shown(path)}: is of full precision, expected {expected}")
+    print(f"weights    {shown(path)}")
+    if trained.shortfall:
+        print(f"           a trial: trained on {trained.shortfall}")
+    weights, rounding = on_grid(trained.weights)
+    if rounding > 0:
+        print(f"           rounded to the weight grid, which changed them by {rounding:.2g} at most")
+    if conversion:
+        print(f"           of full precision: the quantiser of k={chosen_k} is put in at conversion")
+    return replace(trained, weights=weights), chosen_k if conversion else found.k
+
+
+def default_weights(model):
+    """The npz file of the model's checkpoint if there is one, else the published one."""
+    checkpoint = model.checkpoint / NPZ_NAME
+    if disk.exists(checkpoint):
+        return checkpoint
+    if not disk.exists(model.published):
+        raise InputError(f"{shown(model.published)}: not found, expected published weights; train {model.name} first")
+    return model.published
+
+
+def read_published(model):
+    """The Trained of a model in the repository."""
+    if not disk.exists(model.published):
+        raise InputError(f"{shown(model.published)}: not found, expected published weights; train {model.name} first")
+    trained = read_npz(model.published)
+    if trained.model != model:
+        raise InputError(f"{shown(model.published)}: is the model {trained.model.name}, expected {model.name}")
+    return trained
+
+
+def save_npz(trained, path):
+    """Writes a Trained; its path and sha256 do not matter."""
+    weights = {key: np.asarray(weight, np.float32) for key, weight in trained.weights.items()}
+    write_npz({name: np.array(value) for name, value in trained.identity.items()} | weights, path)
+
+
+def write_npz(arrays, path):
+    """Writes arrays, by key, as a npz file, without pickle."""
+    content = io.BytesIO()  # NumPy 2.0's unfinished archive complains on stderr where its file has been closed
+    np.savez(content, **arrays)
+    Path(path).write_bytes(content.getvalue())
+
+
+def read_npz(path):
+    """The Trained of a npz file: first what names the model, then its arrays, checked against that.
+
+    Sizes, shapes and dtypes are checked before any array is read.
+
+    Raises
+    ------
+    InputError
+        Missing, or not such a file, or with weights that cannot be.
+    OSError
+        The file is unreadable.
+    """
+    with disk.opened(path, NPZ) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # zipfile would look for the end of a device
+            raise InputError(f"{shown(path)}: is a device, expected {NPZ}")
+        try:
+            with zipfile.ZipFile(file) as archive:
+                trained = _read_archive(archive)
+            file.seek(0)
+            return Trained(**trained, path=path, sha256=disk.sha256(file))
+        except (InputError, OSError, MemoryError) as error:
+            if isinstance(error, InputError):
+                raise InputError(f"{shown(path)}: {error}") from None
+            raise
+        except Exception as error:  # a damaged archive raises whatever its bytes lead to
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"{shown(path)}: damaged ({text}), expected {NPZ}") from None
+
+
+def _read_archive(archive):
+    """The fields of a Trained."""
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    _check_keys(archive, members, (*NUMBERS, *TEXTS), complete=False)
+    identity = {key: int(_read_array(archive, members[key], key, (), "iu", 8)) for key in NUMBERS}
+    identity |= {key: str(_read_array(archive, members[key], key, (), "U", 4 * LONGEST_TEXT)) for key in TEXTS}
+    try:
+        network = check_size(Network.parse(identity["network"]))
+        model = Model(identity["k"], network.layers, *(identity[key] for key in ("data", "recipe", "seed")))
+    except ValueError as error:
+        raise InputError(error) from None
+    for key in COUNTS:
+        if not 0 <= identity[key] < 2**53:
+            raise InputError(f"{key} is {identity[key]}, expected 0 or more")
+    shapes = network.weight_shapes
+    _check_keys(archive, members, (*identity, *shapes), complete=True)
+    weights = {}
+    for key, shape in shapes.items():
+        array = _read_array(archive, members[key], key, shape, "f", 8 * math.prod(shape))
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
+            weights[key] = array.astype(np.float32)
+        _check_values(key, weights[key])
+    counts = {key: identity[key] for key in COUNTS}
+    return {"model": model, "network": network, "weights": weights} | counts
+
+
+def _check_keys(archive, members, keys, complete):
+    missing = sorted(set(keys) - set(members))
+    unknown = sorted(set(members) - set(keys)) if complete else []
+    if missing or unknown or len(archive.infolist()) > len(members):
+        found = f"{_some(missing, 'keys missing')}, {_some(unknown, 'unknown')}"
+        raise InputError(f"{found}, expected {', '.join(keys)}, once each")
+
+
+def _some(names, what):
+    """How many there are, and the first of them."""
+    return f"{len(names)} {what}" + (f" ({names[0]} ...)" if names else "")
+
+
+def _read_array(archive, info, key, shape, kinds, largest):
+    """An array of the shape and of one of the kinds of dtype, of at most so many bytes."""
+    if info.file_size > largest + HEADER:
+        raise InputError(f"{key} takes {info.file_size} bytes, expected at most {largest + HEADER}")
+    member = io.BytesIO(archive.read(info))
+    version = np.lib.format.read_magic(member)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    found_shape, _, dtype = readers[version](member)
+    if found_shape != shape:
+        raise InputError(f"{key} has shape {found_shape}, expected {shape}")
+    if dtype.kind not in kinds:
+        expected = {"iu": "an integer", "U": "text", "f": "floats"}[kinds]
+        raise InputError(f"{key} has dtype {dtype}, expected {expected}")
+    member.seek(0)
+    return np.lib.format.read_array(member, allow_pickle=False)
+
+
+def _check_values(key, weight):
+    if not np.all(np.isfinite(weight)):
+        raise InputError(f"{key} has NaN or infinite values, expected finite ones")
+    if key.endswith("/W") and not np.all(np.isfinite(round_to_grid(weight))):
+        raise InputError(f"{key} has weights that float32 cannot hold on the weight grid")
+    if key.endswith("moving_var") and np.any(weight < 0):
+        raise InputError(f"{key} is {weight.min():g} at its lowest, expected 0 or above")

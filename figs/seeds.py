@@ -1,0 +1,121 @@
+"""Draws how far trainings of the same recipe differ by their seed alone, beside the published figures.
+
+python seeds.py                                 every seed of figs/k0, k0-seed1, k0-seed2, ..., likewise k1 and k2
+python seeds.py --recipe augmented              figs/k0-augmented, k0-augmented-seed1, ...
+
+The table has mean, standard deviation (of a sample), lowest and highest of the seeds, and whether what Zou et al.
+(2023) published for the paper's recipe lies within.
+"""
+
+import statistics
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from experiment import InputError, command_line, logs, model, published, shown
+from experiment.model import LENET, MNIST, PUBLISHED_LEVELS
+from experiment.recipes import PAPER
+from figs import plotting
+from spiking.network import FULL_PRECISION
+
+COLUMNS = ("network", "", "seeds", "mean", "standard deviation", "lowest", "highest", "published", "within")
+
+
+def main():
+    parser = command_line.ArgumentParser(__doc__)
+    model.add_options(parser, seed="one training; all of them are shown without it")
+    plotting.add_output(parser)
+    args = parser.parse_args()
+    named = [model.named(args, k) for k in (FULL_PRECISION, *PUBLISHED_LEVELS)]
+    found = {one: read_seeds(one) for one in named}
+    if not any(found.values()):
+        raise InputError(f"no logs found, expected {shown(named[1].logs)} etc.; run.py --train --seeds writes them")
+
+    print(table_row(COLUMNS))
+    print("|---" * len(COLUMNS) + "|")
+    for one, seeds in found.items():
+        reference = published.RESULTS.get(one.k, {}) if is_published(one) else {}
+        for quantity, values in quantities(seeds).items():
+            print(table_row([one.label, *row(quantity, values, reference.get(quantity))]))
+    spiking = {one: seeds for one, seeds in found.items() if seeds and one.k != FULL_PRECISION}
+    plotting.save(draw(spiking), plotting.stem("scnn_seeds", named[1]), args.output)
+
+
+def is_published(one):
+    """Whether published figures are of this model, whatever its seed."""
+    return (one.network, one.data, one.recipe) == (LENET, MNIST, PAPER.name)
+
+
+def read_seeds(one):
+    """The Logs of every seed of a model, in order of the seeds."""
+    first = replace(one, seed=0)
+    folders = [first.logs, *first.logs.parent.glob(f"{first.name}-seed[0-9]*")]
+    seeds = [logs.read(folder) for folder in folders if logs.exist(folder)]
+    same = [log for log in seeds if log.model is not None and replace(log.model, seed=0) == first]
+    return sorted((log for log in same if not logs.variations(log.run)), key=lambda log: log.model.seed)
+
+
+def quantities(seeds):
+    """What the table tells of the networks of one level: a list of values over the seeds, by name."""
+    if not seeds:
+        return {}
+    artificial = [log.run["ann_accuracy"] for log in seeds]
+    table = {} if None in artificial else {"ANN accuracy (%)": [100 * accuracy for accuracy in artificial]}
+    if seeds[0].spike_num is None:
+        return table
+    return table | {
+        "SNN accuracy (%)": [log.accuracy[-1] for log in seeds],
+        "accuracy after step 1 (%)": [log.accuracy[0] for log in seeds],
+        "time steps": [log.time_steps_needed for log in seeds],
+        "+ spikes": [log.positive_spikes[-1] for log in seeds],
+        "- spikes": [log.negative_spikes[-1] for log in seeds],
+        "SOPs": [log.sops[-1] for log in seeds],
+    }
+
+
+def row(quantity, values, reference):
+    """The cells of a quantity."""
+    digits = 2 if "%" in quantity else 1 if quantity == "time steps" else 0
+    spread = f"{statistics.stdev(values):,.{digits}f}" if len(values) > 1 else ""
+    numbers = [f"{number:,.{digits}f}" for number in (statistics.fmean(values), min(values), max(values))]
+    cells = [quantity, str(len(values)), numbers[0], spread, *numbers[1:]]
+    if reference is None:
+        return [*cells, "", ""]
+    # accuracies are of 10,000 images: a hundredth of a point is the smallest difference
+    within = round(min(values), 2) <= reference <= round(max(values), 2)
+    return [*cells, f"{reference:,}", "yes" if within else "no"]
+
+
+def draw(networks):
+    """Accuracy over the time steps: mean and band of the seeds, and the published curve."""
+    figure, (whole, zoomed) = plotting.new_figure(panels=2)
+    for (one, seeds), style in zip(networks.items(), plotting.styles()):
+        accuracy = np.stack([log.accuracy for log in seeds])  # (seeds, time steps)
+        steps = np.arange(1, accuracy.shape[1] + 1)
+        for axes in (whole, zoomed):
+            axes.fill_between(
+                steps, accuracy.min(axis=0), accuracy.max(axis=0), color=style["color"], alpha=0.25, lw=0
+            )
+            axes.plot(steps, accuracy.mean(axis=0), label=f"{one.label}: mean of {len(seeds)} seeds", **style)
+            if is_published(one):
+                curve = {"color": style["color"], "linestyle": ":", "linewidth": 1.4}
+                axes.plot(published.STEPS, published.ACCURACY[one.k], label=f"k={one.k}: published", **curve)
+    lowest = min(log.accuracy[-1] for seeds in networks.values() for log in seeds)
+    whole.set(title=f"Accuracy of {plotting.subject(networks)}", ylabel="accuracy (%)", ylim=(0, 101))
+    zoomed.set(title="around the final values (cut axis)", ylabel="accuracy (%)", ylim=(lowest - 1, lowest + 0.5))
+    whole.legend(loc="lower right", fontsize="small", title="band: lowest to highest", title_fontsize="small")
+    for axes in (whole, zoomed):
+        plotting.label_time_steps(axes)
+    return figure
+
+
+def table_row(cells):
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    command_line.run(main)
