@@ -1,16 +1,16 @@
 """The Numba kernels under spiking_utils.py: integers only, spike by spike.
 
-The events of a time step (see trains) that have the same position stand together. `channel << 1 | negative` of an
-event is also the row of the weight table that the spike adds: the table holds the kernel of every input channel
-twice, as it is and negated.
+`channel << 1 | negative` of an event (see trains) is also the row of the weight table that the spike adds: the table
+holds the kernel of every input channel twice, as it is and negated.
 
 A spike reaches the windows of a few output rows. Within a row they are neighbours, and so are the weights that
-they get, because layout.py stores them in that order. Such a run is (first window, offset into the row of the weight
-table, number of windows). So a spike adds a few slices to the potentials, for any kernel size, stride and padding,
-without a division, and the loops over slices compile to vector code.
+they get, because layout.py stores them in that order. Such a run is (first window, offset in the weight table, number
+of windows). So a spike adds a few slices to the potentials, for any kernel size, stride and padding, without a
+division. Positions that reach the same windows are a group, with one list of runs: where windows do not overlap, all
+positions of a window. Events of a group that follow each other are added four at a time.
 
-For the same reason the filters of a window are filled up to whole groups of LANES, with weights of 0 and thresholds
-of NEVER. They are called lanes here.
+The filters of a window are filled up to whole groups of LANES numbers that are added at once, with weights of 0 and
+thresholds of NEVER. They are called lanes here.
 """
 
 from typing import NamedTuple

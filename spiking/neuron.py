@@ -121,7 +121,7 @@ def count_spikes(neurons, rule, events, sizes, begin, end):
     for index in range(uintp(begin), uintp(end)):
         lane = uintp((events[index] & ROW_MASK) >> 1)
         at = uintp(events[index] >> POSITION_SHIFT) * lanes + lane
-        if rule.most == 1:
+        if rule.most == 1:  # the same without a loop, for a neuron beyond a threshold
             spike = 1 - 2 * (neurons.potential[at] < neurons.lower[at])
         else:
             spike = spike_of(neurons.potential[at], neurons.count[at], lane, rule)
