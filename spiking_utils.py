@@ -8,6 +8,7 @@ justifies a spike count. What a neuron does in a time step stands in spiking/neu
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -71,6 +72,11 @@ class SpikingConv:
         self._synapses = synapses(self.kernel, self.input_shape[:2], starts)
         self._order = np.arange(math.prod(self.output_shape[:2]), dtype=np.int32)
 
+    def fire_in_order_of(self, reader):
+        """Fires position by position as the layer that reads the spikes adds them fastest: window by window."""
+        if reader._synapses.apart:
+            self._order = np.argsort(reader._synapses.window, kind="stable").astype(np.int32)
+
     @property
     def thresholds(self):
         """int32 (out, counts)"""
@@ -114,19 +120,18 @@ class SpikingConv:
         _check_potentials(self.kernel, int(np.abs(images.astype(np.int64)).max(initial=0)))
         pixels = images.reshape(len(images), math.prod(self.input_shape)).astype(np.int32)
         layer, neurons, output = self._state(len(images), time_steps)
-        active = np.empty((neurons.potential.size + 1, 2), np.int32)
-        return self._train(output, encode_images(pixels, layer, neurons, active, output))
+        return self._train(output, encode_images(pixels, layer, neurons, output))
 
     def _state(self, images, time_steps):
         """The layer as the kernels take it, its neurons, and room for their spikes."""
-        neurons = new_neurons(math.prod(self.output_shape[:2]), self.output_shape[2])
+        neurons = new_neurons(math.prod(self.output_shape[:2]), self.output_shape[2], math.prod(self.kernel.shape[:3]))
         room = Events.room(images, time_steps, neurons.potential.size, bursts=self.max_spikes != 1)
         return kernels.Layer(self._synapses, self._rule, self._order), neurons, room
 
     def _train(self, output, peak_count):
         """What was written into the room, as a SpikeTrain."""
         images, time_steps = len(output.steps), output.steps.shape[1] - 1
-        highest = len(self._rule.rising) - 2
+        highest = self._thresholds.shape[1] - 1
         if peak_count >= highest and (self.max_spikes is None or time_steps * self.max_spikes > highest):
             raise MissingThreshold(f"a neuron reaches the count {highest}, expected thresholds of higher counts")
         written = output.steps[-1, -1] if images else 0
@@ -163,7 +168,7 @@ class SpikingLinear:
         _check_potentials(self._kernel, train.peak_count, int(np.abs(self.bias.astype(np.int64)).max()))
         potentials = np.empty((train.images, train.time_steps, self.neurons), np.int32)
         statistics = np.zeros((train.time_steps, 3), np.int64)
-        neurons = new_neurons(1, self.neurons)
+        neurons = new_neurons(1, self.neurons, math.prod(self.input_shape))
         kernels.run_classifier(train.data, self._synapses, self.bias, neurons, potentials, statistics)
         return potentials, statistics
 
@@ -217,6 +222,8 @@ class SpikingNetwork:
         self.blocks, self.exponents, self._justified = [], [], []
         for block in network.blocks:
             self._add_block(block, weights)
+        for block, reader in pairwise(self.blocks):
+            block.fire_in_order_of(reader)
         kernel, exponent = to_grid(weights["fc/W"])
         # its inputs are S times the activations, so the bias counts S times
         bias = bias_to_grid(weights["fc/b"], exponent) * 2**k if network.classifier_bias else None

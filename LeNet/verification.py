@@ -6,7 +6,8 @@ import numpy as np
 
 from experiment import InputError, command_line, images
 from LeNet.tensorlayer import models
-from spiking_utils import MOST_SPIKES, SPIKES, SpikingNetwork
+from spiking.trains import SPIKES
+from spiking_utils import MOST_SPIKES, SpikingNetwork
 
 FIRST_TIME_STEPS = 32  # doubled until a batch is quiescent
 HIGHEST_COUNT = 4096  # of a neuron, which takes as many time steps

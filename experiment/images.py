@@ -174,11 +174,13 @@ def _read_idx(path, dimensions):
             if len(magic) < 4 or magic[:3] != bytes((0, 0, UNSIGNED_BYTES)) or magic[3] not in dimensions:
                 raise InputError(f"{shown(path)}: begins with {magic.hex(' ') or 'nothing'}, expected {expected}")
             sizes = stream.read(4 * magic[3])
+            if len(sizes) < 4 * magic[3]:
+                raise InputError(f"{shown(path)}: ends in its header, expected {expected}")
             shape = tuple(np.frombuffer(sizes, ">u4").tolist())
             data = b"".join(disk.parts(stream, math.prod(shape) + 1))
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"{shown(path)}: damaged gzip file ({error}), expected {expected}") from None
-    if len(shape) != magic[3] or len(data) != math.prod(shape):
+    if len(data) != math.prod(shape):
         more = " or more" if len(data) > math.prod(shape) else ""
         raise InputError(f"{shown(path)}: has {len(data)} bytes of data{more}, expected the product of {shape}")
     return _Idx(magic + sizes, shape, data)

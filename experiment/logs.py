@@ -138,16 +138,19 @@ def settings(trained, k, images, batch_size, time_steps, **variation):
     return sizes | {"model": trained.identity} | variation
 
 
-def describe(run, trained, evaluation):
-    """All of run.json after a spiking evaluation: `settings` and the results, the same on any machine."""
+def describe(run, trained, evaluation, artificial):
+    """All of run.json after a spiking evaluation: `settings` and the results, the same on any machine.
+
+    `artificial` is an Evaluation that ends in the predictions of the artificial network: the same one where every
+    image has become quiescent, else that of one time step without a bound on the spikes.
+    """
     images = run["images"]
     right = evaluation.right.sum(axis=0)
     accuracy = int(right[-1]) / images
     by_block = evaluation.statistics.sum(axis=(0, 2))  # (blocks, 3)
     network = trained.network
     return run | {
-        # lossless: when nothing fires any more, the artificial network's activations have been emitted
-        "ann_accuracy": accuracy if evaluation.quiescent == images else None,
+        "ann_accuracy": int(artificial.right[:, -1].sum()) / images,
         "snn_accuracy": accuracy,
         "quiescent_images": evaluation.quiescent,
         "time_steps_needed": time_steps_needed(right),

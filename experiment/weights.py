@@ -2,6 +2,8 @@
 
 import io
 import math
+import os
+import stat
 import zipfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -176,6 +178,8 @@ def read_npz(path):
         The file is unreadable.
     """
     with disk.opened(path, NPZ) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # zipfile would look for the end of a device
+            raise InputError(f"{shown(path)}: is a device, expected {NPZ}")
         try:
             with zipfile.ZipFile(file) as archive:
                 trained = _read_archive(archive)

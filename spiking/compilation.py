@@ -38,10 +38,10 @@ CACHE_FOLDER = _cache_folder()
 def compiled(function):
     """The function compiled by Numba, without Python's lock; kept where there is room for it."""
     if CACHE_FOLDER is None:
-        return njit(nogil=True)(function)
+        return njit(nogil=True, _nrt=False)(function)
     before = config.CACHE_DIR  # read by Numba when it decorates
     config.CACHE_DIR = CACHE_FOLDER
     try:
-        return njit(nogil=True, cache=True)(function)
+        return njit(nogil=True, cache=True, _nrt=False)(function)
     finally:
         config.CACHE_DIR = before

@@ -21,15 +21,22 @@ from numba import uintp
 from spiking.compilation import compiled
 from spiking.neuron import Rule, fire, reset
 from spiking.trains import NEGATIVE, POSITION_SHIFT, ROW_MASK, SOPS, SPIKES
+from spiking.vectors import LANES, add_rows
 
 
 class Synapses(NamedTuple):
     """What a spike at an input position drives."""
 
-    weights: np.ndarray  # int16 (2 * channels, kernel size * lanes)
+    weights: np.ndarray  # int16, rows of kernel size * lanes: each channel's weights and their
+    # negatives; the last row is 0
+    row_length: int
+    lanes: int
     first_run: np.ndarray  # int32 (positions + 1,); the runs of position p are first_run[p] to first_run[p + 1]
     runs: np.ndarray  # int32 (runs, 3): first window, offset into a row of weights, number of windows
     fan_out: np.ndarray  # int64 (positions,), the synapses that a spike drives
+    window: np.ndarray  # int32 (positions,), the first that a spike reaches; -1 if none
+    offset: np.ndarray  # int32 (positions,), into a row of weights, for that window
+    apart: bool  # windows do not overlap
 
 
 class Layer(NamedTuple):
@@ -83,11 +90,11 @@ def run_classifier(incoming, synapses, bias, neurons, potentials, statistics):
     the others : as of run_block
     """
     for image in range(len(incoming.steps)):
-        neurons.potential.reshape(-1)[:] = 0
+        neurons.potential[:] = 0
         for t in range(incoming.steps.shape[1] - 1):
             add_spikes(neurons, incoming, image, t, synapses, statistics[t])
             for i in range(potentials.shape[2]):
-                potentials[image, t, i] = bias[i] + neurons.potential[0, i]
+                potentials[image, t, i] = bias[i] + neurons.potential[i]
 
 
 @compiled
@@ -98,7 +105,10 @@ def add_spikes(neurons, incoming, image, t, synapses, statistics):
     if len(incoming.sizes) > 0:
         add_bursts(neurons, events, incoming.sizes[start:end], synapses, statistics)
         return
-    add_units(neurons, events, synapses, statistics)
+    if synapses.apart:
+        add_units_apart(neurons, events, synapses, neurons.rows, statistics)
+    else:
+        add_units(neurons, events, synapses, statistics)
     statistics[SPIKES] += len(events)
     for i in range(len(events)):
         statistics[NEGATIVE] += events[i] & 1
@@ -107,14 +117,13 @@ def add_spikes(neurons, incoming, image, t, synapses, statistics):
 @compiled
 def add_bursts(neurons, events, sizes, synapses, statistics):
     """Adds spikes one by one, each as often as its size says."""
-    potential = neurons.potential.reshape(-1)
-    lanes = neurons.potential.shape[1]
     for index in range(len(events)):
         position, size = events[index] >> POSITION_SHIFT, sizes[index]
+        row = (events[index] & ROW_MASK) * synapses.row_length
         for run in range(synapses.first_run[position], synapses.first_run[position + 1]):
             window, offset, windows = synapses.runs[run]
-            u = potential[window * lanes : (window + windows) * lanes]
-            w = synapses.weights[events[index] & ROW_MASK, offset : offset + windows * lanes]
+            u = neurons.potential[window * synapses.lanes : (window + windows) * synapses.lanes]
+            w = synapses.weights[row + offset : row + offset + len(u)]
             for i in range(len(u)):
                 u[i] += size * np.int32(w[i])
             neurons.pending[window : window + windows] = True
@@ -125,10 +134,13 @@ def add_bursts(neurons, events, sizes, synapses, statistics):
 
 @compiled
 def add_units(neurons, events, synapses, statistics):
-    """Adds single spikes, those of a position up to four at a time."""
-    potential, weights = neurons.potential.reshape(-1), synapses.weights.reshape(-1)
-    lanes, row_length = uintp(neurons.potential.shape[1]), uintp(synapses.weights.shape[1])
-    first_run, runs, pending = synapses.first_run, synapses.runs, neurons.pending
+    """Adds single spikes, up to four at a time that drive the same synapses.
+
+    They have the same position. Where windows do not overlap, the same window will do.
+    """
+    potential, weights = neurons.potential, synapses.weights
+    lanes, row_length = uintp(synapses.lanes), uintp(synapses.row_length)
+    first_run, runs = synapses.first_run, synapses.runs
     start = 0
     while start < len(events):
         position = events[start] >> POSITION_SHIFT
@@ -145,38 +157,43 @@ def add_units(neurons, events, synapses, statistics):
             window, windows = runs[run, 0], runs[run, 2]
             target, length, w = uintp(window) * lanes, uintp(windows) * lanes, uintp(runs[run, 1])
             if together == 4:
-                add_four(potential, target, length, weights, a + w, b + w, c + w, d + w)
+                add_run(potential, target, length, weights, (a + w, b + w, c + w, d + w))
             elif together == 3:
-                add_three(potential, target, length, weights, a + w, b + w, c + w)
+                add_run(potential, target, length, weights, (a + w, b + w, c + w))
             elif together == 2:
-                add_two(potential, target, length, weights, a + w, b + w)
+                add_run(potential, target, length, weights, (a + w, b + w))
             else:
-                add_one(potential, target, length, weights, a + w)
+                add_run(potential, target, length, weights, (a + w,))
             for reached in range(window, window + windows):
-                pending[reached] = True
+                neurons.pending[reached] = True
         statistics[SOPS] += together * synapses.fan_out[position]
         start += together
 
 
 @compiled
-def add_one(u, target, length, w, a):
-    for i in range(length):
-        u[target + i] += np.int32(w[a + i])
+def add_units_apart(neurons, events, synapses, rows, statistics):
+    """As add_units, where windows do not overlap: all spikes go together that reach the same window."""
+    zeros = uintp(len(synapses.weights) - synapses.row_length)
+    start = 0
+    while start < len(events):
+        position = events[start] >> POSITION_SHIFT
+        window, together = synapses.window[position], 0
+        while start < len(events) and synapses.window[events[start] >> POSITION_SHIFT] == window:
+            offset = synapses.offset[events[start] >> POSITION_SHIFT]
+            rows[together] = uintp(events[start] & ROW_MASK) * uintp(synapses.row_length) + uintp(offset)
+            together, start = together + 1, start + 1
+        if window >= 0:
+            rows[together] = rows[together + 1] = rows[together + 2] = zeros
+            target, lanes = uintp(window) * uintp(synapses.lanes), uintp(synapses.lanes)
+            for i in range(uintp(0), uintp(together), uintp(4)):
+                four = rows[i], rows[i + uintp(1)], rows[i + uintp(2)], rows[i + uintp(3)]
+                add_run(neurons.potential, target, lanes, synapses.weights, four)
+            neurons.pending[window] = True
+            statistics[SOPS] += together * synapses.fan_out[position]
 
 
 @compiled
-def add_two(u, target, length, w, a, b):
-    for i in range(length):
-        u[target + i] += np.int32(w[a + i]) + np.int32(w[b + i])
-
-
-@compiled
-def add_three(u, target, length, w, a, b, c):
-    for i in range(length):
-        u[target + i] += np.int32(w[a + i]) + np.int32(w[b + i]) + np.int32(w[c + i])
-
-
-@compiled
-def add_four(u, target, length, w, a, b, c, d):
-    for i in range(length):
-        u[target + i] += np.int32(w[a + i]) + np.int32(w[b + i]) + np.int32(w[c + i]) + np.int32(w[d + i])
+def add_run(u, target, length, w, rows):
+    """Adds slices of the weights, from each of the rows, to the potentials."""
+    for offset in range(uintp(0), length, uintp(LANES)):
+        add_rows(u, target, w, rows, offset)

@@ -1,11 +1,14 @@
 """The arrays of a spiking layer in the order in which the Numba kernels take them; see kernels and neuron."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from spiking import kernels
 from spiking.network import fan_out, reached_windows
-from spiking.neuron import LANES, Neurons, Rule
+from spiking.neuron import Neurons, Rule
 from spiking.thresholds import ALWAYS, NEVER
+from spiking.vectors import LANES
 from spiking.weight_grid import INT32_MAX
 
 
@@ -32,11 +35,19 @@ def synapses(kernel, input_size, starts):
         first_run.append(len(runs))
     kernel = np.pad(kernel, [(0, 0), (0, 0), (0, 0), (0, lanes - filters)])
     by_channel = kernel[:, order].transpose(2, 0, 1, 3).reshape(channels, -1)
+    weights = np.stack([by_channel, -by_channel], axis=1).reshape(2 * channels, -1)
+    first = [runs[begin][:2] if end > begin else (-1, 0) for begin, end in pairwise(first_run)]
+    window, offset = np.array(first, np.int32).T
     return kernels.Synapses(
-        np.stack([by_channel, -by_channel], axis=1).reshape(2 * channels, -1),
+        np.concatenate([weights.ravel(), np.zeros(weights.shape[1], np.int16)]),
+        weights.shape[1],
+        lanes,
         np.array(first_run, np.int32),
         np.array(runs, np.int32).reshape(-1, 3),
         np.ravel(fan_out(rows, columns, input_size, (height, width), filters)),
+        np.ascontiguousarray(window),
+        np.ascontiguousarray(offset),
+        apart=height <= rows.step and width <= columns.step,
     )
 
 
@@ -47,7 +58,7 @@ def firing_rule(thresholds, max_spikes, negative_spikes):
     rising[:counts, :filters] = thresholds.T
     rising[0] = ALWAYS
     falling = rising if negative_spikes else np.full_like(rising, ALWAYS)
-    return Rule(rising, falling, INT32_MAX if max_spikes is None else max_spikes)
+    return Rule(rising.ravel(), falling.ravel(), rising.shape[1], INT32_MAX if max_spikes is None else max_spikes)
 
 
 def lanes_of(filters):
@@ -55,8 +66,7 @@ def lanes_of(filters):
     return -(-filters // LANES) * LANES
 
 
-def new_neurons(windows, filters):
+def new_neurons(windows, filters, most_rows):
     """State for the kernels, which reset it for every image."""
-    lanes = lanes_of(filters)
-    arrays = (np.empty((windows, lanes), np.int32) for _ in range(4))
-    return Neurons(*arrays, pending=np.empty(windows, np.bool_), beyond=np.empty(lanes, np.uint8))
+    arrays = (np.empty(windows * lanes_of(filters), np.int32) for _ in range(4))
+    return Neurons(*arrays, np.empty(windows, np.bool_), np.empty(most_rows + 3, np.uint64))

@@ -66,3 +66,18 @@ def test_full_window_convolution_equals_keras(kernel_size):
     for ours, keras_own in zip(run(FullWindowConv2D), run(keras.layers.Conv2D), strict=True):
         assert ours.dtype == tf.float64
         np.testing.assert_array_equal(ours, keras_own)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kernel_size": (4, 3)}, r"^kernel_size must be the input's \(4, 4\). Received: kernel_size=\(4, 3\)$"),
+        ({"use_bias": True}, "^only use_bias=False, .* are computed. Received: use_bias=True"),
+        ({"padding": "same"}, "Received: .*padding='same'"),
+        ({"groups": 3}, "Received: .*groups=3$"),
+    ],
+)
+def test_full_window_convolution_refuses_what_it_does_not_compute(settings, message):
+    layer = FullWindowConv2D(**{"filters": 6, "kernel_size": (4, 4), "use_bias": False} | settings)
+    with pytest.raises(ValueError, match=message):
+        layer.build((None, 4, 4, 3))

@@ -6,12 +6,14 @@ from itertools import pairwise
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from LeNet.tensorlayer import models
-from LeNet.tensorlayer.layers import MedianQuantizer
-from spiking.network import FULL_PRECISION, LENET, chain
+from LeNet.tensorlayer.layers import FullWindowConv2D
+from spiking.network import FULL_PRECISION, Network
 from tests import reference
-from tests.helpers import random_weights
+from tests.networks import LENET, random_weights, small_networks
 
 BLOCKS = (1, 2, 3, 4, 5)
 
@@ -24,9 +26,9 @@ def initial():
     return {key: variable.numpy() for key, variable in variables.items()}
 
 
-def float64_model(k, weights):
-    model = models.build(LENET, k, dtype="float64")
-    models.assign(LENET, model, weights)
+def float64_model(k, weights, network=LENET):
+    model = models.build(network, k, dtype="float64")
+    models.assign(network, model, weights)
     return model
 
 
@@ -71,26 +73,21 @@ def test_blocks_do_not_start_alike(initial):
 @pytest.mark.parametrize("k", [0, 2])
 def test_quantised_network_equals_numpy_exactly(k):
     weights, pixels = random_weights(LENET, seed=k), some_pixels(4)
-    model = float64_model(k, weights)
-    quantizers = [layer.output for layer in model.layers if isinstance(layer, MedianQuantizer)]
-    *activations, logits = keras.Model(model.input, [*quantizers, model.output])(pixels / 256)
-
+    *activations, logits = models.with_activations(LENET, float64_model(k, weights))(pixels / 256)
     counts, expected_logits = reference.artificial(weights, LENET, k, pixels)
     assert all(count.any() for count in counts)
     for activation, count in zip(activations, counts, strict=True):
         np.testing.assert_array_equal(2**k * activation.numpy(), count)
-    np.testing.assert_array_equal(logits, expected_logits)
+    np.testing.assert_array_equal(2**k * logits.numpy(), expected_logits)
 
 
 def test_full_precision_is_the_network_without_quantiser():
     weights, pixels = random_weights(LENET, seed=3), some_pixels(2)
     x = pixels / 256
     for block in LENET.blocks:
-        x = reference.convolve(x, weights[f"conv{block.name}/W"], block.stride)
-        x = np.maximum(reference.normalize(x, weights, block.name), 0)
-    expected = x.reshape(2, -1) @ weights["fc/W"].astype(np.float64)
+        x = np.maximum(reference.normalize(reference.convolve_block(x, weights, block), weights, block.name), 0)
     logits = float64_model(FULL_PRECISION, weights)(pixels / 256)
-    np.testing.assert_allclose(logits, expected, rtol=1e-10)
+    np.testing.assert_allclose(logits, reference.classify(x, weights), rtol=1e-10)
 
 
 def test_batch_normalisation_decays_by_a_tenth():
@@ -112,11 +109,20 @@ def test_batch_normalisation_adds_1e_5_to_the_variance():
     np.testing.assert_allclose(normalization(x), gamma * (x - mean) / math.sqrt(1e-5) + beta, rtol=1e-10)
 
 
-def test_single_window_smaller_than_its_input():
+@settings(max_examples=40)
+@given(small_networks(), st.integers(0, 3), st.integers(0, 2**32 - 1))
+def test_network_of_any_layers_equals_numpy(network, k, seed):
+    weights = random_weights(network, seed)
+    pixels = np.random.default_rng(seed).integers(0, 256, (3, *network.input_shape))
+    *activations, logits = models.with_activations(network, float64_model(k, weights, network))(pixels / 256)
+    counts, expected_logits = reference.artificial(weights, network, k, pixels)
+    for activation, count in zip(activations, counts, strict=True):
+        np.testing.assert_array_equal(2**k * activation.numpy(), count)
+    np.testing.assert_array_equal(2**k * logits.numpy(), expected_logits)
+
+
+def test_only_a_window_over_the_whole_input_is_computed_as_one():
     """A 4 x 4 kernel with stride 2 has one window over 5 x 5 inputs, and leaves a row and a column out."""
-    network = chain((5, 5, 2), [(4, 2, 3)], classes=2)
-    weights = random_weights(network, seed=8)
-    pixels = np.random.default_rng(8).integers(0, 256, (4, 5, 5, 2))
-    model = models.build(network, 0, dtype="float64")
-    models.assign(network, model, weights)
-    np.testing.assert_array_equal(model(pixels / 256), reference.artificial(weights, network, 0, pixels)[1])
+    model = models.build(Network.parse("5x5x2-3C4s2-2C1-3C1p-2"), k=0)
+    kinds = [type(model.get_layer(f"conv{number}")) for number in (1, 2, 3)]
+    assert kinds == [keras.layers.Conv2D, FullWindowConv2D, keras.layers.Conv2D]

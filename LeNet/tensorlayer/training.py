@@ -14,7 +14,7 @@ from experiment.weights import Trained
 from LeNet.tensorlayer import files, models
 from LeNet.tensorlayer.iterate import ShuffledBatches, batches_per_epoch
 from spiking.network import PIXEL_LEVELS
-from spiking.weight_grid import round_to_grid
+from spiking.weight_grid import on_grid
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 STATE_FILES = (*files.CHECKPOINT_FILES, NPZ_NAME, HISTORY_NAME)
@@ -117,10 +117,11 @@ class Training:
         self.history = _read_history(folder / HISTORY_NAME, int(found["epoch"]))
 
     def round_weights(self):
-        """Rounds the kernels and the classifier to the weight grid, in place."""
-        for key, variable in self._weights().items():
-            if key.endswith("/W"):
-                variable.assign(round_to_grid(variable.numpy()))
+        """Rounds the kernels, the classifier and its bias to the weight grid, in place."""
+        variables = self._weights()
+        rounded, _ = on_grid({key: variable.numpy() for key, variable in variables.items()})
+        for key, variable in variables.items():
+            variable.assign(rounded[key])
 
     def _weights(self):
         return models.variables(self.network, self.keras_model)

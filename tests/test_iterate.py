@@ -1,16 +1,15 @@
-"""Augmentation: images move, turn and grow as far as the recipe says, each in its own way."""
+"""The batches of an epoch: all images once, reshuffled, and moved, turned and grown as far as the recipe says."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from LeNet.tensorlayer.prepro import augment
 from numpy.testing import assert_allclose, assert_array_equal
 
 from experiment.recipes import AUGMENTED, PAPER
-from LeNet.tensorlayer.iterate import ShuffledBatches
+from LeNet.tensorlayer.iterate import ShuffledBatches, augment
 
-NOTHING = replace(AUGMENTED, shift=0, whole_pixels=False, rotation=0.0, zoom=0.0)
+NOTHING = replace(AUGMENTED, shift=0, rotation=0.0, zoom=0.0)
 SIZE, NUMBER = 28, 2000
 
 
@@ -38,17 +37,6 @@ def second_moments(images):
     positions = np.indices((SIZE, SIZE)).reshape(2, -1) - (SIZE - 1) / 2
     masses = images.reshape(len(images), -1)
     return np.einsum("np,ip,jp->nij", masses, positions, positions) / masses.sum(axis=1)[:, None, None]
-
-
-def test_shifts_by_whole_pixels_are_all_shifts_equally_often():
-    image = np.random.default_rng(1).random((SIZE, SIZE)).astype(np.float32)
-    padded = np.pad(image, 2)
-    shifts = [padded[2 - y : 2 - y + SIZE, 2 - x : 2 - x + SIZE] for y in range(-2, 3) for x in range(-2, 3)]
-    images = augmented(image, replace(NOTHING, shift=2, whole_pixels=True))
-    equal = np.array([[np.array_equal(one, shift) for shift in shifts] for one in images])
-    assert_array_equal(equal.sum(axis=1), 1)
-    expected = NUMBER / len(shifts)
-    assert np.all(np.abs(equal.sum(axis=0) - expected) < 5 * np.sqrt(expected))
 
 
 def test_shifts_are_uniform_up_to_their_limit():
@@ -94,22 +82,46 @@ def test_paper_recipe_changes_nothing():
     assert_array_equal(augment(images, PAPER, np.random.default_rng(0)), images)
 
 
-def test_epochs_are_augmented_anew_and_the_same_after_an_interruption():
-    labels = np.arange(30)
-    images = np.zeros((30, SIZE, SIZE, 1), np.float32)
-    images[:, 9:19, 9:19, 0] = 1 + labels[:, None, None]
-
-    def epoch(batches):
+def epochs(images, recipe, first, number):
+    """Images and labels of some epochs in their order; the label of an image is its place in `images`."""
+    batches = ShuffledBatches(images, np.arange(len(images)), batch_size=20, recipe=recipe, seed=3, epoch=first)
+    for _ in range(number):
         batches.on_epoch_begin()
-        return [batches[index] for index in range(len(batches))]
+        found = [batches[index] for index in range(len(batches))]
+        assert [len(x) for x, _ in found] == [20, 20, 10]
+        yield tuple(map(np.concatenate, zip(*found)))
 
-    whole = ShuffledBatches(images, labels, batch_size=20, recipe=AUGMENTED, seed=3, epoch=0)
-    first, second = epoch(whole), epoch(whole)
-    resumed = epoch(ShuffledBatches(images, labels, batch_size=20, recipe=AUGMENTED, seed=3, epoch=1))
-    images_by_label = [dict(zip(np.concatenate(y), np.concatenate(x))) for x, y in (zip(*first), zip(*second))]
-    for label in labels:
-        assert images_by_label[0][label].max() == pytest.approx(1 + label)
-        assert np.any(images_by_label[0][label] != images_by_label[1][label])
-    for (x, y), (resumed_x, resumed_y) in zip(second, resumed, strict=True):
-        assert_array_equal(resumed_x, x)
-        assert_array_equal(resumed_y, y)
+
+def test_every_epoch_has_all_images_in_an_order_of_its_own():
+    images = np.arange(50, dtype=np.float32).reshape(-1, 1, 1, 1)
+    found = list(epochs(images, PAPER, 0, 3))
+    orders = [y.tolist() for _, y in found]
+    for x, y in found:
+        assert_array_equal(x.ravel(), y)
+        assert sorted(y) == list(range(50)) != y.tolist()
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+
+
+def test_epochs_are_augmented_anew_and_the_same_after_an_interruption():
+    images = np.zeros((50, SIZE, SIZE, 1), np.float32)
+    images[:, 9:19, 9:19, 0] = 1 + np.arange(50)[:, None, None]
+    first, second = epochs(images, AUGMENTED, 0, 2)
+    by_label = [dict(zip(y, x)) for x, y in (first, second)]
+    for label in range(50):
+        assert by_label[0][label].max() == pytest.approx(1 + label)
+        assert np.any(by_label[0][label] != by_label[1][label])
+    [resumed] = epochs(images, AUGMENTED, 1, 1)
+    for found, expected in zip(resumed, second, strict=True):
+        assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("shape", [(20, 12, 1), (7, 30, 3)])
+def test_images_of_any_shape_are_shifted_by_up_to_as_many_pixels_in_both_directions(shape):
+    image = np.zeros(shape, np.float32)
+    image[3:-3, 3:-3] = 1 + np.arange(shape[2])
+    images = augment(np.repeat(image[None], 500, axis=0), AUGMENTED, np.random.default_rng(0))
+    assert images.shape == (500, *shape)
+    assert_allclose(images.sum(axis=(1, 2)), np.tile(image.sum(axis=(0, 1)), (500, 1)), rtol=1e-4)  # channels stay
+    shifts = centres(images[..., 0]) - centres(image[None, ..., 0])
+    assert np.all(np.abs(shifts) < 2 + 1e-3)
+    assert np.all(np.abs(shifts).max(axis=0) > 1.9)

@@ -1,0 +1,89 @@
+"""Draws what bursts and negative spikes buy: up to B spikes of a neuron in a time step, or none of them negative.
+
+python bursts.py                     figs/k0, k0-burst-2, k0-burst-4, k0-burst-unbounded, k0-positive; k1, k2 likewise
+python bursts.py --recipe augmented  figs/k0-augmented etc.
+
+LeNet/Spiking_LeNet_MNIST.py writes the logs: with --max_spikes 2, 4 and unbounded, and with --negative_spikes False.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from experiment import InputError, command_line, logs, model, shown
+from experiment.model import PUBLISHED_LEVELS
+from figs import plotting
+
+NO_NEGATIVE = "none negative"
+VARIANTS = {  # what is not the default in run.json, by the name in the figure
+    "B = 1": {},
+    "B = 2": {"max_spikes": 2},
+    "B = 4": {"max_spikes": 4},
+    "unbounded": {"max_spikes": logs.UNBOUNDED},
+    NO_NEGATIVE: {"negative_spikes": False},
+}
+
+
+def main():
+    parser = command_line.ArgumentParser(__doc__)
+    model.add_options(parser, seed="the networks' trainings")
+    plotting.add_output(parser)
+    args = parser.parse_args()
+    found = {named: read_variants(named) for named in (model.named(args, k) for k in PUBLISHED_LEVELS)}
+
+    print(
+        f"{'network':10}{'spikes':16}{'accuracy':>10}{'time steps':>12}{'+ spikes':>12}{'- spikes':>12}{'SOPs':>14}"
+    )
+    for named, variants in found.items():
+        for name, log in variants.items():
+            numbers = f"{log.positive_spikes[-1]:12,.0f}{log.negative_spikes[-1]:12,.0f}{log.sops[-1]:14,.0f}"
+            print(f"{named.level:10}{name:16}{log.accuracy[-1]:8.2f} %{log.time_steps_needed:12}{numbers}")
+    plotting.save(draw(found), plotting.stem("scnn_bursts", next(iter(found))), args.output)
+
+
+def read_variants(named):
+    """The Logs of a model in every variant, by its name."""
+    found = {}
+    for name, variation in VARIANTS.items():
+        run = {"k": named.k, "model": {"k": named.k}} | variation
+        folder = logs.default_folder(named, run)
+        if not logs.exist(folder):
+            raise InputError(f"{shown(folder)}: no logs found, expected those of LeNet/Spiking_LeNet_MNIST.py")
+        found[name] = logs.read(folder)
+        if found[name].model != named or logs.variations(found[name].run) != logs.variations(run):
+            raise InputError(f"{shown(folder)}: is of {found[name].label}, expected {named.label}, {name}")
+    return found
+
+
+def draw(found):
+    """A column for each level: accuracy over the time steps, below it spikes and SOPs after the last one."""
+    figure, axes = plotting.pyplot().subplots(3, len(found), figsize=(plotting.WIDTH, 6.6), layout="constrained")
+    for (accuracy, spikes, sops), (named, variants) in zip(axes.T, found.items()):
+        for place, ((name, log), style) in enumerate(zip(variants.items(), plotting.styles())):
+            dashed = {"linestyle": "--"} if name == NO_NEGATIVE else {}
+            steps = range(1, len(log.accuracy) + 1)
+            accuracy.plot(steps, log.accuracy, label=name, **dashed, **style)
+            positive, negative = log.positive_spikes[-1] / 1e3, log.negative_spikes[-1] / 1e3
+            spikes.bar(place, positive, color=style["color"])
+            bar = spikes.bar(place, negative, bottom=positive, color=style["color"], alpha=0.5, hatch="////")
+            spikes.bar_label(bar, [f"{positive + negative:.1f}"], padding=2, fontsize=7)
+            sops.bar_label(
+                sops.bar(place, log.sops[-1] / 1e6, color=style["color"]), fmt="%.2f", padding=2, fontsize=7
+            )
+        accuracy.set(title=named.label, ylim=(0, 101))
+        plotting.label_time_steps(accuracy)
+        for bars in (spikes, sops):
+            bars.margins(y=0.15)
+            bars.set_xticks(range(len(variants)), ["1", "2", "4", "∞", "none\nneg."])
+            bars.grid(axis="x", visible=False)
+        sops.set_xlabel("spikes a neuron may fire in a step")
+    for row, name in zip(axes[:, 0], ("accuracy (%)", "spikes per image (thousand)", "SOPs per image (million)")):
+        row.set_ylabel(name)
+    axes[0, 0].legend(loc="lower right", fontsize="small")
+    axes[1, 0].set_title("hatched: negative", fontsize="small")
+    return figure
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,247 @@
+"""The identity of a model: its names and places, the options that choose it, and what its file may not contradict."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from experiment import ROOT, InputError, command_line, model, weights
+from experiment.model import LENET, NPZ_NAME, Model
+from experiment.weights import Trained, load, network_for, read_npz, read_published, save_npz, shortfall
+from spiking.network import FULL_PRECISION, Network
+from tests.helpers import random_weights
+
+LAYERS = "2C3-P2"
+NETWORK = Network.parse(f"8x8x1-{LAYERS}-3")
+STRIPES = Model(1, LAYERS, "stripes", "augmented", seed=3)
+TRAINED = Trained(STRIPES, NETWORK, random_weights(NETWORK, 0), epochs=60, images=50, all_images=50, threads=1)
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Saves a Trained of other settings; returns the path of its file."""
+
+    def save(k=STRIPES.k, name="mine.npz", **settings):
+        path = tmp_path / name
+        save_npz(replace(TRAINED, model=replace(STRIPES, k=k), **settings), path)
+        return path
+
+    return save
+
+
+def parse(*options, k=0):
+    """The options of a script for a model and its weights; of full precision there is no --k."""
+    parser = command_line.ArgumentParser(None)
+    model.add_options(parser, k=None if k == FULL_PRECISION else k)
+    model.add_weights(parser)
+    return parser.parse_args(list(map(str, options)))
+
+
+# names
+
+
+@pytest.mark.parametrize(
+    ("found", "name", "label"),
+    [
+        (Model(0), "k0", "k=0"),
+        (Model(FULL_PRECISION), "fp32", "full precision"),
+        (Model(1, recipe="augmented"), "k1-augmented", "k=1, augmented"),
+        (Model(0, seed=3), "k0-seed3", "k=0, seed3"),
+        (Model(16, data="usps"), "k16-usps", "k=16, usps"),
+        (Model(2, "32C5-P2-1024", "fashion"), "k2-32C5-P2-1024-fashion", "k=2, 32C5-P2-1024, fashion"),
+        (STRIPES, "k1-2C3-P2-stripes-augmented-seed3", "k=1, 2C3-P2, stripes, augmented, seed3"),
+    ],
+)
+def test_name_is_the_level_and_what_differs_from_the_paper(found, name, label):
+    assert (found.name, found.label) == (name, label)
+    assert found.checkpoint == ROOT / "LeNet/checkpoints" / name
+    assert found.published == ROOT / f"LeNet/pretrained/{name}.npz"
+    assert found.history == ROOT / f"LeNet/pretrained/{name}.csv"
+    assert found.logs == ROOT / "figs" / name
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"k": -2}, r"^k is -2, expected -1 \(full precision\) to 16$"),
+        ({"k": 17}, r"^k is 17, expected -1 \(full precision\) to 16$"),
+        ({"network": "20C5-P2-"}, r"^layer 3 \(\): not a layer, expected nCk"),
+        ({"network": "20c5"}, r"^layer 1 \(20c5\): not a layer, expected nCk"),
+        ({"data": ".."}, r"^data is '\.\.', expected the name of a folder or recipe$"),
+        ({"recipe": "a/b"}, r"^recipe is 'a/b', expected the name of a folder or recipe$"),
+        ({"seed": 2**32}, r"^seed is 4294967296, expected 0 to 4294967295$"),
+    ],
+)
+def test_what_names_no_model_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Model(**{"k": 0} | settings)
+
+
+# options
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), Model(1)),
+        (("--k", 0), Model(0)),
+        (("--recipe", "augmented", "--seed", 3), Model(1, recipe="augmented", seed=3)),
+        (("--network", LAYERS, "--data", "some/where/stripes/"), Model(1, LAYERS, "stripes")),
+        (("--data", "stripes/.."), Model(1, data="testsb")),
+    ],
+)
+def test_options_name_a_model(options, expected, monkeypatch, tmp_path):
+    (tmp_path / "testsb").mkdir()
+    monkeypatch.chdir(tmp_path / "testsb")
+    assert model.named(parse(*options, k=1), 1) == expected
+
+
+@pytest.mark.parametrize("folder", ["/", "/tmp/a\nb", "/tmp/" + 101 * "a"])
+def test_folder_whose_name_cannot_name_data_is_refused(folder):
+    with pytest.raises(InputError, match=r"^argument --data: data is '.*', expected the name of a folder or recipe$"):
+        model.named(parse("--data", folder), 0)
+
+
+@pytest.mark.parametrize(
+    ("layers", "input_shape", "message"),
+    [
+        (LENET, (12, 12, 1), r"layer 3 \(50C5\): kernel 5 does not fit into an axis of length 4$"),
+        ("20C5-P9", (16, 12, 1), r"layer 2 \(P9\): kernel 9 does not fit into an axis of length 8$"),
+        ("30000-30000", (28, 28, 1), r"28x28x1-30000-30000-3 has \d{3},\d{3},\d{3} weights, expected at most 268,"),
+        ("40000", (28, 28, 1), r"layer 1 \(40000\): 1 x 1 positions of 40000 channels, expected at least one and"),
+    ],
+)
+def test_network_that_does_not_fit_is_refused(layers, input_shape, message):
+    with pytest.raises(InputError, match=f"^argument --network: {message}"):
+        network_for(layers, input_shape, 3)
+
+
+# files
+
+
+def test_file_says_what_the_options_leave_open(save, capsys):
+    path = save()
+    trained, k = load(parse("--weights", path), 0)
+    assert (trained.model, trained.network, k) == (STRIPES, NETWORK, 1)
+    assert capsys.readouterr().out == f"weights    {path}\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--k", 1), ("--network", LAYERS), ("--data", "elsewhere/stripes"), ("--recipe", "augmented"), ("--seed", 3)],
+)
+def test_options_may_agree_with_a_file(save, options):
+    trained, k = load(parse("--weights", save(), *options), 0)
+    assert (trained.model, k) == (STRIPES, 1)
+
+
+@pytest.mark.parametrize(
+    ("found", "default", "options", "message"),
+    [
+        (1, 0, ("--k", 0), "expected one with k 0"),
+        (1, 0, ("--network", LENET), f"expected one with network {LENET}"),
+        (1, 0, ("--data", "data/mnist"), "expected one with data mnist"),
+        (1, 0, ("--recipe", "paper"), "expected one with recipe paper"),
+        (1, 0, ("--seed", 0), "expected one with seed 0"),
+        (1, 0, ("--seed", 4, "--k", 1), "expected one with seed 4"),
+        (1, FULL_PRECISION, (), "expected one with k -1"),
+        (FULL_PRECISION, 0, ("--k", 0), "expected one with k 0"),
+        (FULL_PRECISION, FULL_PRECISION, ("--seed", 4), "expected one with seed 4"),
+    ],
+)
+def test_options_may_not_contradict_a_file(save, capsys, found, default, options, message):
+    path = save(found)
+    name = f"{'fp32' if found == FULL_PRECISION else 'k1'}-2C3-P2-stripes-augmented-seed3"
+    with pytest.raises(InputError, match=f"^{path}: is the model {name}, {message}$"):
+        load(parse("--weights", path, *options, k=default), default)
+    assert capsys.readouterr().out == ""
+
+
+def test_full_precision_is_converted_to_any_level_that_is_named(save, capsys):
+    path = save(FULL_PRECISION)
+    trained, k = load(parse("--weights", path, "--k", 4), 1, converts=True)
+    assert (trained.model.k, k) == (FULL_PRECISION, 4)
+    assert "           of full precision: the quantiser of k=4 is put in at conversion\n" in capsys.readouterr().out
+    with pytest.raises(
+        InputError, match=f"^{path}: is of full precision, expected --k with it, the level to convert"
+    ):
+        load(parse("--weights", path), 1, converts=True)
+    with pytest.raises(InputError, match=f"^{path}: is of full precision, expected a quantised network$"):
+        load(parse("--weights", path), 1)
+
+
+def test_quantised_weights_are_not_converted_to_another_level(save):
+    with pytest.raises(InputError, match=r": is the model k1-.*, expected one with k 2$"):
+        load(parse("--weights", save(), "--k", 2), 1, converts=True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        ({}, ""),
+        ({"epochs": 61}, ""),
+        ({"epochs": 3}, "3 of 60 epochs"),
+        ({"images": 400, "all_images": 50_000}, "400 of 50,000 images"),
+        ({"epochs": 0, "images": 1}, "0 of 60 epochs, 1 of 50 images"),
+    ],
+)
+def test_weights_of_less_training_say_so(save, capsys, seen, words):
+    trained, _ = load(parse("--weights", save(**seen)), 0)
+    assert trained.shortfall == words
+    notice = f"           a trial: trained on {words}\n"
+    assert (notice in capsys.readouterr().out) == bool(words)
+
+
+def test_shortfall_of_a_recipe_that_nobody_knows_counts_images_only():
+    identity = replace(TRAINED, epochs=1, images=49).identity | {"recipe": "of others"}
+    assert shortfall(identity) == "49 of 50 images"
+
+
+def test_weights_off_the_grid_are_rounded_with_a_notice(save, capsys):
+    off = {key: array.copy() for key, array in TRAINED.weights.items()}
+    off["fc/W"].flat[0] += np.float32(2**-24)
+    trained, _ = load(parse("--weights", save(weights=off)), 0)
+    assert capsys.readouterr().out.endswith("rounded to the weight grid, which changed them by 6e-08 at most\n")
+    np.testing.assert_array_equal(trained.weights["fc/W"], TRAINED.weights["fc/W"])
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """The default places of models lie in this folder."""
+    monkeypatch.setattr(model, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_default_file_is_that_of_the_checkpoint_or_the_published_one(repository, save):
+    (repository / "LeNet/pretrained").mkdir(parents=True)
+    (repository / "LeNet/checkpoints" / STRIPES.name).mkdir(parents=True)
+    options = parse("--k", 1, "--network", LAYERS, "--data", "stripes", "--recipe", "augmented", "--seed", 3)
+    published = f"LeNet/pretrained/{STRIPES.name}.npz"
+    with pytest.raises(InputError, match=f"{published}: not found, expected published weights; train {STRIPES.name}"):
+        load(options, 0)
+    for place in (published, f"LeNet/checkpoints/{STRIPES.name}/{NPZ_NAME}"):
+        expected = save(name=place)
+        assert load(options, 0)[0].path == expected
+
+
+@pytest.mark.parametrize("settings", [{"k": 2}, {"k": FULL_PRECISION}])
+def test_file_in_the_place_of_another_model_is_refused(repository, save, settings):
+    (repository / "LeNet/pretrained").mkdir(parents=True)
+    place = Model(1).published
+    save(name=place, **settings)
+    for reading in (lambda: load(parse("--k", 1), 0), lambda: read_published(Model(1))):
+        with pytest.raises(InputError, match=r"/k1\.npz: is the model (k2|fp32)-2C3-.*, expected"):
+            reading()
+
+
+def test_published_weights_are_those_of_their_names():
+    for published in model.LENET_MODELS:
+        assert read_published(published).model == published
+        assert read_npz(published.published).shortfall == ""
+
+
+def test_published_model_that_nobody_trained_is_refused():
+    with pytest.raises(InputError, match=r"^LeNet/pretrained/k9\.npz: not found, expected published weights; train"):
+        read_published(Model(9))
+    with pytest.raises(InputError, match=r"^LeNet/pretrained/k9\.npz: not found, expected published weights; train"):
+        weights.default_weights(Model(9))

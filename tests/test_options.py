@@ -1,0 +1,53 @@
+"""docs/options.md says what --help says. `python -m tests.test_options > docs/options.md` writes it anew."""
+
+import os
+import re
+import subprocess
+import sys
+
+from tests.helpers import ROOT
+
+SCRIPTS = [
+    "LeNet/Quant_LeNet_MNIST.py",
+    "LeNet/FP32_LeNet_MNIST.py",
+    "LeNet/Spiking_LeNet_MNIST.py",
+    "run.py",
+    *sorted(
+        str(path.relative_to(ROOT))
+        for folder in ("figs", "benchmarks")
+        for path in (ROOT / folder).glob("*.py")
+        if "\ndef main():" in path.read_text()
+    ),
+]
+HEAD = """# Options
+
+Each script tells them with `--help`; this page says the same. Options that name a model (`--k`, `--network`, `--data`,
+`--recipe`, `--seed`) choose the file that is used where none is named; beside `--weights` they may only agree with
+what the file says of itself.
+"""
+
+
+def options_of(script):
+    """What --help tells of each option: (the option and its argument, the explanation)."""
+    command = [sys.executable, ROOT / script, "--help"]
+    text = subprocess.check_output(command, text=True, env=os.environ | {"COLUMNS": "500"})
+    found = re.findall(r"^  (--\w+(?: \S[^\n]*?)?)(?:  +|\n +)(\S.*)$", text.partition("\noptions:")[2], re.MULTILINE)
+    assert len(found) == len(re.findall(r"^  --", text, re.MULTILINE))
+    return found
+
+
+def page():
+    parts = [HEAD]
+    for script in SCRIPTS:
+        rows = [f"| `{option.replace('|', chr(92) + '|')}` | {text} |" for option, text in options_of(script)]
+        parts.append("\n".join([f"## {script}\n", "| option | meaning |", "|---|---|", *rows]) + "\n")
+    # the number of cores is the machine's
+    return re.sub(r"(?<=\| `--threads THREADS` \| )(.*)\(default: \d+\)", r"\1(default: the cores)", "\n".join(parts))
+
+
+def test_page_of_options_is_what_help_says():
+    assert (ROOT / "docs/options.md").read_text() == page() + "\n"
+
+
+if __name__ == "__main__":
+    print(page())
