@@ -76,6 +76,8 @@ def parse_arguments():
         for name in unused:
             if getattr(args, mode) and getattr(args, name) != parser.get_default(name):
                 parser.error(f"argument --{name}: not allowed with --{mode}, which has no use for it")
+    if args.export and args.max_spikes is None:
+        parser.error("argument --max_spikes: found unbounded, expected a number with --export: thresholds end there")
     if args.export and args.export.is_dir():
         parser.error(f"argument --export: {args.export} is a folder, expected the name of a file")
     return args
