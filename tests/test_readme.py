@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import re
-from functools import cache
 
 import numpy as np
 import pytest
@@ -98,31 +97,16 @@ def test_code_prints_what_its_comment_says(capsys):
     assert lines[-1].endswith(f"# {printed}")
 
 
-@pytest.fixture(scope="module")
-def quiescent_logs(tmp_path_factory, run_here):
-    """Logs of a published network in which every image has become quiescent."""
-
-    @cache
-    def evaluate(model):
-        folder = tmp_path_factory.mktemp("quiescent")
-        options = ("--weights", model.published, "--time_steps", 60, "--logs", folder)
-        process = run_here(Spiking_LeNet_MNIST.main, *options)
-        assert process.returncode == 0, process.stderr
-        return logs.read(folder)
-
-    return evaluate
-
-
-def test_results_are_those_of_the_logs(quiescent_logs):
+def test_results_are_those_of_the_logs():
     found = rows(section("Results"), ["network", *RESULT_COLUMNS, "of the ANN's operations"])
     assert [row[0] for row in found] == list(NETWORKS)
     for name, *results, share in found:
-        assert_results_of_the_logs(results, Model(NETWORKS[name]), quiescent_logs)
+        assert_results_of_the_logs(results, Model(NETWORKS[name]))
         operations = int(results[-1].replace(",", "")) if results[-1] else None
         assert share == (f"{100 * operations / 7_186_200:.1f} %" if operations else "")
 
 
-def test_results_of_both_recipes_are_those_of_the_logs_and_of_the_trainings(quiescent_logs):
+def test_results_of_both_recipes_are_those_of_the_logs_and_of_the_trainings():
     text = section("The augmented recipe", RECIPES)
     found = rows(text, ["network", "recipe", "training", *RESULT_COLUMNS])
     models = [Model(NETWORKS[name], recipe=recipe) for name, recipe, *_ in found]
@@ -131,10 +115,10 @@ def test_results_of_both_recipes_are_those_of_the_logs_and_of_the_trainings(quie
         with open(model.history, newline="") as file:
             seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
         assert training == f"{len(seconds)} epochs, {sum(seconds) / 60:.0f} min"
-        assert_results_of_the_logs(results, model, quiescent_logs)
+        assert_results_of_the_logs(results, model)
 
 
-def assert_results_of_the_logs(cells, model, quiescent_logs):
+def assert_results_of_the_logs(cells, model):
     """The cells of RESULT_COLUMNS are those of the logs, and the logs those of the published weights."""
     log = logs.read(model.logs)
     weights = hashlib.sha256(model.published.read_bytes()).hexdigest()
@@ -143,14 +127,15 @@ def assert_results_of_the_logs(cells, model, quiescent_logs):
     if model.k == FULL_PRECISION:
         assert cells == [accuracy, *[""] * 5]
         return
-    exact = log if log.run["ann_accuracy"] is not None else quiescent_logs(model)
     spikes = (f"{numbers[-1]:,.0f}" for numbers in (log.positive_spikes, log.negative_spikes, log.sops))
-    assert cells == [f"{100 * exact.run['ann_accuracy']:.2f} %", accuracy, f"{log.time_steps_needed}", *spikes]
+    assert cells == [f"{100 * log.run['ann_accuracy']:.2f} %", accuracy, f"{log.time_steps_needed}", *spikes]
 
 
 @pytest.mark.parametrize(("title", "recipe"), [("The paper's", "paper"), ("The augmented recipe", "augmented")])
-def test_numbers_of_60_time_steps_are_those_of_such_a_run(title, recipe, quiescent_logs):
-    log = quiescent_logs(Model(2, recipe=recipe))
+def test_numbers_of_60_time_steps_are_those_of_such_a_run(title, recipe, tmp_path, run_here):
+    options = ("--weights", Model(2, recipe=recipe).published, "--time_steps", 60, "--logs", tmp_path)
+    assert run_here(Spiking_LeNet_MNIST.main, *options).returncode == 0
+    log = logs.read(tmp_path)
     text = " ".join(section(title, RECIPES).split())
     numbers = f"{log.positive_spikes[-1]:,.0f} + {log.negative_spikes[-1]:,.0f} spikes and {log.sops[-1]:,.0f} SOPs"
     assert f"{log.time_steps_needed} time steps, {numbers} ({100 * log.sops[-1] / 7_186_200:.1f} %" in text
