@@ -89,6 +89,8 @@ def parse_arguments():
         path = getattr(args, mode)
         if path and path.is_dir():
             parser.error(f"argument --{mode}: {path} is a folder, expected the name of a file")
+    if args.export and args.max_spikes is None:
+        parser.error("argument --max_spikes: found unbounded, expected a number with --export: thresholds end there")
     return args
 
 
