@@ -4,15 +4,17 @@ import shutil
 
 import pytest
 
-from experiment import images as files
-from experiment.model import NPZ_NAME, published_weights
+import spiking_utils
+from experiment.model import NPZ_NAME, Model
 from figs import accuracy_speed, noise, raster, sops, sparsity
-from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST, evaluation
+from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 from LeNet.tensorlayer.training import Training
-from spiking.network import FULL_PRECISION, LENET
+from spiking.network import FULL_PRECISION
 from tests.damage import no_file_above
-from tests.helpers import assert_refused, random_weights
+from tests.helpers import LENET, assert_refused, random_weights, save_model
 from tests.script_helpers import snapshot, write_logs
+
+PUBLISHED = Model(0).published
 
 # by name: the function, the options, the option of the output folder, a size in bytes that its files exceed,
 # and the file that is written first or last
@@ -26,7 +28,7 @@ SCRIPTS = {
     ),
     "evaluation": (
         Spiking_LeNet_MNIST.main,
-        ("--k", 0, "--weights", published_weights(0), "--limit", 1),
+        ("--k", 0, "--weights", PUBLISHED, "--limit", 1),
         "--logs",
         1000,
         "run.json",
@@ -41,7 +43,7 @@ SCRIPTS = {
     "accuracy": (accuracy_speed.main, ("--logs", "{logs}"), "--output", 1000, "scnn_accuracy_mnist.svg"),
     "sparsity": (sparsity.main, ("--logs", "{logs}"), "--output", 1000, "scnn_spike_neuron_mnist.svg"),
     "sops": (sops.main, ("--logs", "{logs}"), "--output", 1000, "scnn_sop_mnist.svg"),
-    "raster": (raster.main, ("--weights", published_weights(0)), "--output", 1000, "scnn_raster_mnist.svg"),
+    "raster": (raster.main, ("--weights", PUBLISHED), "--output", 1000, "scnn_raster_mnist.svg"),
     "noise": (noise.main, ("--k", 0, "--limit", 2), "--output", 1000, "scnn_noise_mnist.svg"),
 }
 
@@ -51,8 +53,8 @@ def inputs(tmp_path_factory):
     """Folders that the scripts read, by name."""
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "fp32").mkdir()
-    files.save_npz(random_weights(LENET, seed=0), FULL_PRECISION, folder / "fp32" / NPZ_NAME)
-    write_logs(folder / "logs", 0, 1, 1, [[0, 1]], [[[(2, 1, 30), (1, 0, 10)]]])
+    save_model(folder / "fp32" / NPZ_NAME, random_weights(LENET, seed=0), FULL_PRECISION)
+    write_logs(folder / "logs", Model(0), 1, 1, [[0, 1]], [[[(2, 1, 30), (1, 0, 10)]]])
     return {name: folder / name for name in ("fp32", "logs")}
 
 
@@ -111,8 +113,10 @@ def test_checkpoint_folder_that_vanishes(folder, run_into, monkeypatch):
 
 
 def test_log_folder_that_vanishes(folder, run_into, monkeypatch):
-    evaluate = evaluation.evaluate
-    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments: (shutil.rmtree(folder), evaluate(*arguments))[1])
+    evaluate = spiking_utils.evaluate
+    monkeypatch.setattr(
+        spiking_utils, "evaluate", lambda *arguments: (shutil.rmtree(folder), evaluate(*arguments))[1]
+    )
     assert_refused(run_into("evaluation", folder), f"{folder}: has vanished, expected the folder to stay")
     assert list(folder.parent.iterdir()) == []
 
