@@ -13,8 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-if str(Path(__file__).parent) not in sys.path:  # as with PYTHONSAFEPATH=1
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from experiment import ROOT, command_line, disk, shown
 from experiment.model import HISTORY_NAME, NPZ_NAME, PUBLISHED_LEVELS, Model

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment import ROOT, InputError, disk, shown
+from experiment import ROOT, InputError, disk, printable, shown
 from experiment.images import HIGHEST_NOISE_RATIO
 from experiment.model import LENET, Model
-from experiment.weights import COUNTS, shortfall
+from experiment.weights import COUNTS, NUMBERS, shortfall
 from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network
 
 RUN, ACCURACY = "run.json", "accuracy.txt"
@@ -56,7 +56,7 @@ class Logs:
     @property
     def label(self):
         """For legends and tables; with the folder's own name where it is not the default one."""
-        folder = self.folder.resolve().name
+        folder = printable(self.folder.resolve().name)
         if self.model is None:
             return folder
         label = ", ".join([self.model.label, *(words for _, words in variations(self.run))])
@@ -220,16 +220,11 @@ def read(folder):
         A file is missing, damaged or does not fit to the others.
     """
     folder = Path(folder)
-    run = _read_run(folder / RUN)
-    if run:
-        identity = run["model"]
-        network = Network.parse(identity["network"])
-        model = Model(identity["k"], network.layers, *(identity[name] for name in ("data", "recipe", "seed")))
-        accuracy, sizes = folder / ACCURACY, run
-    else:
-        network, model, sizes = FOREIGN_NETWORK, None, FOREIGN_RUN
-        names = (ACCURACY, FOREIGN_ACCURACY)
-        accuracy = next((folder / name for name in names if disk.exists(folder / name)), folder / ACCURACY)
+    run, network, model = _read_run(folder / RUN)
+    accuracy, sizes = folder / ACCURACY, run
+    if not run:
+        names, sizes = (ACCURACY, FOREIGN_ACCURACY), FOREIGN_RUN
+        accuracy = next((folder / name for name in names if disk.exists(folder / name)), accuracy)
     right = _read_log(accuracy, sizes, bool(run))
     batches = sizes["batch_size"] * np.arange(len(right))
     _check_range(accuracy, right, 0, np.minimum(sizes["batch_size"], sizes["images"] - batches)[:, None])
@@ -245,19 +240,21 @@ def read(folder):
 
 
 def _read_run(path):
+    """The content of run.json, and the Network and the Model that it names; those of foreign logs without one."""
     if not disk.exists(path):
-        return {}
+        return {}, FOREIGN_NETWORK, None
+    content = disk.read(path, LOG)
     try:
-        run = json.loads(disk.read(path, LOG))
-        positive = ("images", "batch_size", "time_steps")
-        valid = all(type(run[name]) is int and 1 <= run[name] <= LARGEST_SIZE for name in positive)
+        run = json.loads(content)
+        network, model = _identified(run["model"])
+        sizes = [run[name] for name in ("images", "batch_size", "time_steps")]
+        ann_accuracy, burst = run.get("ann_accuracy"), run.get("max_spikes", 1)
+        valid = all(type(size) is int and 1 <= size <= LARGEST_SIZE for size in sizes)
         valid = valid and type(run["k"]) is int and FULL_PRECISION <= run["k"] <= HIGHEST_LEVEL
+        valid = valid and model.k in (run["k"], FULL_PRECISION)  # which is converted to any level
         valid = valid and 0 <= run.get("noise_ratio", 0) <= HIGHEST_NOISE_RATIO
-        valid = valid and 0 <= (run.get("ann_accuracy") or 0) <= 1 and _valid_identity(run["model"])
-        burst = run.get("max_spikes", 1)
+        valid = valid and (ann_accuracy is None or 0 <= ann_accuracy <= 1)
         valid = valid and (burst == UNBOUNDED or (type(burst) is int and burst >= 1))
-    except InputError:
-        raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         valid = False
     if not valid:
@@ -265,14 +262,16 @@ def _read_run(path):
             f"{shown(path)}: damaged or of an older version, expected JSON with k, images, batch_size, time_steps "
             "and model as the scripts in LeNet/ write them"
         )
-    return run
+    return run, network, model
 
 
-def _valid_identity(identity):
-    """Whether it names a model; raises one of several errors if it does not."""
+def _identified(identity):
+    """The Network and the Model that run.json names; raises one of several errors if it names none."""
+    numbers = [identity[name] for name in NUMBERS]
+    if any(type(number) is not int for number in numbers) or min(identity[name] for name in COUNTS) < 0:
+        raise ValueError
     network = Network.parse(identity["network"])
-    Model(identity["k"], network.layers, *(identity[name] for name in ("data", "recipe", "seed")))
-    return all(type(identity[name]) is int and identity[name] >= 0 for name in COUNTS)
+    return network, Model(identity["k"], network.layers, *(identity[name] for name in ("data", "recipe", "seed")))
 
 
 def _read_log(path, sizes, described):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from itertools import cycle
 from pathlib import Path
 
@@ -75,10 +76,13 @@ def read_logs(args):
 def full_precision(found):
     """The Logs of the full-precision networks of the same layers, data, recipe and seed as the given ones."""
     models = dict.fromkeys(log.model.at(FULL_PRECISION) for log in found if log.model is not None)
-    references = [logs.read(named.logs) for named in models if logs.exist(named.logs)]
-    for log in references:
-        if log.model not in models:
-            raise InputError(f"{shown(log.folder)}: is of {log.label}, expected full precision, {log.folder.name}")
+    references = []
+    for named in models:
+        if logs.exist(named.logs):
+            log = logs.read(named.logs)
+            if log.model != named or log.spike_num is not None:
+                raise InputError(f"{shown(log.folder)}: is of {log.label}, expected {named.label}")
+            references.append(log)
     return references
 
 
@@ -112,12 +116,13 @@ def pyplot():
     """Matplotlib's pyplot in the style of the figures, whatever the user's own settings are."""
     os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would tell of an unwritable home
-    import matplotlib
-
+    try:
+        import matplotlib
+        import matplotlib.pyplot as plt
+    except UnicodeDecodeError as error:  # it reads those of the current folder and of the user in any case
+        raise InputError(f"a matplotlibrc or a style of Matplotlib: damaged ({error}), expected UTF-8") from None
     matplotlib.use("agg")
     matplotlib.rcdefaults()
-    import matplotlib.pyplot as plt
-
     matplotlib.rcParams |= {
         "font.size": 9,
         "axes.grid": True,
@@ -152,7 +157,8 @@ def styles():
 
 def save(figure, name, folder):
     """Writes the figure as .png and .svg and prints where."""
-    with OutputFolder(folder) as output, output.replacing() as staging:
+    with OutputFolder(folder) as output, output.replacing() as staging, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # names of folders may be long, or in letters that no font has
         figure.savefig(staging / f"{name}.png", dpi=200)
         figure.savefig(staging / f"{name}.svg", metadata={"Date": None})
     print(f"written    {shown(folder / f'{name}.png')}, {shown(folder / f'{name}.svg')}")

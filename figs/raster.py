@@ -14,13 +14,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from experiment import InputError, command_line, images, model, weights
-from experiment.logs import time_steps_needed
+from experiment.logs import time_steps_needed, variations
 from figs import plotting
 
+K = 0  # where neither --k nor --weights says it
+TIME_STEPS = 20
 # Okabe and Ito's orange and sky blue, bright on the dark maps, and their green
 POSITIVE, NEGATIVE, CHOSEN_CLASS = "#E69F00", "#56B4E9", "#009E73"
 NO_SPIKE, BETWEEN_CHANNELS, EMPTY_FIELD = "#222222", "#666666", "#f0f0f0"
-K = 0  # where neither --k nor --weights says it
 OTHER_CLASS, QUIET_TEXT = "#999999", "#777777"
 # in inches: the column with the names of the rows, maps, what lies between maps, the space above and below them
 NAMES_WIDTH, NARROWEST_MAP, WIDEST_MAP, GAP, HEADER, FOOTER = 1.5, 0.7, 1.4, 0.09, 0.5, 0.5
@@ -33,9 +34,8 @@ def parse_arguments():
     model.add_weights(parser)
     add = parser.add_argument
     add("--image", type=command_line.integer_from(0), default=0, metavar="N", help="which test image")
-    add(
-        "--time_steps", type=command_line.integer_from(1, 100), default=20, help="time steps simulated, a column each"
-    )
+    meaning = "time steps simulated, a column each"
+    add("--time_steps", type=command_line.integer_from(1, 100), default=TIME_STEPS, help=meaning)
     plotting.add_output(parser)
     return parser.parse_args()
 
@@ -58,16 +58,16 @@ def main():
     print(f"image      {args.image}, label {label}")
     report(spikes, potentials)
     neurons = f"{trained.network.neurons:,} neurons"
-    title = f"Every spike of the {neurons}, step by step: test image {args.image}, {trained.model.at(k).label}"
+    conversion = variations({"k": k, "model": trained.identity})
+    name = ", ".join([trained.model.label, *(words for _, words in conversion)])
+    title = f"Every spike of the {neurons}, step by step: test image {args.image}, {name}"
     figure = draw(title, pixels, label, spikes, potentials)
-    plotting.save(figure, raster_name(trained.model.at(k), args.image), args.output)
-
-
-def raster_name(shown_model, image):
-    """Of the figure's files: the published default has the data's name only."""
-    level = [] if shown_model.k == K else [shown_model.level]
-    image = [f"image{image}"] if image else []
-    return "-".join([plotting.stem("scnn_raster", shown_model), *level, *image])
+    settings = [trained.model.level] if trained.model.k != K else []
+    settings += [part for part, _ in conversion]
+    settings += [f"image{args.image}"] if args.image else []
+    settings += [f"steps{args.time_steps}"] if args.time_steps != TIME_STEPS else []
+    name = "-".join([plotting.stem("scnn_raster", trained.model), *settings])  # the default has the data's name only
+    plotting.save(figure, name, args.output)
 
 
 def last_spike_step(spikes):
@@ -116,7 +116,7 @@ def draw(title, image, label, spikes, potentials):
     Parameters
     ----------
     title : str
-    image : uint8 array (h, w, 1)
+    image : uint8 array (h, w, channels); three are red, green and blue
     label : int
     spikes : list of int8 arrays (time steps, h, w, channels), one for each block
     potentials : float array (time steps, classes)
@@ -174,7 +174,8 @@ def spike_colours(figure):
 def draw_image(row, image, label):
     """The image in the first step; nothing comes in afterwards."""
     name_row(row[0], "image", f"label {label}")
-    row[0].imshow(np.repeat(image, 3, axis=2), interpolation="none")
+    grey = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    row[0].imshow(image if image.shape[2] == 3 else grey, interpolation="none")
     for axis in row[1:]:
         draw_empty(axis, "no input", image.shape)
 

@@ -5,89 +5,77 @@ do not change after it. A neuron of the rule in neuron.py then fires B in each s
 is m, and never a negative spike: no neuron needs to be looked at twice.
 """
 
-import numpy as np
+from numba import uintp
 
 from spiking.compilation import compiled
-from spiking.neuron import spike_of
+from spiking.kernels import add_times
+from spiking.neuron import list_beyond, reset, spike_of
 from spiking.trains import POSITION_SHIFT, ROW_MASK
 
 
 @compiled
-def encode_images(images, layer, neurons, active, outgoing):
+def encode_images(images, layer, neurons, outgoing):
     """Runs the first block over images and time steps, to the spike train of its output.
 
     Parameters
     ----------
     images : int32 (images, positions * channels)
-    active : int32 (windows * lanes + 1, 2), overwritten
     the others, returns : as run_block in kernels
     """
+    time_steps = outgoing.steps.shape[1] - 1
     written = peak = 0
+    reset(neurons, layer.rule)  # once for all images, as thresholds are not moved
     for image in range(len(images)):
-        neurons.potential.reshape(-1)[:] = 0
+        neurons.potential[:] = 0
         add_image(neurons.potential, images[image], layer.synapses)
-        firing = list_active(neurons.potential, layer, active)
-        outgoing.steps[image, 0] = written
-        count = 0  # of every neuron that is still firing
-        for t in range(outgoing.steps.shape[1] - 1):
-            if firing > 0:
-                end = written + firing
-                firing, largest = fire_active(active, firing, count, layer.rule, outgoing, written)
+        begin = end = written
+        for window in layer.order:
+            end = list_beyond(neurons, window, layer.rule.lanes, outgoing.events, end)
+        outgoing.steps[image, 0] = begin
+        for t in range(time_steps):
+            outgoing.steps[image, t + 1] = written = end
+            if end > begin:
+                last = t + 1 == time_steps
+                end, largest = fire_on(neurons.potential, layer.rule, outgoing, begin, written, t, last)
                 peak = max(peak, largest)
-                count += layer.rule.most
-                written = end
-            outgoing.steps[image, t + 1] = written
+            begin = written
     return peak
 
 
 @compiled
-def list_active(potential, layer, active):
-    """Fills `active` with (event, potential) of each neuron that fires at all; returns their number."""
-    found = 0
-    for window in layer.order:
-        u = potential[window]
-        for channel in range(len(u)):
-            # written in any case and kept by counting it: a branch would be mispredicted too often
-            active[found, 0] = window << POSITION_SHIFT | channel << 1
-            active[found, 1] = u[channel]
-            found += u[channel] >= layer.rule.rising[1, channel]
-    return found
+def fire_on(potential, rule, outgoing, begin, end, t, last):
+    """Gives the spikes [begin, end) of time step t their sizes, and lists after them those of the next step, if any.
 
-
-@compiled
-def fire_active(active, firing, count, rule, outgoing, written):
-    """Writes the spikes of the firing neurons, which all have the same count, and keeps those that will fire again.
-
-    Returns the number of those kept, and the largest count.
+    Returns
+    -------
+    end : int, of the next step's spikes
+    largest : int, the largest count
     """
-    kept = largest = 0
-    for i in range(firing):
-        event, u = active[i, 0], active[i, 1]
-        lane = (event & ROW_MASK) >> 1
-        outgoing.events[written + i] = event
-        spike = 1
-        if len(outgoing.sizes) > 0:
-            spike = spike_of(u, count, lane, rule)
-            outgoing.sizes[written + i] = spike
-        largest = max(largest, count + spike)
-        active[kept, 0] = event
-        active[kept, 1] = u
-        kept += u >= rule.rising[count + spike + 1, lane]
-    return kept, largest
+    lanes, listed, largest = uintp(rule.lanes), end, 0
+    for index in range(uintp(begin), uintp(end)):
+        event = outgoing.events[index]
+        lane = uintp((event & ROW_MASK) >> 1)
+        u = potential[uintp(event >> POSITION_SHIFT) * lanes + lane]
+        n = t + 1
+        if rule.most > 1:
+            before = t * rule.most
+            n = before + spike_of(u, before, lane, rule)
+            outgoing.sizes[index] = n - before
+        largest = max(largest, n)
+        # written in any case and kept by counting it: a branch would be mispredicted too often
+        outgoing.events[uintp(listed)] = event
+        listed += (not last) & (u >= rule.rising[uintp(n + 1) * lanes + lane])
+    return listed, largest
 
 
 @compiled
 def add_image(potential, image, synapses):
     """Adds integer inputs, (positions * channels,), times their weights to the potentials."""
-    flat = potential.reshape(-1)
-    lanes = potential.shape[1]
-    channels = len(synapses.weights) // 2
+    channels = len(synapses.weights) // (2 * synapses.row_length)
     for index in range(len(image)):
         if image[index] != 0:
             position, channel = index // channels, index % channels
-            for run in range(synapses.first_run[position], synapses.first_run[position + 1]):
-                window, offset, windows = synapses.runs[run]
-                u = flat[window * lanes : (window + windows) * lanes]
-                w = synapses.weights[channel << 1, offset : offset + windows * lanes]
-                for i in range(len(u)):
-                    u[i] += image[index] * np.int32(w[i])
+            group = synapses.group[position]
+            row = 2 * channel * synapses.row_length + synapses.offset[position]
+            for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
+                add_times(potential, image[index], synapses, row, synapses.runs[run])

@@ -14,54 +14,51 @@ Intelligent Systems, 2023.
 from typing import NamedTuple
 
 import numpy as np
+from numba import uintp
 
 from spiking.compilation import compiled
 from spiking.trains import POSITION_SHIFT, ROW_MASK
-
-LANES = 8  # of a group
-# multiplied with eight bytes of 0 or 1, it gathers them in the highest byte: byte i becomes bit i
-GATHER_BITS, HIGHEST_BYTE = np.uint64(0x0102040810204080), np.uint64(56)
+from spiking.vectors import LANES, beyond, copy_plus
 
 
-def _lanes_of_bits():
-    """For each such byte, the event bits (lane << 1) of its ones, and in the last column their number."""
-    table = np.zeros((256, LANES + 1), np.int32)
-    for bits, row in enumerate(table):
-        lanes = [lane for lane in range(LANES) if bits >> lane & 1]
-        row[: len(lanes)] = 2 * np.array(lanes)
-        row[LANES] = len(lanes)
-    return table
+def _ones(bits):
+    return [lane for lane in range(LANES) if bits >> lane & 1]
 
 
-LANES_OF_BITS = _lanes_of_bits()
+# for each integer of LANES bits, the number of its ones, and the event bits (lane << 1) of each, then zeros
+ONES = np.array([len(_ones(bits)) for bits in range(2**LANES)], np.int32)
+EVENTS_OF_BITS = np.array(
+    [[2 * lane for lane in _ones(bits)] + [0] * (LANES - len(_ones(bits))) for bits in range(2**LANES)], np.int32
+).ravel()
 
 
 class Rule(NamedTuple):
-    """When the neurons of a block fire."""
+    """When the neurons of a block fire. The lanes of a window are its filters, filled up to whole groups."""
 
-    rising: np.ndarray  # int32 (counts + 1, lanes), theta; the last row is above every potential
+    rising: np.ndarray  # int32 (counts + 1) * lanes, theta_0, theta_1, ...; the last is above every potential
     falling: np.ndarray  # the same, or below every potential where no negative spikes are fired
+    lanes: int
     most: int  # B
 
 
 class Neurons(NamedTuple):
-    """The state of a block for one image."""
+    """The state of a block for one image; the first four are int32 (windows * lanes,)."""
 
-    potential: np.ndarray  # int32 (windows, lanes), u
-    count: np.ndarray  # int32 (windows, lanes), n
-    upper: np.ndarray  # int32 (windows, lanes), theta_(n+1): a positive spike is fired from it on
-    lower: np.ndarray  # int32 (windows, lanes), theta_n: a negative spike is fired below it
+    potential: np.ndarray  # u
+    count: np.ndarray  # n
+    upper: np.ndarray  # theta_(n+1): a positive spike is fired from it on
+    lower: np.ndarray  # theta_n: a negative spike is fired below it
     pending: np.ndarray  # bool (windows,), its neurons may be beyond a threshold
-    beyond: np.ndarray  # uint8 (lanes,), of the window just looked at: 1 where a neuron is beyond a threshold
+    rows: np.ndarray  # uint64 (inputs,), where the weights of the spikes begin that are being added
 
 
 @compiled
 def spike_of(u, n, lane, rule):
     """clip(m - n, -B, B)"""
     m = n
-    while m - n < rule.most and u >= rule.rising[m + 1, lane]:
+    while m - n < rule.most and u >= rule.rising[(m + 1) * rule.lanes + lane]:
         m += 1
-    while n - m < rule.most and u < rule.falling[m, lane]:
+    while n - m < rule.most and u < rule.falling[m * rule.lanes + lane]:
         m -= 1
     return m - n
 
@@ -69,13 +66,13 @@ def spike_of(u, n, lane, rule):
 @compiled
 def reset(neurons, rule):
     """The state before the first time step; every neuron is looked at in it, even without input."""
-    neurons.potential.reshape(-1)[:] = 0
-    neurons.count.reshape(-1)[:] = 0
-    for window in range(len(neurons.upper)):
-        for lane in range(neurons.upper.shape[1]):
-            neurons.upper[window, lane] = rule.rising[1, lane]
-            neurons.lower[window, lane] = rule.falling[0, lane]
+    neurons.potential[:] = 0
+    neurons.count[:] = 0
     neurons.pending[:] = True
+    for window in range(len(neurons.pending)):
+        for lane in range(rule.lanes):
+            neurons.upper[window * rule.lanes + lane] = rule.rising[rule.lanes + lane]
+            neurons.lower[window * rule.lanes + lane] = rule.falling[lane]
 
 
 @compiled
@@ -89,59 +86,51 @@ def fire(neurons, rule, order, events, sizes, written):
     written : int, the new number of events
     largest : int, the largest count of a neuron that fired
     """
-    largest = 0
+    begin = written
     for window in order:
         if neurons.pending[window]:
-            compare(neurons, window)
-            end = emit(neurons.beyond, window, events, written)
-            neurons.pending[window] = end > written
-            largest = max(largest, count_spikes(neurons, rule, window, events, sizes, written, end))
-            written = end
-    return written, largest
+            before = written
+            written = list_beyond(neurons, window, rule.lanes, events, written)
+            neurons.pending[window] = written > before
+    return written, count_spikes(neurons, rule, events, sizes, begin, written)
 
 
 @compiled
-def compare(neurons, window):
-    """Marks the neurons of a window that are at their upper threshold or below their lower one."""
-    u, upper, lower = neurons.potential[window], neurons.upper[window], neurons.lower[window]
-    for lane in range(len(u)):
-        neurons.beyond[lane] = (u[lane] >= upper[lane]) | (u[lane] < lower[lane])
+def list_beyond(neurons, window, lanes, events, written):
+    """Appends an event without a sign for each neuron of a window that is beyond a threshold.
 
-
-@compiled
-def emit(beyond, window, events, written):
-    """Appends an event without a sign for each marked neuron; returns the new number of events.
-
-    A group at a time from a table, without a branch for each neuron: a fifth of them fire, at random.
+    A group at a time from a table, without any branch: a fifth of the neurons fire, at random. Returns the new number
+    of events.
     """
-    groups = beyond.view(np.uint64)
-    for group in range(len(groups)):
-        if groups[group] != 0:
-            bits = (groups[group] * GATHER_BITS) >> HIGHEST_BYTE
-            for i in range(LANES):
-                events[written + i] = (window << POSITION_SHIFT | group * LANES << 1) + LANES_OF_BITS[bits, i]
-            written += LANES_OF_BITS[bits, LANES]
+    first = uintp(window) * uintp(lanes)
+    for group in range(uintp(0), uintp(lanes), uintp(LANES)):
+        bits = beyond(neurons.potential, neurons.upper, neurons.lower, first + group)
+        event = np.int32(window << POSITION_SHIFT) + np.int32(group << uintp(1))
+        copy_plus(events, uintp(written), EVENTS_OF_BITS, bits * uintp(LANES), event)
+        written += ONES[bits]
     return written
 
 
 @compiled
-def count_spikes(neurons, rule, window, events, sizes, begin, end):
-    """Gives events[begin:end] of a window their signs and sizes, counts them and moves the neurons' thresholds.
+def count_spikes(neurons, rule, events, sizes, begin, end):
+    """Gives events[begin:end] their signs and sizes, counts them and moves the thresholds of their neurons.
 
     Returns the largest count.
     """
-    u, count = neurons.potential[window], neurons.count[window]
-    upper, lower = neurons.upper[window], neurons.lower[window]
-    largest = 0
-    for index in range(begin, end):
-        lane = (events[index] & ROW_MASK) >> 1
-        spike = spike_of(u[lane], count[lane], lane, rule)
+    largest, lanes = 0, uintp(rule.lanes)
+    for index in range(uintp(begin), uintp(end)):
+        lane = uintp((events[index] & ROW_MASK) >> 1)
+        at = uintp(events[index] >> POSITION_SHIFT) * lanes + lane
+        if rule.most == 1:  # the same without a loop, for a neuron beyond a threshold
+            spike = 1 - 2 * (neurons.potential[at] < neurons.lower[at])
+        else:
+            spike = spike_of(neurons.potential[at], neurons.count[at], lane, rule)
         events[index] |= spike < 0
         if len(sizes) > 0:
             sizes[index] = abs(spike)
-        n = count[lane] + spike
-        count[lane] = n
-        upper[lane] = rule.rising[n + 1, lane]
-        lower[lane] = rule.falling[n, lane]
+        n = neurons.count[at] + spike
+        neurons.count[at] = n
+        neurons.upper[at] = rule.rising[uintp(n + 1) * lanes + lane]
+        neurons.lower[at] = rule.falling[uintp(n) * lanes + lane]
         largest = max(largest, n)
     return largest

@@ -28,14 +28,14 @@ class Events(NamedTuple):
     @classmethod
     def room(cls, images, time_steps, neurons, bursts):
         """Empty arrays in which every neuron may fire in every step; memory is taken only by what is written."""
-        room = images * time_steps * neurons
+        room = images * time_steps * neurons + 1  # one event is written before it is known to stay
         steps = np.zeros((images, time_steps + 1), np.int64)
         return cls(np.empty(room, np.int32), np.empty(room if bursts else 0, np.int32), steps)
 
 
 @dataclass(frozen=True)
 class SpikeTrain:
-    """The spikes of a layer for some images; those of a time step in any order that keeps positions together."""
+    """The spikes of a layer for some images; those of a time step in any order."""
 
     data: Events
     shape: tuple[int, int, int]  # (h, w, channels)

@@ -1,5 +1,6 @@
 """What the tests of logs and scripts share: logs by hand, histories, the state of a folder, forbidden modules."""
 
+import json
 import subprocess
 import sys
 
@@ -12,13 +13,20 @@ from experiment.weights import Trained
 from tests.helpers import LENET
 
 
-def write_logs(folder, model, images, batch_size, right, statistics, network=LENET, **variation):
-    """Writes logs from (batches, time steps) and (batches, blocks, time steps, 3) as the spiking script does."""
-    right = np.array(right)
+def write_logs(folder, model, images, batch_size, right, statistics=None, network=LENET, **variation):
+    """Writes logs from (batches, time steps) and (batches, blocks, time steps, 3) as the scripts do."""
+    right, statistics = (None if numbers is None else np.array(numbers) for numbers in (right, statistics))
     trained = Trained(model, network, {}, epochs=150, images=50_000, all_images=50_000, threads=1)
     run = logs.settings(trained, model.k, images, batch_size, right.shape[1], **variation)
     with OutputFolder(folder) as output:
-        return logs.write(output, run, right, np.array(statistics))
+        return logs.write(output, run, right, statistics)
+
+
+def change_run(folder, identity=None, **entries):
+    """Changes entries of run.json, and of the model in it."""
+    run = json.loads((folder / "run.json").read_text())
+    run["model"] |= identity or {}
+    (folder / "run.json").write_text(json.dumps(run | entries))
 
 
 def history_without_seconds(folder):
@@ -43,3 +51,19 @@ def forbid_imports(monkeypatch, folder, *modules):
         (folder / f"{module}.py").write_text(f"raise AssertionError('{module} is imported')\n")
         attempt = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True)
         assert f"{module} is imported" in attempt.stderr
+
+
+def idx(array):
+    """The bytes of an IDX file of an array of uint8."""
+    return bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes() + array.astype(np.uint8).tobytes()
+
+
+def write_images(folder, shape, classes, first_label=0):
+    """Writes a folder of other data: 60 training and 20 test images, random, of shape (h, w) or (h, w, channels)."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for split, number in {"train": 60, "test": 20}.items():
+        images, labels = rng.integers(0, 256, (number, *shape)), np.arange(number) % classes + first_label
+        (folder / f"{split}-images-idx{images.ndim}-ubyte").write_bytes(idx(images))
+        (folder / f"{split}-labels.idx1-ubyte").write_bytes(idx(labels))
+    return folder

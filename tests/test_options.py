@@ -21,9 +21,9 @@ SCRIPTS = [
 ]
 HEAD = """# Options
 
-Each script tells them with `--help`; this page says the same. Options that name a model (`--k`, `--network`, `--data`,
-`--recipe`, `--seed`) choose the file that is used where none is named; beside `--weights` they may only agree with
-what the file says of itself.
+Each script tells them with `--help`; this page says the same. Options that name a model (`--k`, `--network`,
+`--data`, `--recipe`, `--seed`) choose the file that is used where none is named; beside `--weights` they may only
+agree with what the file says of itself.
 """
 
 

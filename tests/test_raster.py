@@ -10,15 +10,17 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
 
-from experiment.images import load_mnist_split, save_npz
+from experiment.images import load_split
+from experiment.model import Model
 from figs import raster
-from spiking.network import LENET
+from spiking.network import FULL_PRECISION, Network
 from tests import reference
-from tests.helpers import assert_refused, random_weights, run_script
-from tests.script_helpers import forbid_imports, snapshot
+from tests.helpers import assert_refused, run_script, save_model
+from tests.networks import LENET, random_weights
+from tests.script_helpers import forbid_imports, snapshot, write_images
 
 SCRIPT = "figs/raster.py"
-NAME = "scnn_raster_mnist"
+NAMES = {4: "scnn_raster_mnist-k1-image3-steps4", 20: "scnn_raster_mnist-k1-image3"}  # by time steps
 IMAGE = 3
 SPIKES = {"#E69F00": 1, "#56B4E9": -1, "#222222": 0, "#666666": np.nan}  # by colour, as the legend says
 GRIDS = {20: 5, 50: 10, 500: 25}  # channels side by side, by the number of channels
@@ -27,14 +29,14 @@ GRIDS = {20: 5, 50: 10, 500: 25}  # channels side by side, by the number of chan
 @pytest.fixture(scope="module")
 def weights_path(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "k1.npz"
-    save_npz(random_weights(LENET, seed=2), 1, path)
+    save_model(path, random_weights(LENET, seed=2), 1)
     return path
 
 
 @pytest.fixture(scope="module", params=[4, 20])
 def simulation(request):
     """Time steps, too few to be silent or enough; from the equations each block's spikes and the potentials."""
-    pixels, _ = load_mnist_split("t10k")
+    pixels = load_split("test").pixels
     weights, time_steps = random_weights(LENET, seed=2), request.param
     trains, potentials = reference.spiking(weights, LENET, 1, time_steps, pixels[IMAGE : IMAGE + 1].astype(float))
     return time_steps, [train[0] for train in trains], potentials[0]
@@ -50,6 +52,10 @@ def drawn(simulation, weights_path, tmp_path_factory):
         process = run_script(SCRIPT, *options, "--output", folder / "figs", cwd=folder)
     assert (process.returncode, process.stderr) == (0, "")
     return process.stdout, folder / "figs"
+
+
+def svg_of(simulation, drawn):
+    return (drawn[1] / f"{NAMES[simulation[0]]}.svg").read_text()
 
 
 def last_step_with_a_spike(train):
@@ -90,9 +96,8 @@ def test_simulation_shows_what_is_to_be_tested(simulation):
 
 def test_maps_in_the_figure_are_the_spikes_of_the_equations(simulation, drawn):
     _, trains, _ = simulation
-    digit, *maps = images_of((drawn[1] / f"{NAME}.svg").read_text())
-    pixels, _ = load_mnist_split("t10k")
-    assert_array_equal(digit[..., :3], np.repeat(pixels[IMAGE], 3, axis=2))
+    digit, *maps = images_of(svg_of(simulation, drawn))
+    assert_array_equal(digit[..., :3], np.repeat(load_split("test").pixels[IMAGE], 3, axis=2))
     for train in trains:
         for spikes in train[: last_step_with_a_spike(train)]:
             image = maps.pop(0)
@@ -106,7 +111,7 @@ def test_maps_in_the_figure_are_the_spikes_of_the_equations(simulation, drawn):
 
 def test_figure_says_when_each_block_falls_silent(simulation, drawn):
     time_steps, trains, _ = simulation
-    svg = (drawn[1] / f"{NAME}.svg").read_text()
+    svg = svg_of(simulation, drawn)
     texts = [text.strip() for text in re.findall(r"<!--(.*?)-->", svg, re.DOTALL)]
     assert "label 0" in texts  # of test image 3
     last = [last_step_with_a_spike(train) for train in trains]
@@ -154,7 +159,7 @@ def test_network_that_never_fires(tmp_path, run_here):
     for key in weights:
         if key.endswith("beta"):
             weights[key] -= 1000
-    save_npz(weights, 0, tmp_path / "k0.npz")
+    save_model(tmp_path / "k0.npz", weights, 0)
     process = run_here(raster.main, "--weights", tmp_path / "k0.npz", "--output", tmp_path / "figs")
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.count("none") == 5
@@ -162,17 +167,57 @@ def test_network_that_never_fires(tmp_path, run_here):
 
 
 @pytest.mark.parametrize("simulation", [20], indirect=True)
-def test_every_run_gives_the_same_bytes(simulation, drawn, weights_path, tmp_path):
-    options = ["--k", 1, "--image", IMAGE, "--weights", weights_path, "--time_steps", simulation[0]]
-    assert run_script(SCRIPT, *options, "--output", tmp_path).returncode == 0
-    assert {path.name for path in tmp_path.iterdir()} == {f"{NAME}.png", f"{NAME}.svg"}
+def test_every_run_gives_the_same_bytes(simulation, drawn, weights_path, tmp_path, run_here):
+    options = ["--image", IMAGE, "--weights", weights_path, "--time_steps", simulation[0]]
+    assert run_here(raster.main, *options, "--output", tmp_path).returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {f"{NAMES[20]}.png", f"{NAMES[20]}.svg"}
     assert snapshot(tmp_path) == snapshot(drawn[1])
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "name", "title"),
+    [
+        (Model(0), [], "mnist", "test image 0, k=0"),
+        (Model(1), [], "mnist-k1", "test image 0, k=1"),
+        (
+            Model(0, recipe="augmented", seed=2),
+            ["--image", 9],
+            "mnist-augmented-seed2-image9",
+            "k=0, augmented, seed2",
+        ),
+        (Model(FULL_PRECISION), ["--k", 0], "mnist-fp32-k0", "full precision, converted to k=0"),
+        (Model(FULL_PRECISION), ["--k", 2], "mnist-fp32-k2", "full precision, converted to k=2"),
+    ],
+)
+def test_name_and_title_tell_the_model_and_how_it_is_run(model, options, name, title, tmp_path, run_here):
+    weights = random_weights(LENET, seed=2)
+    save_model(tmp_path / "weights.npz", weights, model.k, recipe=model.recipe, seed=model.seed)
+    output = tmp_path / "figs"
+    process = run_here(raster.main, "--weights", tmp_path / "weights.npz", *options, "--output", output)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert {path.name for path in output.iterdir()} == {f"scnn_raster_{name}.png", f"scnn_raster_{name}.svg"}
+    assert title in (output / f"scnn_raster_{name}.svg").read_text()
+
+
+@pytest.mark.parametrize("shape", [(12, 20), (12, 20, 2), (20, 12, 3)])
+def test_images_of_any_shape_and_colour(shape, tmp_path, run_here):
+    folder = write_images(tmp_path / "other", shape, classes=3, first_label=1)
+    pixels = load_split("test", folder).pixels
+    network = Network.parse("x".join(map(str, pixels.shape[1:])) + "-4C3-P2-3")
+    save_model(tmp_path / "k0.npz", random_weights(network, seed=2), 0, network, data="other")
+    options = ["--weights", tmp_path / "k0.npz", "--data", folder, "--image", 19, "--output", tmp_path / "figs"]
+    process = run_here(raster.main, *options)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "label 1\n" in process.stdout  # 19 % 3, counted from 1 in the file and from 0 here
+    picture, *_ = images_of((tmp_path / "figs/scnn_raster_other-4C3-P2-image19.svg").read_text())
+    expected = pixels[19] if shape[2:] == (3,) else pixels[19].mean(axis=2, keepdims=True).astype(int)
+    assert_array_equal(picture[..., :3], np.broadcast_to(expected, (*shape[:2], 3)))
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--image", "10000"], "found '10000', expected an integer of at least 0 and at most 9999"),
+        (["--image", "-1"], "found '-1', expected an integer of at least 0"),
         (["--time_steps", "101"], "found '101', expected an integer of at least 1 and at most 100"),
         (["--k", "-1"], "found '-1', expected an integer of at least 0"),
     ],
@@ -182,7 +227,21 @@ def test_bad_options_are_refused_before_numba_is_imported(options, expected, tmp
     assert_refused(run_script(SCRIPT, *options), options[0], expected)
 
 
-def test_weights_of_another_level(weights_path, tmp_path):
-    process = run_script(SCRIPT, "--k", 2, "--weights", weights_path, "--output", tmp_path)
-    assert_refused(process, "k1.npz: is a model of k1 (k=1), expected k2 (k=2)")
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--k", 2], "k1.npz: is the model k1, expected one with k 2"),
+        (["--recipe", "augmented"], "k1.npz: is the model k1, expected one with recipe augmented"),
+        (["--image", 10_000], "argument --image: found 10000, expected at most 9999"),
+    ],
+)
+def test_options_that_do_not_fit_to_the_files(weights_path, tmp_path, run_here, options, expected):
+    assert_refused(run_here(raster.main, "--weights", weights_path, *options, "--output", tmp_path), expected)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_full_precision_without_a_level_to_convert_it_to(tmp_path, run_here):
+    save_model(tmp_path / "fp32.npz", random_weights(LENET, seed=2), FULL_PRECISION)
+    process = run_here(raster.main, "--weights", tmp_path / "fp32.npz", "--output", tmp_path / "figs")
+    assert_refused(process, "fp32.npz: is of full precision, expected --k with it, the level to convert it to")
+    assert not (tmp_path / "figs").exists()

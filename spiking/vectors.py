@@ -1,0 +1,78 @@
+"""Operations on LANES numbers at once, which Numba's loops do not become by themselves: short, and perhaps aliased.
+
+They are written in LLVM's vector types, which every machine that LLVM knows has, or gets them taken apart.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+LANES = 8
+INT8, INT16, INT32 = (ir.IntType(bits) for bits in (8, 16, 32))
+
+
+def _pointer(context, builder, array_type, array, index, element):
+    """Of LANES elements of a one-dimensional array from an index on."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), ir.VectorType(element, LANES).as_pointer())
+
+
+@intrinsic
+def add_rows(typing_context, u, at, w, rows, offset):
+    """u[at + offset + i] += sum over rows of w[row + offset + i], for i < LANES
+
+    u : int32 array, w : int16 array, both flat; at, offset : uintp; rows : tuple of uintp
+    """
+
+    def generate(context, builder, signature, args):
+        u, at, w, rows, offset = args
+        target = _pointer(context, builder, signature.args[0], u, builder.add(at, offset), INT32)
+        total = builder.load(target, align=4)
+        for i in range(len(signature.args[3])):
+            index = builder.add(builder.extract_value(rows, i), offset)
+            row = builder.load(_pointer(context, builder, signature.args[2], w, index, INT16), align=2)
+            total = builder.add(total, builder.sext(row, ir.VectorType(INT32, LANES)))
+        builder.store(total, target, align=4)
+        return context.get_dummy_value()
+
+    return types.void(u, at, w, rows, offset), generate
+
+
+@intrinsic
+def beyond(typing_context, u, upper, lower, at):
+    """An integer whose bit i is 1 where u[at + i] >= upper[at + i] or u[at + i] < lower[at + i], for i < LANES
+
+    The arrays are int32 and flat; at : uintp.
+    """
+
+    def generate(context, builder, signature, args):
+        *arrays, at = args
+        u, upper, lower = (
+            builder.load(_pointer(context, builder, array_type, array, at, INT32), align=4)
+            for array_type, array in zip(signature.args[:3], arrays, strict=True)
+        )
+        either = builder.or_(builder.icmp_signed(">=", u, upper), builder.icmp_signed("<", u, lower))
+        return builder.zext(builder.bitcast(either, INT8), ir.IntType(64))
+
+    return types.uint64(u, upper, lower, at), generate
+
+
+@intrinsic
+def copy_plus(typing_context, target, at, source, first, number):
+    """target[at + i] = source[first + i] + number, for i < LANES
+
+    target, source : int32 arrays, flat; at, first : uintp; number : int32
+    """
+
+    def generate(context, builder, signature, args):
+        target, at, source, first, number = args
+        vector = ir.VectorType(INT32, LANES)
+        numbers = ir.Constant(vector, ir.Undefined)
+        for i in range(LANES):
+            numbers = builder.insert_element(numbers, number, INT32(i))
+        copied = builder.load(_pointer(context, builder, signature.args[2], source, first, INT32), align=4)
+        pointer = _pointer(context, builder, signature.args[0], target, at, INT32)
+        builder.store(builder.add(copied, numbers), pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(target, at, source, first, types.int32), generate

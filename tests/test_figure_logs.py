@@ -1,0 +1,166 @@
+"""Which logs the figure scripts take, and which they refuse with one line, leaving everything as it was."""
+
+import shutil
+
+import pytest
+
+import experiment
+from experiment import logs, model
+from experiment.model import Model
+from figs import accuracy_speed, results, sops, sparsity
+from spiking.network import FULL_PRECISION
+from tests.helpers import assert_refused
+from tests.script_helpers import change_run, snapshot, write_logs
+
+FIGURES = (accuracy_speed, sparsity, sops)
+FOREIGN = {"SNN_accuracy": 150, "spike_num": 600, "spike_collect": "200.0", "sop_num": 142830}
+
+
+@pytest.fixture(params=(*FIGURES, results), ids=lambda script: script.__name__)
+def script(request):
+    return request.param.main
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A repository with logs of k=0 and of full precision, and the user's own in a folder "mine"."""
+    for module in (experiment, model, logs):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    for folder in ("figs/k0", "mine"):
+        write_logs(tmp_path / folder, Model(0), 5, 3, [[1, 2], [0, 1]], [[[(9, 1, 70), (4, 2, 40)]]] * 2)
+    write_logs(tmp_path / "figs/fp32", Model(FULL_PRECISION), 5, 3, [[3], [1]])
+    return tmp_path
+
+
+@pytest.fixture
+def refuses(root, run_here):
+    """Checks that a script refuses options with one line, and leaves the repository as it was."""
+
+    def check(main, *options, expected):
+        before = snapshot(root)
+        output = () if main is results.main or "--output" in options else ("--output", root / "output")
+        assert_refused(run_here(main, *options, *output), expected)
+        assert snapshot(root) == before
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("identity", "options", "expected"),
+    [
+        ({}, ("--recipe", "augmented"), "is of k=0 (mine), expected logs of a model with recipe augmented"),
+        (
+            {"recipe": "augmented"},
+            ("--recipe", "paper"),
+            "is of k=0, augmented (mine), expected logs of a model with",
+        ),
+        ({}, ("--seed", 1), "is of k=0 (mine), expected logs of a model with seed 1"),
+        ({}, ("--data", "usps"), "is of k=0 (mine), expected logs of a model with data usps"),
+        ({}, ("--network", "8C3-P2"), "is of k=0 (mine), expected logs of a model with network 8C3-P2"),
+    ],
+)
+def test_options_that_contradict_the_logs(script, refuses, root, identity, options, expected):
+    change_run(root / "mine", identity)
+    refuses(script, "--logs", root / "mine", *options, expected=f"error: mine: {expected}")
+
+
+def test_options_that_agree_with_the_logs(script, root, run_here):
+    options = ("--logs", root / "mine", "--seed", 0, "--recipe", "paper", "--data", "some/mnist")
+    process = run_here(script, *options, *(() if script is results.main else ("--output", root / "output")))
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "k=0 (mine)" in process.stdout
+
+
+def test_logs_that_do_not_say_their_model_agree_with_no_option(root, refuses):
+    write_foreign_logs(root / "theirs")
+    options = ("--logs", root / "theirs", "--recipe", "paper")
+    refuses(results.main, *options, expected="theirs: is of theirs, expected logs of a model with recipe paper")
+
+
+def test_logs_in_the_folder_of_another_model(script, refuses, root):
+    change_run(root / "figs/k0", {"recipe": "augmented"})
+    expected = "figs/k0: is of k=0, augmented (k0), expected logs of a model with recipe paper"
+    refuses(script, expected=expected)
+
+
+@pytest.mark.parametrize(
+    ("level", "identity", "found"),
+    [
+        (None, {"recipe": "augmented"}, "full precision, augmented (fp32)"),
+        (None, {"seed": 1}, "full precision, seed1 (fp32)"),
+        ("k0", {}, "k=0 (fp32)"),
+        ("k0", {"k": FULL_PRECISION}, "full precision, converted to k=0 (fp32)"),
+    ],
+)
+def test_full_precision_logs_of_another_network(refuses, root, level, identity, found):
+    if level:
+        shutil.copytree(root / "figs" / level, root / "figs/fp32", dirs_exist_ok=True)
+    change_run(root / "figs/fp32", identity)
+    for script in (accuracy_speed, results):
+        refuses(script.main, expected=f"figs/fp32: is of {found}, expected full precision")
+
+
+def test_full_precision_logs_as_those_of_a_spiking_network(script, refuses, root):
+    expected = "figs/fp32: is of full precision, expected logs of a spiking network"
+    refuses(script, "--logs", root / "figs/fp32", expected=expected)
+
+
+def test_damaged_full_precision_logs(refuses, root):
+    (root / "figs/fp32/run.json").write_text("{")
+    for script in (accuracy_speed, results):
+        refuses(script.main, expected="figs/fp32/run.json: damaged")
+
+
+def test_foreign_logs_are_named_after_their_folder(root, run_here, monkeypatch):
+    write_foreign_logs(root / "theirs")
+    monkeypatch.chdir(root / "theirs")
+    process = run_here(results.main, "--logs", ".")
+    # 150 of 200 images, (600 + 200) / 2 and (600 - 200) / 2 spikes, 142830 / 200 of 7,186,200 operations
+    assert "| theirs |  |  | 75.00 % | 20 | 2 | 1 | 714 | 0.0 % |" in process.stdout.splitlines()
+
+
+def test_foreign_logs_of_another_size(script, refuses, root):
+    write_foreign_logs(root / "theirs", batches=200)
+    expected = "SNN_accuracy.txt: has 4000 lines, expected 50 batches x 20 time steps without a run.json"
+    refuses(script, "--logs", root / "theirs", expected=expected)
+
+
+def write_foreign_logs(folder, batches=50):
+    """Logs as the authors publish theirs, each batch with the same numbers."""
+    folder.mkdir()
+    for name, last in FOREIGN.items():
+        (folder / f"{name}.txt").write_text(("0\n" * 19 + f"{last}\n") * batches)
+
+
+def test_no_logs(script, refuses, root):
+    shutil.rmtree(root / "figs")
+    expected = "no logs found, expected one of figs/k0, figs/k1, figs/k2; LeNet/Spiking_LeNet_MNIST.py writes them"
+    refuses(script, expected=expected)
+    expected = "no logs found, expected one of figs/k0-8C3-usps-augmented-seed7, figs/k1-8C3-usps-augmented-seed7, "
+    options = ("--seed", 7, "--recipe", "augmented", "--data", root / "usps", "--network", "8C3")
+    refuses(script, *options, expected=expected)
+
+
+def test_missing_folder(script, refuses, root):
+    refuses(script, "--logs", root / "none", expected="none/accuracy.txt: not found")
+
+
+def test_truncated_log(script, refuses, root):
+    path = root / "mine/sop_num.txt"
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]))
+    expected = "mine/sop_num.txt: has 3 lines, expected 2 batches x 2 time steps"
+    refuses(script, "--logs", root / "figs/k0", root / "mine", expected=expected)
+
+
+@pytest.mark.parametrize("below", ["", "folder/deep"])
+def test_output_that_cannot_be_a_folder(refuses, root, below):
+    (root / "file").write_text("a regular file")
+    for script in FIGURES:
+        refuses(script.main, "--output", root / "file" / below, expected="error: file: is a file, expected a folder")
+
+
+@pytest.mark.parametrize(
+    "options", [["--logs"], ["--output", "."], ["--unknown"], ["--seed", "-1"], ["--network", "x"]]
+)
+def test_bad_options(options, refuses):
+    refuses(results.main, *options, expected=options[0])
