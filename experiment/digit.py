@@ -4,6 +4,9 @@ Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", Proc
 III A. All arithmetic is on integers, so that figs/live/prepare.js, which does the same in a browser, finds the same.
 """
 
+import io
+from pathlib import Path
+
 import numpy as np
 
 from experiment import InputError, shown
@@ -20,19 +23,19 @@ def read_digit(path):
     ------
     InputError
         It is no picture, too large, or shows nothing.
+    OSError
+        It cannot be read.
     """
-    from PIL import Image, UnidentifiedImageError  # Matplotlib brings it; not all who read digits need it
+    from PIL import Image  # Matplotlib brings it; not all who prepare digits need it
 
+    content = Path(path).read_bytes()
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(content)) as image:
             if image.width * image.height > LARGEST_PICTURE:
-                size = f"{image.width} x {image.height}"
-                raise InputError(f"{shown(path)}: has {size} pixels, expected at most {LARGEST_PICTURE}")
+                raise ValueError(f"{image.width} x {image.height} pixels, at most {LARGEST_PICTURE} are read")
             coloured = image.convert("RGBA")
-    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{shown(path)}: not a picture ({error}), expected one of a digit, such as a PNG") from None
+    except Exception as error:  # a damaged file raises whatever its bytes lead to
+        raise InputError(f"{shown(path)}: {error}, expected a picture of a digit, such as a PNG") from None
     white = Image.new("RGBA", coloured.size, "white")
     try:
         return prepare_digit(np.array(Image.alpha_composite(white, coloured).convert("L")))

@@ -36,7 +36,7 @@ function explainNeuron({ history, inSpikes }, step) {
   const start = `Step ${step}: it has said ${count} so far, and its potential is ${amount(potential)}.`;
   if (spike > 0) return `${start} That is enough for one more (${amount(upper)} or above): it fires +${spike}.`;
   if (spike < 0) {
-    return `${start} Its ${count} ${count === 1 ? "needs" : "need"} ${amount(lower)} or above, so it has said too much: it fires −${-spike}.`;
+    return `${start} A count of ${count} needs ${amount(lower)} or above, so it has said too much: it fires −${-spike}.`;
   }
   const between = lower === null ? `below ${amount(upper)}` : `between ${amount(lower)} and ${amount(upper)}`;
   return potential >= upper || (lower !== null && potential < lower)

@@ -1,7 +1,9 @@
 // The page: what is shown, at which step, and what the buttons do.
 
 const LONGEST_RUN = 40; // steps; the networks of the page fall silent before
-const STEP_TIME = 1600; // ms, while playing: time to read a sentence
+const STEP_TIME = 2200; // ms, while playing: time to read a sentence,
+const PLAYING_TIME = 30000; // ms, unless the whole run would take longer than this
+const TIMELINE_HEIGHT = 56; // pixels, of the highest bar
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 const find = (id) => document.getElementById(id);
@@ -104,7 +106,7 @@ function play(playing, from = 1) {
   state.timer = setInterval(() => {
     goTo(state.step + 1);
     if (state.step === state.run.steps) stop();
-  }, STEP_TIME);
+  }, Math.min(STEP_TIME, PLAYING_TIME / state.run.steps));
 }
 
 function stop() {
@@ -149,9 +151,12 @@ function drawTimeline() {
     const column = document.createElement("button");
     column.type = "button";
     column.tabIndex = -1; // the slider does the same with the keyboard
-    const [up, down] = totals[step].map((count) => (count ? Math.max(2, (100 * count) / highest) : 0));
-    column.innerHTML = `<span class="up"><i style="height:${up}%"></i></span><b>${step}</b><span class="down"><i style="height:${down}%"></i></span>`;
-    column.title = `step ${step}: +${withCommas(totals[step][0])} −${withCommas(totals[step][1])}`;
+    const [up, down] = totals[step].map((count) => (count ? Math.max(2, (TIMELINE_HEIGHT * count) / highest) : 0));
+    const [plus, minus] = totals[step].map(withCommas);
+    column.innerHTML =
+      `<span class="up"><i style="height:${up}px"></i></span><b>${step}</b>` +
+      `<span class="down"><i style="height:${down}px"></i></span>` +
+      `<small><span class="plus">+${plus}</span> <span class="minus">−${minus}</span></small>`;
     column.addEventListener("click", () => play(false, step));
     columns.push(column);
   }
@@ -163,6 +168,7 @@ function drawClasses() {
   const extent = Math.max(1, ...outputs.flatMap((potentials) => Array.from(potentials, Math.abs)));
   const guess = state.run.guesses[state.step];
   find("guess").textContent = state.step === 0 ? "none yet" : guess;
+  find("says").textContent = state.step === 0 ? "…" : guess;
   find("classes").innerHTML = Array.from(outputs[state.step], (potential, digit) => {
     const width = (50 * Math.abs(potential)) / extent;
     const place = potential < 0 ? `right:50%` : `left:50%`;
@@ -187,10 +193,10 @@ function drawNumbers() {
     total += sops;
     const percent = ((100 * total) / description.annOperations).toFixed(1);
     const numbers = [sum(positive), sum(negative), sops, total].map(withCommas);
-    return [index + 1, `+${numbers[0]}`, `−${numbers[1]}`, numbers[2], numbers[3], `${percent} %`, state.run.guesses[index + 1]];
+    return [index + 1, ...numbers, `${percent} %`, state.run.guesses[index + 1]];
   });
-  const caption = `The artificial network: ${withCommas(description.annOperations)} operations, all at once`;
-  fillTable(find("numbers"), caption, ["step", "+1", "−1", "SOPs", "SOPs so far", "of the artificial network's", "guess"], rows);
+  const caption = `The artificial network needs ${withCommas(description.annOperations)} operations`;
+  fillTable(find("numbers"), caption, ["step", "+1", "−1", "SOPs", "SOPs so far", "of these", "guess"], rows);
 }
 
 const maps = description.layers.slice(0, -1).map((layer, block) => createMap(block, layer.outputShape, select));
@@ -201,6 +207,7 @@ createGallery(find("gallery"), description.gallery, (image) => {
   rerun(image);
 });
 find("clear").addEventListener("click", () => {
+  stop();
   pad.clear();
   document.body.classList.remove("has-digit");
 });
