@@ -86,12 +86,12 @@ function receive(layer, input, potential) {
 
 /**
  * Each neuron fires the difference between the count that its potential justifies and the count n that it has fired,
- * at most maxSpikes of it, and only upwards unless negative. Changes `count`; returns the spikes, int8 (neurons).
+ * at most maxSpikes of it, and only upwards unless negative. Changes `count`; returns the spikes, int16 (neurons).
  */
 function fire(block, potential, count, maxSpikes, negative) {
   const filters = block.outputShape[2];
   const columns = block.thresholds.length / filters;
-  const spikes = new Int8Array(potential.length);
+  const spikes = new Int16Array(potential.length);
   for (let neuron = 0; neuron < potential.length; neuron++) {
     const row = (neuron % filters) * columns;
     const u = potential[neuron];
@@ -116,13 +116,13 @@ function simulate(network, pixels, { timeSteps, maxSpikes = 1, negative = true }
   const states = network.blocks.map(({ outputShape: [height, width, filters] }) => {
     const neurons = height * width * filters;
     const [potential, count] = [new Int32Array(neurons), new Int8Array(neurons)];
-    const history = { spikes: [new Int8Array(neurons)], counts: [count.slice()], potentials: [potential.slice()] };
+    const history = { spikes: [new Int16Array(neurons)], counts: [count.slice()], potentials: [potential.slice()] };
     return { potential, count, ...history, sops: [0] };
   });
   const output = new Int32Array(network.classifier.outputShape[2]);
   const outputs = [output.slice()];
   for (let step = 1; step <= timeSteps; step++) {
-    let input = step === 1 ? pixels : []; // the image is presented at the first step only
+    let input = step === 1 ? Int16Array.from(pixels) : new Int16Array(pixels.length); // presented at the first step only
     states.forEach((state, index) => {
       const additions = receive(network.blocks[index], input, state.potential);
       if (index > 0) states[index - 1].sops.push(additions);
@@ -164,7 +164,9 @@ function classify(networks, pixels, { k = 0, timeSteps = 20, maxSpikes = 1 } = {
     throw new RangeError(`found ${pixels.length} pixels, expected ${expected} integers from 0 to 255`);
   }
   if (!(Number.isInteger(timeSteps) && timeSteps >= 1)) throw new RangeError(`timeSteps is ${timeSteps}, expected 1 or more`);
-  if (!(maxSpikes >= 1)) throw new RangeError(`maxSpikes is ${maxSpikes}, expected 1 or more`);
+  if (!(maxSpikes === Infinity || (Number.isInteger(maxSpikes) && maxSpikes >= 1))) {
+    throw new RangeError(`maxSpikes is ${maxSpikes}, expected 1 or more, or Infinity`);
+  }
   const { blocks, outputs } = simulate(networks[k], pixels, { timeSteps, maxSpikes });
   const steps = outputs.map((_, step) => step).slice(1);
   const counted = steps.map((step) => blocks.map((block) => countSpikes(block.spikes[step])));
