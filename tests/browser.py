@@ -116,3 +116,13 @@ class Page:
         from selenium.webdriver.support.wait import WebDriverWait
 
         WebDriverWait(self.driver, 30, poll_frequency=0.02).until(lambda _: self.text("#play") == "Play")
+
+    def pixels(self, selector):
+        """Red, green and blue of a canvas: uint8 (height, width, 3)."""
+        width, height, data = self.driver.execute_script(
+            """const { width, height } = arguments[0];
+            const { data } = arguments[0].getContext("2d").getImageData(0, 0, width, height);
+            return [width, height, btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join(""))];""",
+            self.find(selector),
+        )
+        return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3]

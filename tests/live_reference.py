@@ -53,7 +53,7 @@ def simulate(k, time_steps, pixels, lowest=-1, highest=1):
     u, n, output = [0.0] * 5, [0.0] * 5, 0.0
     spikes, potentials, outputs = [[] for _ in u], [[] for _ in u], []
     for t in range(time_steps):
-        x = scale * pixels / 256 * (t == 0)
+        x = scale * pixels.astype(np.float64) / 256 * (t == 0)
         for index, block in enumerate(LENET.blocks):
             kernel = weights[f"conv{block.name}/W"].astype(np.float64)
             windows = sliding_window_view(x, kernel.shape[:2], axis=(1, 2))
