@@ -1,7 +1,5 @@
 // What one sees, in words.
 
-const BLOCK_NAMES = ["block 1", "block 2", "block 3", "block 4", "block 5"];
-
 function withCommas(number) {
   return number.toLocaleString("en-US");
 }
@@ -27,26 +25,28 @@ function happening(run, step) {
   if (most > 0) {
     const others = sum(negative) > most ? ` (all blocks: ${withCommas(sum(negative))})` : "";
     return (
-      `${BLOCK_NAMES[block]} takes ${countOf(most, "spike")} back${others}, because its neurons fired before they had ` +
-      `heard all of ${BLOCK_NAMES[block - 1]}, and what has come since pulls their potentials below the threshold again.`
+      `block ${block + 1} takes ${countOf(most, "spike")} back${others}, because its neurons fired before they had ` +
+      `heard all of block ${block}, and what has come since pulls their potentials below the threshold again.`
     );
   }
   const [added, adding] = largest(positive);
   return (
-    `${BLOCK_NAMES[adding]} adds ${countOf(added, "spike")}: ` +
+    `block ${adding + 1} adds ${countOf(added, "spike")}: ` +
     (step > 2 && adding > 0
-      ? `what ${BLOCK_NAMES[adding - 1]} has said meanwhile lifts these neurons over their next threshold.`
+      ? `what block ${adding} has said meanwhile lifts these neurons over their next threshold.`
       : "these neurons have larger numbers to tell, but only so many spikes a step.") +
     (run.negative ? "" : " Nobody may take anything back.")
   );
 }
 
 function firstStep(run, positive) {
-  const limit = run.maxSpikes === Infinity ? "all that it has to say" : `at most ${countOf(run.maxSpikes, "spike")} a neuron`;
+  const [limit, heard] =
+    run.maxSpikes === Infinity
+      ? ["all that it has to say", "having heard everything"]
+      : [`at most ${run.maxSpikes} a neuron`, "on the little that they have heard"];
   return (
-    `the image comes in, this once. Block 1 answers with ${countOf(positive[0], "spike")}, ${limit}, and the later ` +
-    "blocks speak at once" +
-    (run.maxSpikes === Infinity ? ", having heard everything." : ", on the little that they have heard.")
+    `the image comes in, this once. Block 1 answers with ${countOf(positive[0], "spike")}, ${limit}, ` +
+    `and the later blocks speak at once, ${heard}.`
   );
 }
 

@@ -7,8 +7,8 @@ const LIGHTEST_REST = 125;
 const BETWEEN_CHANNELS = [60, 60, 60];
 
 /**
- * The places of a block's neurons: {width, height} in pixels of the map, and how a neuron's index, its place among all
- * neurons of the map {row, column}, counted without gaps, and its pixel belong together.
+ * The places of a block's neurons: {width, height} in pixels of the map, and how a neuron's index, its place among
+ * all neurons of the map {row, column}, counted without gaps, and its pixel belong together.
  */
 function mapLayout([rows, columns, channels]) {
   let across = Math.ceil(Math.sqrt(channels)); // channels side by side: the fewest that leave no empty place
@@ -52,8 +52,9 @@ function createMap(block, shape, select) {
   const element = document.createElement("figure");
   element.className = `card map block-${block + 1}`;
   element.innerHTML =
-    `<figcaption><b>Block ${block + 1}</b> <span class="shape">${shape.join("×")}</span><span class="counts"></span>` +
-    `</figcaption><div class="frame"><canvas tabindex="0" role="application"></canvas><i class="mark" hidden></i></div>`;
+    `<figcaption><b>Block ${block + 1}</b> <span class="shape">${shape.join("×")}</span>` +
+    `<span class="counts"></span></figcaption>` +
+    `<div class="frame"><canvas tabindex="0" role="application"></canvas><i class="mark" hidden></i></div>`;
   const [canvas, mark, counts] = ["canvas", ".mark", ".counts"].map((selector) => element.querySelector(selector));
   [canvas.width, canvas.height] = [layout.width, layout.height];
   const pixelColours = colourer(layout, canvas);
@@ -81,9 +82,10 @@ function createMap(block, shape, select) {
     if (!move) return;
     event.preventDefault();
     const { row, column } = layout.placeOf(marked ?? 0);
-    const within = (value, places) => Math.max(0, Math.min(places - 1, value));
-    const place = { row: within(row + move[0], layout.placesDown), column: within(column + move[1], layout.placesAcross) };
-    select(block, layout.neuronAt(marked === null ? { row: 0, column: 0 } : place));
+    const moved = (value, by, places) => Math.max(0, Math.min(places - 1, value + by));
+    const [down, right] = marked === null ? [0, 0] : move; // the first key chooses the first neuron
+    const place = { row: moved(row, down, layout.placesDown), column: moved(column, right, layout.placesAcross) };
+    select(block, layout.neuronAt(place));
   });
   new ResizeObserver(() => fitToPixels(element, canvas)).observe(element);
 
@@ -94,8 +96,7 @@ function createMap(block, shape, select) {
       const [positive, negative] = [run.spikes[step].positive[block], run.spikes[step].negative[block]];
       const { spikes, counts: said } = run.record.blocks[block];
       pixelColours(spikes[step], said[step], run.largestCounts[block]);
-      const silent = step > 0 && positive + negative === 0;
-      counts.innerHTML = silent ? "silent" : `<span class="plus">+${withCommas(positive)}</span> <span class="minus">−${withCommas(negative)}</span>`;
+      counts.innerHTML = coloured(positive, negative);
       canvas.setAttribute(
         "aria-label",
         `Map of block ${block + 1}, step ${step}: ${countOf(positive, "positive spike")}, ` +
@@ -105,13 +106,23 @@ function createMap(block, shape, select) {
   };
 }
 
+/** Numbers of spikes in their colours, as HTML. */
+function coloured(positive, negative) {
+  const plus = positive > 0 ? `<span class="plus">+${withCommas(positive)}</span>` : "";
+  const minus = negative > 0 ? `<span class="minus">−${withCommas(negative)}</span>` : "";
+  return plus || minus ? `${plus} ${minus}` : "silent";
+}
+
 /** A function that draws the spikes and counts of a block's neurons on its canvas. */
 function colourer(layout, canvas) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(layout.width, layout.height);
   const places = [];
   const set = (place, red, green, blue) => {
-    [image.data[place], image.data[place + 1], image.data[place + 2], image.data[place + 3]] = [red, green, blue, 255];
+    image.data[place] = red;
+    image.data[place + 1] = green;
+    image.data[place + 2] = blue;
+    image.data[place + 3] = 255;
   };
   for (let place = 0; place < image.data.length; place += 4) set(place, ...BETWEEN_CHANNELS);
   return (spikes, counts, largestCount) => {

@@ -3,9 +3,9 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * The steps of a neuron, from 1 on: [{potential, count, lower, upper, spike}]. `count` is what it had fired before the
- * step; it fires +1 from `upper` up and -1 below `lower`. Both potentials and thresholds are integers of the network;
- * `inSpikes` turns one into spikes: the count n is justified from about n - 1/2 up.
+ * The steps of a neuron, from 1 on: [{potential, count, lower, upper, spike}]. `count` is what it had fired before
+ * the step; it fires +1 from `upper` up and -1 below `lower`. Both potentials and thresholds are integers of the
+ * network; `inSpikes` turns one into spikes: the count n is justified from about n - 1/2 up.
  */
 function neuronHistory(blockLayer, blockRecord, neuron, steps) {
   const columns = blockLayer.thresholds.length / blockLayer.outputShape[2];
@@ -36,7 +36,8 @@ function explainNeuron({ history, inSpikes }, step) {
   const start = `Step ${step}: it has said ${count} so far, and its potential is ${amount(potential)}.`;
   if (spike > 0) return `${start} That is enough for one more (${amount(upper)} or above): it fires +${spike}.`;
   if (spike < 0) {
-    return `${start} A count of ${count} needs ${amount(lower)} or above, so it has said too much: it fires −${-spike}.`;
+    const needed = `A count of ${count} needs ${amount(lower)} or above`;
+    return `${start} ${needed}, so it has said too much: it fires −${-spike}.`;
   }
   const between = lower === null ? `below ${amount(upper)}` : `between ${amount(lower)} and ${amount(upper)}`;
   return potential >= upper || (lower !== null && potential < lower)
@@ -53,7 +54,7 @@ function drawNeuronChart(container, { history, inSpikes }, current) {
   const x = (step) => left + (step - 0.5) * stepWidth;
   const y = (value) => top + ((high - value) / (high - low)) * (height - top - bottom);
   const svg = svgElement(null, "svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img" });
-  svg.setAttribute("aria-label", "Potential and thresholds over the steps; the table below has the same in integers.");
+  svg.setAttribute("aria-label", "Potential and thresholds over the steps; the table below has them as integers.");
   const part = (name, attributes, text) => svgElement(svg, name, attributes, text);
 
   if (current > 0) {
@@ -69,8 +70,9 @@ function drawNeuronChart(container, { history, inSpikes }, current) {
   for (let step = 1; step <= history.length; step += tick) {
     part("text", { x: x(step), y: height - bottom + 16, "text-anchor": "middle" }, step);
   }
-  part("text", { x: (left + width) / 2, y: height - 3, "text-anchor": "middle", class: "axis" }, "step");
-  part("text", { x: 12, y: height / 2 - 8, "text-anchor": "middle", transform: `rotate(-90 12 ${height / 2 - 8})`, class: "axis" }, "in spikes");
+  part("text", { x: (left + width) / 2, y: height - 3, "text-anchor": "middle" }, "step");
+  const middle = height / 2 - 8;
+  part("text", { x: 12, y: middle, "text-anchor": "middle", transform: `rotate(-90 12 ${middle})` }, "in spikes");
 
   history.forEach(({ upper, lower }, index) => {
     const [x1, x2] = [x(index + 1) - stepWidth / 2 + 1, x(index + 1) + stepWidth / 2 - 1];

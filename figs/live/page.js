@@ -19,7 +19,7 @@ const state = { image: null, run: null, step: 0, selected: null, timer: null };
 
 /**
  * A run of the chosen network over an image, until silence:
- * record (what simulate returns), steps, spikes and guesses by step, with the settings and the label (null if unknown);
+ * record (what simulate returns), steps, spikes and guesses by step, the settings and the label (null if unknown);
  * `artificial` is what the artificial network answers, `mistaken` how many neurons have another count than there.
  */
 function startRun({ pixels, label }, { k, maxSpikes, negative }) {
@@ -35,7 +35,9 @@ function startRun({ pixels, label }, { k, maxSpikes, negative }) {
   });
   const fired = ({ positive, negative: back }) => sum(positive) + sum(back) > 0;
   const steps = Math.min(spikes.findLastIndex(fired) + 1, LONGEST_RUN);
-  const finalCounts = (blocks, block) => blocks[block].counts[LONGEST_RUN];
+  const finalCounts = ({ blocks }) => blocks.flatMap((block) => Array.from(block.counts[LONGEST_RUN]));
+  const exactCounts = finalCounts(exact);
+  const largest = (counts) => counts.reduce((a, b) => Math.max(a, b), 0);
   return {
     record,
     steps: Math.max(steps, 1),
@@ -46,13 +48,8 @@ function startRun({ pixels, label }, { k, maxSpikes, negative }) {
     negative,
     label,
     artificial: argmax(exact.outputs[LONGEST_RUN]),
-    mistaken: sum(
-      record.blocks.map(
-        (_, block) =>
-          finalCounts(record.blocks, block).filter((n, neuron) => n !== finalCounts(exact.blocks, block)[neuron]).length,
-      ),
-    ),
-    largestCounts: record.blocks.map((block) => Math.max(...block.counts.map((counts) => counts.reduce((a, b) => Math.max(a, b), 0)))),
+    mistaken: finalCounts(record).filter((count, neuron) => count !== exactCounts[neuron]).length,
+    largestCounts: record.blocks.map(({ counts }) => Math.max(...counts.map(largest))),
   };
 }
 
@@ -152,11 +149,10 @@ function drawTimeline() {
     column.type = "button";
     column.tabIndex = -1; // the slider does the same with the keyboard
     const [up, down] = totals[step].map((count) => (count ? Math.max(2, (TIMELINE_HEIGHT * count) / highest) : 0));
-    const [plus, minus] = totals[step].map(withCommas);
     column.innerHTML =
       `<span class="up"><i style="height:${up}px"></i></span><b>${step}</b>` +
       `<span class="down"><i style="height:${down}px"></i></span>` +
-      `<small><span class="plus">+${plus}</span> <span class="minus">−${minus}</span></small>`;
+      `<small>${coloured(...totals[step])}</small>`;
     column.addEventListener("click", () => play(false, step));
     columns.push(column);
   }

@@ -73,7 +73,7 @@ function overlaps(index, cells, size) {
   return found;
 }
 
-/** The digit on 28 x 28 pixels, its centre of mass as near to (14, 14), the middle of MNIST, as the border lets it. */
+/** The digit on 28 x 28 pixels, its centre of mass as near to MNIST's middle, (14, 14), as it can get. */
 function centredByMass({ values, rows, columns }) {
   let [mass, momentY, momentX] = [0, 0, 0];
   values.forEach((value, index) => {

@@ -24,7 +24,9 @@ function decodeNetworks(description, base64) {
       return { ...layer, kernel: read(Int16Array, height * width * layer.inputShape[2] * filters) };
     });
     const classifier = layers.pop();
-    for (const block of layers) block.thresholds = readThresholds(read, block.outputShape[2], description.largestCount);
+    for (const block of layers) {
+      block.thresholds = readThresholds(read, block.outputShape[2], description.largestCount);
+    }
     return { blocks: layers, classifier };
   });
 }
@@ -70,13 +72,17 @@ function receive(layer, input, potential) {
     const x = position % columns;
     const y = (position - x) / columns;
     const lastRow = Math.min(height - 1, Math.floor(y / stride[0]));
+    const firstRow = Math.max(0, Math.ceil((y - kernelSize[0] + 1) / stride[0]));
+    const firstColumn = Math.max(0, Math.ceil((x - kernelSize[1] + 1) / stride[1]));
     const lastColumn = Math.min(width - 1, Math.floor(x / stride[1]));
-    for (let row = Math.max(0, Math.ceil((y - kernelSize[0] + 1) / stride[0])); row <= lastRow; row++) {
-      for (let column = Math.max(0, Math.ceil((x - kernelSize[1] + 1) / stride[1])); column <= lastColumn; column++) {
+    for (let row = firstRow; row <= lastRow; row++) {
+      for (let column = firstColumn; column <= lastColumn; column++) {
         const inWindow = (y - row * stride[0]) * kernelSize[1] + (x - column * stride[1]);
         const source = (inWindow * channels + channel) * filters;
         const target = (row * width + column) * filters;
-        for (let filter = 0; filter < filters; filter++) potential[target + filter] += value * kernel[source + filter];
+        for (let filter = 0; filter < filters; filter++) {
+          potential[target + filter] += value * kernel[source + filter];
+        }
         additions += filters * Math.abs(value);
       }
     }
@@ -122,7 +128,8 @@ function simulate(network, pixels, { timeSteps, maxSpikes = 1, negative = true }
   const output = new Int32Array(network.classifier.outputShape[2]);
   const outputs = [output.slice()];
   for (let step = 1; step <= timeSteps; step++) {
-    let input = step === 1 ? Int16Array.from(pixels) : new Int16Array(pixels.length); // presented at the first step only
+    // the image is presented at the first step only
+    let input = step === 1 ? Int16Array.from(pixels) : new Int16Array(pixels.length);
     states.forEach((state, index) => {
       const additions = receive(network.blocks[index], input, state.potential);
       if (index > 0) states[index - 1].sops.push(additions);
@@ -153,8 +160,8 @@ function countSpikes(spikes) {
 }
 
 /**
- * What a network answers, step by step, in plain arrays: potentials (steps, classes) as integers, predictions (steps),
- * and positive and negative spikes and sops, (steps, blocks), of each step on its own.
+ * What a network answers, step by step, in plain arrays: potentials (steps, classes) as integers, predictions
+ * (steps), and positive and negative spikes and sops, (steps, blocks), of each step on its own.
  */
 function classify(networks, pixels, { k = 0, timeSteps = 20, maxSpikes = 1 } = {}) {
   const isPixel = (value) => Number.isInteger(value) && value >= 0 && value <= 255;
@@ -163,7 +170,9 @@ function classify(networks, pixels, { k = 0, timeSteps = 20, maxSpikes = 1 } = {
   if (pixels.length !== expected || !Array.from(pixels).every(isPixel)) {
     throw new RangeError(`found ${pixels.length} pixels, expected ${expected} integers from 0 to 255`);
   }
-  if (!(Number.isInteger(timeSteps) && timeSteps >= 1)) throw new RangeError(`timeSteps is ${timeSteps}, expected 1 or more`);
+  if (!(Number.isInteger(timeSteps) && timeSteps >= 1)) {
+    throw new RangeError(`timeSteps is ${timeSteps}, expected 1 or more`);
+  }
   if (!(maxSpikes === Infinity || (Number.isInteger(maxSpikes) && maxSpikes >= 1))) {
     throw new RangeError(`maxSpikes is ${maxSpikes}, expected 1 or more, or Infinity`);
   }
