@@ -41,10 +41,22 @@ def assert_same(found, expected):
         assert_array_equal(found[key], values, err_msg=key)
 
 
-def test_published_page_is_what_the_script_writes():
-    content = (ROOT / "figs/live.html").read_bytes()
-    assert live.page(live.load_networks(), *live.load_test_images()).encode() == content
+def test_script_writes_the_published_page(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("sys.argv", ["live.py", "--output", str(tmp_path / "new")])
+    live.main()
+    content = (tmp_path / "new/live.html").read_bytes()
     assert len(content) < LARGEST_PAGE
+    assert content == (ROOT / "figs/live.html").read_bytes()
+    assert capsys.readouterr().out == f"written    {tmp_path / 'new/live.html'}, {len(content):,} bytes\n"
+
+
+@pytest.mark.parametrize(("environment", "outcome"), [({}, pytest.skip), ({"CI": "1"}, pytest.fail)])
+def test_without_a_browser_tests_are_skipped_but_fail_in_ci(environment, outcome, monkeypatch, tmp_path):
+    monkeypatch.delenv("CI", raising=False)
+    for name, value in ({"PATH": str(tmp_path)} | environment).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(outcome.Exception, match="install chromium and chromium-driver"), chromium(tmp_path):
+        pass
 
 
 def test_page_names_nothing_on_the_network():

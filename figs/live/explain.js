@@ -19,7 +19,7 @@ function explain(run, step) {
 
 function happening(run, step) {
   const { positive, negative } = run.spikes[step];
-  if (sum(positive) + sum(negative) === 0) return silence(run);
+  if (isSilent(run, step)) return silence(run);
   if (step === 1) return firstStep(run, positive);
   const [most, block] = largest(negative);
   if (most > 0) {
@@ -62,7 +62,7 @@ function silence(run) {
 
 function guessing(run, step) {
   const [before, now] = [run.guesses[step - 1], run.guesses[step]];
-  const last = step === run.steps;
+  const last = isSilent(run, step);
   if (last && !run.negative && now !== run.artificial) {
     return `The guess is ${now}; with negative spikes it would be ${run.artificial}, as in the artificial network.`;
   }
@@ -70,6 +70,12 @@ function guessing(run, step) {
   if (last) return `${run.negative ? "Both say" : "The guess is"} ${now}${wrong}.`;
   if (step === 1) return `First guess: ${now}${wrong}.`;
   return before === now ? `The guess stays ${now}${wrong}.` : `The guess changes from ${before} to ${now}${wrong}.`;
+}
+
+/** Whether nothing fires in a step, and so nothing will in later ones. */
+function isSilent(run, step) {
+  const { positive, negative } = run.spikes[step];
+  return sum(positive) + sum(negative) === 0;
 }
 
 function sum(numbers) {

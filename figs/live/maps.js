@@ -52,7 +52,7 @@ function createMap(block, shape, select) {
   const element = document.createElement("figure");
   element.className = `card map block-${block + 1}`;
   element.innerHTML =
-    `<figcaption><b>Block ${block + 1}</b> <span class="shape">${shape.join("×")}</span>` +
+    `<figcaption><b>Block ${block + 1}</b> <span class="shape">${shape.filter((size) => size > 1).join("×")}</span>` +
     `<span class="counts"></span></figcaption>` +
     `<div class="frame"><canvas tabindex="0" role="application"></canvas><i class="mark" hidden></i></div>`;
   const [canvas, mark, counts] = ["canvas", ".mark", ".counts"].map((selector) => element.querySelector(selector));

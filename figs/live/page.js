@@ -13,7 +13,7 @@ window.snn = {
   classify: (pixels, options) => classify(networks, pixels, options),
   prepare: prepareDigit,
 };
-find("too-old").remove();
+find("not-started").remove();
 
 const state = { image: null, run: null, step: 0, selected: null, timer: null };
 
@@ -33,21 +33,19 @@ function startRun({ pixels, label }, { k, maxSpikes, negative }) {
       sops: sum(record.blocks.map((block) => block.sops[step])),
     };
   });
-  const fired = ({ positive, negative: back }) => sum(positive) + sum(back) > 0;
-  const steps = Math.min(spikes.findLastIndex(fired) + 1, LONGEST_RUN);
-  const finalCounts = ({ blocks }) => blocks.flatMap((block) => Array.from(block.counts[LONGEST_RUN]));
+  const finalCounts = ({ blocks }) => blocks.flatMap((block) => Array.from(block.counts.at(-1)));
   const exactCounts = finalCounts(exact);
   const largest = (counts) => counts.reduce((a, b) => Math.max(a, b), 0);
   return {
     record,
-    steps: Math.max(steps, 1),
+    steps: spikes.length - 1,
     spikes,
     guesses: record.outputs.map(argmax),
     k,
     maxSpikes,
     negative,
     label,
-    artificial: argmax(exact.outputs[LONGEST_RUN]),
+    artificial: argmax(exact.outputs.at(-1)),
     mistaken: finalCounts(record).filter((count, neuron) => count !== exactCounts[neuron]).length,
     largestCounts: record.blocks.map(({ counts }) => Math.max(...counts.map(largest))),
   };

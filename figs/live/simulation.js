@@ -114,9 +114,10 @@ function fire(block, potential, count, maxSpikes, negative) {
 }
 
 /**
- * Runs one image, 28 x 28 pixels from 0 to 255, for timeSteps steps, and keeps everything for the page to show:
- * {blocks: [{spikes, counts, potentials, sops}], outputs}. Each of these is a list over the steps, from 0 (before the
- * first) on, of arrays (neurons) or (classes); sops is a list of numbers.
+ * Runs one image, 28 x 28 pixels from 0 to 255, up to the first step in which nothing fires, as nothing will in later
+ * ones, but at most for timeSteps steps. Keeps everything for the page to show: {blocks: [{spikes, counts, potentials,
+ * sops}], outputs}. Each of these is a list over the steps, from 0 (before the first) on, of arrays (neurons) or
+ * (classes); sops is a list of numbers.
  */
 function simulate(network, pixels, { timeSteps, maxSpikes = 1, negative = true }) {
   const states = network.blocks.map(({ outputShape: [height, width, filters] }) => {
@@ -140,6 +141,7 @@ function simulate(network, pixels, { timeSteps, maxSpikes = 1, negative = true }
     });
     states.at(-1).sops.push(receive(network.classifier, input, output));
     outputs.push(output.slice());
+    if (states.every(({ spikes }) => spikes[step].every((spike) => spike === 0))) break;
   }
   return { blocks: states, outputs };
 }
@@ -177,7 +179,8 @@ function classify(networks, pixels, { k = 0, timeSteps = 20, maxSpikes = 1 } = {
     throw new RangeError(`maxSpikes is ${maxSpikes}, expected 1 or more, or Infinity`);
   }
   const { blocks, outputs } = simulate(networks[k], pixels, { timeSteps, maxSpikes });
-  const steps = outputs.map((_, step) => step).slice(1);
+  const lastStep = outputs.length - 1; // after which all stays as it is
+  const steps = Array.from({ length: timeSteps }, (_, index) => Math.min(index + 1, lastStep));
   const counted = steps.map((step) => blocks.map((block) => countSpikes(block.spikes[step])));
   return {
     potentials: steps.map((step) => Array.from(outputs[step])),
