@@ -26,8 +26,8 @@ LENET = Network.parse("28x28x1-20C5-P2-50C5-P2-500-10")
 PARTS = Path(__file__).parent / "live"
 SCRIPTS = ("simulation", "prepare", "explain", "maps", "neuron", "drawing", "page")  # in this order, as one script
 LEVELS = (0, 1, 2)
-# On test images, noise and stripes no neuron of these networks was seen to reach more than 32, with bursts or without;
-# the simulation refuses a picture with which one does.
+# On test images, noise and stripes no neuron of these networks was seen to fire more than 32, with bursts or without.
+# The simulation refuses a picture with which one reaches this count.
 LARGEST_COUNT = 63
 # test images by what the network of k=0 makes of them
 GALLERY = {
