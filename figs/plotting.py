@@ -101,7 +101,7 @@ def stem(name, shown_model):
     return "-".join([f"{name}_{shown_model.data}", *differences])
 
 
-def picture_name(name, args, models, parts=()):
+def picture_name(name, args, models=(), parts=()):
     """Of a figure of some models; the folders of --logs and `parts` tell it from the picture of the default."""
     folders = getattr(args, "logs", None)
     if not folders:
