@@ -14,6 +14,7 @@ import numpy as np
 from experiment import command_line, images, shown
 from experiment.disk import OutputFolder
 from figs.live import load_networks
+from figs.raster import feature_maps
 
 IMAGE = 121  # the network takes it for a 7 until it takes spikes back, and then for the 4 that it is
 STEP_TIME, LAST_STEP_TIME = 1800, 5000  # ms
