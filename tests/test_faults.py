@@ -41,11 +41,11 @@ SCRIPTS = {
         100,
         "accuracy.txt",
     ),
-    "accuracy": (accuracy_speed.main, ("--logs", "{logs}"), "--output", 1000, "scnn_accuracy_mnist.svg"),
-    "sparsity": (sparsity.main, ("--logs", "{logs}"), "--output", 1000, "scnn_spike_neuron_mnist.svg"),
-    "sops": (sops.main, ("--logs", "{logs}"), "--output", 1000, "scnn_sop_mnist.svg"),
+    "accuracy": (accuracy_speed.main, ("--logs", "{logs}"), "--output", 1000, "scnn_accuracy_mnist-logs.svg"),
+    "sparsity": (sparsity.main, ("--logs", "{logs}"), "--output", 1000, "scnn_spike_neuron_mnist-logs.svg"),
+    "sops": (sops.main, ("--logs", "{logs}"), "--output", 1000, "scnn_sop_mnist-logs.svg"),
     "raster": (raster.main, ("--weights", PUBLISHED), "--output", 1000, "scnn_raster_mnist.svg"),
-    "noise": (noise.main, ("--k", 0, "--limit", 2), "--output", 1000, "scnn_noise_mnist.svg"),
+    "noise": (noise.main, ("--k", 0, "--limit", 2), "--output", 1000, "scnn_noise_mnist-k0-first2.svg"),
 }
 
 
@@ -74,7 +74,7 @@ def run_into(run_here, inputs):
 def folder(one_epoch, tmp_path):
     """A folder with older files of all scripts."""
     folder = shutil.copytree(one_epoch, tmp_path / "output")
-    for name in ("accuracy.txt", "run.json", "scnn_sop_mnist.svg"):
+    for name in ("accuracy.txt", "run.json", "scnn_sop_mnist-logs.svg"):
         (folder / name).write_text("of an older run\n")
     return folder
 
@@ -126,4 +126,4 @@ def test_inference_refuses_its_log_folder_before_the_work(folder, run_into):
     (folder / "file").touch()
     process = run_into("inference", folder / "file")
     assert_refused(process, f"{folder / 'file'}: is a file, expected a folder")
-    assert process.stdout == ""
+    assert "test images right" not in process.stdout
