@@ -20,9 +20,11 @@ from experiment import command_line, images, logs, model, shown, weights
 from experiment.disk import OutputFolder
 
 K = 1  # where neither --k nor --weights says it
+GOLDEN_IMAGES = 10
 UNUSED_OPTIONS = {
-    "verify": ("time_steps", "logs", "threads", "negative_spikes"),
-    "export": ("batch_size", "logs", "limit", "threads", "noise_ratio", "noise_seed"),
+    "verify": ("time_steps", "logs", "threads", "negative_spikes", "sizes"),
+    "export": ("batch_size", "logs", "limit", "threads", "noise_ratio", "noise_seed", "sizes"),
+    "golden": ("batch_size", "logs", "threads", "sizes"),
 }
 
 
@@ -71,13 +73,22 @@ def parse_arguments():
         metavar="FILE.npz",
         help="write the network as integers, with thresholds for --time_steps, and evaluate nothing",
     )
+    instead.add_argument(
+        "--golden",
+        type=Path,
+        metavar="FILE.npz",
+        help=f"write every spike and potential of the first {GOLDEN_IMAGES} images (or of --limit), for hardware",
+    )
+    add("--sizes", action="store_true", help="measure the ranges and sizes that hardware needs, too; takes minutes")
     args = parser.parse_args()
     for mode, unused in UNUSED_OPTIONS.items():
         for name in unused:
             if getattr(args, mode) and getattr(args, name) != parser.get_default(name):
                 parser.error(f"argument --{name}: not allowed with --{mode}, which has no use for it")
-    if args.export and args.export.is_dir():
-        parser.error(f"argument --export: {args.export} is a folder, expected the name of a file")
+    for mode in ("export", "golden"):
+        path = getattr(args, mode)
+        if path and path.is_dir():
+            parser.error(f"argument --{mode}: {path} is a folder, expected the name of a file")
     return args
 
 
@@ -85,13 +96,14 @@ def main():
     args = parse_arguments()
     trained, k = weights.load(args, K, converts=True)
 
+    from LeNet import hardware
     from spiking_utils import SpikingNetwork, evaluate
 
     network = SpikingNetwork(
         trained.weights, trained.network, k, args.time_steps, args.max_spikes, args.negative_spikes
     )
     if args.export:
-        export(network, args.export)
+        write_arrays(network.integer_arrays(), args.export)
         return
     test = images.load_test(args.data or trained.model.images, trained.network).first(args.limit)
     pixels = test.pixels
@@ -99,6 +111,10 @@ def main():
         pixels = images.noisy(pixels, args.noise_ratio, args.noise_seed)
     if args.verify:
         verify(trained, k, pixels, args)
+        return
+    if args.golden:
+        pixels = pixels[: args.limit or GOLDEN_IMAGES]
+        write_arrays(hardware.golden_vectors(network, trained, pixels), args.golden)
         return
 
     run = logs.settings(trained, k, len(pixels), args.batch_size, args.time_steps, **variation(args))
@@ -112,8 +128,12 @@ def main():
             exact = SpikingNetwork(trained.weights, trained.network, k, time_steps=1, max_spikes=None)
             artificial = evaluate(exact, pixels, test.labels, args.batch_size, args.threads, progress)
         run = logs.describe(run, trained, evaluation, artificial)
+        if args.sizes:
+            run["sizes"] = hardware.table(network, hardware.measure(network, pixels))
         written = logs.write(output, run, evaluation.right, evaluation.statistics)
     report(run, seconds, written)
+    if args.sizes:
+        hardware.report(run["sizes"])
 
 
 def variation(args):
@@ -123,14 +143,16 @@ def variation(args):
     return noise | burst | ({} if args.negative_spikes else {"negative_spikes": False})
 
 
-def export(network, path):
-    """Writes the spiking network as a file of integers and prints what is in it."""
-    arrays = network.integer_arrays()
+def write_arrays(arrays, path):
+    """Writes arrays, by key, as a npz file and prints what is in it."""
     with OutputFolder(path.parent) as output, output.replacing() as staging:
         weights.write_npz(arrays, staging / path.name)
     print(f"{'key':18}{'dtype':8}{'shape':18}{'values':>32}")
     for key, array in arrays.items():
-        values = f"{array.min():,}" + (f" to {array.max():,}" if array.ndim else "")
+        if array.dtype.kind == "U":
+            values = str(array)
+        else:
+            values = f"{array.min():,}" + (f" to {array.max():,}" if array.ndim else "")
         print(f"{key:18}{array.dtype!s:8}{array.shape!s:18}{values:>32}")
     print(f"written    {shown(path)}")
 

@@ -1,0 +1,193 @@
+"""What an engineer compares a chip with, and the numbers that size it: golden vectors and ranges.
+
+Potentials follow from the recorded spikes by exact integer convolution: in a time step each neuron's potential is the
+sum of its weights times the net counts of its inputs up to and with this step.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiment import InputError, command_line
+from spiking.thresholds import ALWAYS, NEVER
+
+BATCH = 10  # images whose dense spikes, potentials and windows are in memory at a time
+INT8_MAX = 127
+
+
+def golden_vectors(network, trained, pixels):
+    """The arrays of --golden, by key; docs/hardware.md describes them.
+
+    Parameters
+    ----------
+    network : SpikingNetwork
+    trained : Trained, that it was made from
+    pixels : uint8 array (images, h, w, c)
+
+    Raises
+    ------
+    InputError
+        A neuron fires more than int8 can hold at once.
+    """
+    activity = network.run(pixels)
+    arrays = {name: np.array(value) for name, value in trained.identity.items()}
+    arrays |= {"weights_sha256": np.array(trained.sha256), "level": np.int64(network.k), "pixels": pixels}
+    for block, spikes, potentials in _steps(network, activity, pixels):
+        if np.abs(spikes).max(initial=0) > INT8_MAX:
+            raise InputError(f"argument --max_spikes: a neuron fires more than {INT8_MAX} at once, expected int8")
+        arrays[f"block{block.name}/potential"] = potentials.astype(np.int32)
+        arrays[f"block{block.name}/spikes"] = spikes.astype(np.int8)
+    return arrays | {"fc/potential": activity.potentials, "prediction": activity.predictions().astype(np.int64)}
+
+
+def _steps(network, activity, pixels):
+    """Yields each block with its spikes and potentials, both (images, time steps, h, w, c)."""
+    incoming = _image_train(pixels, network.time_steps)
+    for block, layer, train in zip(network.network.blocks, network.blocks, activity.trains, strict=True):
+        potentials = _convolve(incoming.cumsum(axis=1), layer.kernel, block)
+        incoming = train.to_dense()
+        yield block, incoming, potentials
+
+
+def _image_train(pixels, time_steps):
+    """The image as what comes in: in the first time step only."""
+    train = np.zeros((len(pixels), time_steps, *pixels.shape[1:]), np.int64)
+    train[:, 0] = pixels
+    return train
+
+
+def _convolve(train, kernel, block):
+    """The convolution of (images, time steps, h, w, in) with (kernel h, kernel w, in, out), exact in float64."""
+    images, time_steps = train.shape[:2]
+    pads = [
+        (-starts[0], max(0, starts[-1] + kernel_size - size))
+        for starts, kernel_size, size in zip(block.window_starts, block.kernel_size, block.input_shape[:2])
+    ]
+    x = np.pad(train.reshape(-1, *train.shape[2:]).astype(np.float64), [(0, 0), *pads, (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(x, block.kernel_size, axis=(1, 2))
+    windows = windows[:, :: block.stride[0], :: block.stride[1]]  # (steps, h, w, in, kernel h, kernel w)
+    result = np.tensordot(windows, kernel.astype(np.float64), axes=[(4, 5, 3), (0, 1, 2)])
+    return result.reshape(images, time_steps, *result.shape[1:])
+
+
+@dataclass
+class Sizes:
+    """What one block, or the classifier, needs, over all images."""
+
+    name: str
+    lowest: int = 0  # potential after a time step
+    highest: int = 0
+    lowest_partial: int = 0  # on the way there, whatever the order of the additions of a time step
+    highest_partial: int = 0
+    largest_count: int = 0
+    most_spikes: int = 0  # of an image in one time step
+    sum_of_most_spikes: int = 0  # over the images
+    images: int = 0
+
+    def add(self, before, positive, negative, spikes):
+        """Takes in a batch: potentials before each step, what is added to them in it, and the spikes fired in it."""
+        after = before + positive + negative
+        self.lowest, self.highest = min(self.lowest, int(after.min())), max(self.highest, int(after.max()))
+        self.lowest_partial = min(self.lowest_partial, int((before + negative).min()))
+        self.highest_partial = max(self.highest_partial, int((before + positive).max()))
+        self.images += len(before)
+        if spikes is not None:
+            self.largest_count = max(self.largest_count, int(spikes.cumsum(axis=1, dtype=np.int64).max(initial=0)))
+            most = np.abs(spikes.astype(np.int64)).sum(axis=(2, 3, 4)).max(axis=1)
+            self.most_spikes = max(self.most_spikes, int(most.max()))
+            self.sum_of_most_spikes += int(most.sum())
+
+
+def measure(network, pixels):
+    """The Sizes of every block and of the classifier, for a SpikingNetwork over all images."""
+    blocks = network.network.blocks
+    sizes = [Sizes(f"block {block.name}") for block in blocks] + [Sizes("classifier")]
+    starts = range(0, len(pixels), BATCH)
+    for start in command_line.progress(starts, len(starts), "batch"):
+        activity = network.run(pixels[start : start + BATCH])
+        incoming = _image_train(pixels[start : start + BATCH], network.time_steps)
+        for size, block, layer, train in zip(sizes, blocks, network.blocks, activity.trains):
+            spikes = train.to_dense()
+            size.add(*_sums(incoming, layer.kernel, block), spikes)
+            incoming = spikes
+        kernel = network.classifier.weights.reshape(*blocks[-1].output_shape, -1)
+        before, positive, negative = _sums(incoming, kernel, None)
+        sizes[-1].add(before + network.classifier.bias, positive, negative, None)
+    return sizes
+
+
+def _sums(train, kernel, block):
+    """Potentials before each step in which something comes in, what raises them in it and what lowers them."""
+    steps = np.flatnonzero(train.any(axis=(0, 2, 3, 4)))
+    train = train[:, : steps.max(initial=0) + 1]
+    convolve = _product if block is None else _convolve
+    kernel = kernel.astype(np.int64)
+    added = convolve(train, kernel, block)
+    positive = convolve(np.maximum(train, 0), np.maximum(kernel, 0), block)
+    if np.any(train < 0):
+        positive += convolve(np.maximum(-train, 0), np.maximum(-kernel, 0), block)
+    return added.cumsum(axis=1) - added, positive, added - positive
+
+
+def _product(train, kernel, block):
+    """The classifier's sums, (images, time steps, classes)."""
+    return np.tensordot(train.astype(np.float64), kernel.astype(np.float64), axes=3)
+
+
+def table(network, sizes):
+    """What run.json holds of --sizes: a dict for each block and the classifier."""
+    layers = [*network.blocks, network.classifier]
+    return [_row(size, layer) for size, layer in zip(sizes, layers, strict=True)]
+
+
+def _row(size, layer):
+    kernel = layer.weights if size.name == "classifier" else layer.kernel
+    row = {
+        "name": size.name,
+        "lowest_potential": size.lowest,
+        "highest_potential": size.highest,
+        "lowest_partial_sum": size.lowest_partial,
+        "highest_partial_sum": size.highest_partial,
+        "accumulator_bits": signed_bits(size.lowest_partial, size.highest_partial),
+        "weight_bits": signed_bits(int(kernel.min()), int(kernel.max())),
+        "weight_bytes": 2 * kernel.size,
+    }
+    if size.name == "classifier":
+        return row | {"state_bytes": 4 * kernel.shape[-1]}
+    counts = size.largest_count
+    used = layer.thresholds[:, 1 : counts + 2].astype(np.int64)  # theta_1 to that of the largest count and one more
+    finite = used[(used != ALWAYS) & (used != NEVER)]
+    lowest, highest = (int(finite.min()), int(finite.max())) if finite.size else (0, 0)
+    neurons = int(np.prod(layer.output_shape))
+    return row | {
+        "threshold_bits": signed_bits(lowest, highest),
+        "threshold_bytes": 4 * used.size,
+        "largest_count": counts,
+        "count_bits": counts.bit_length(),
+        "most_spikes_in_a_step": size.most_spikes,
+        "most_spikes_in_a_step_on_average": size.sum_of_most_spikes / size.images,
+        "state_bytes": neurons * (4 + -(-counts.bit_length() // 8)),
+    }
+
+
+def signed_bits(lowest, highest):
+    """The bits of a two's complement integer that holds both."""
+    return max((-lowest - 1).bit_length() if lowest < 0 else 0, max(highest, 0).bit_length()) + 1
+
+
+def report(rows):
+    """Prints the table."""
+    print(f"{'':12}{'potential':>26}{'bits of':>24}{'largest':>9}{'spikes in a step':>18}")
+    heads = f"{'':12}{'lowest':>13}{'highest':>13}{'sum':>7}{'weight':>8}{'thresh.':>9}{'count':>9}"
+    print(f"{heads}{'most':>8}{'mean most':>10}")
+    for row in rows:
+        print(f"{row['name']:12}{row['lowest_potential']:13,}{row['highest_potential']:13,}", end="")
+        print(f"{row['accumulator_bits']:7}{row['weight_bits']:8}", end="")
+        if "largest_count" in row:
+            print(f"{row['threshold_bits']:9}{row['largest_count']:9}{row['most_spikes_in_a_step']:8,}", end="")
+            print(f"{row['most_spikes_in_a_step_on_average']:10,.1f}", end="")
+        print()
+    total = {key: sum(row.get(f"{key}_bytes", 0) for row in rows) for key in ("weight", "threshold", "state")}
+    print(
+        f"memory      {', '.join(f'{key}s {size:,}' for key, size in total.items())} bytes".replace("states", "state")
+    )
