@@ -62,12 +62,6 @@ def keras_network(model, k=None):
     return Trained(identity, network, weights, epochs=0, images=0, all_images=0, threads=0), rounding
 
 
-def predict(model, pixels):
-    """The classes that the model itself predicts for integer pixels (images, h, w, channels): int array (images,)."""
-    inputs = pixels.reshape(len(pixels), *model.input_shape[1:]).astype(np.float32)
-    return model.predict(inputs, batch_size=200, verbose=0).reshape(len(pixels), -1).argmax(axis=1)
-
-
 def fold(model):
     """The Folding of all layers of a Keras model, its classifier included."""
     folding = Folding(model)
