@@ -52,7 +52,7 @@ def keras_network(model, k=None):
     """
     folded = fold(model)
     level = _level(folded.blocks, k)
-    notation, weights = _network(folded)
+    notation, weights = blocks_of(folded)
     try:
         network = check_size(Network.parse(notation))
         identity = Model(level, network.layers, MNIST, RECIPE)
@@ -125,7 +125,7 @@ def _level(blocks, k):
     return levels.pop()
 
 
-def _network(folding):
+def blocks_of(folding):
     """The notation of a Folding, with both ends, and its weights by key."""
     layers, weights = [], {}
     for number, block in enumerate(folding.blocks, start=1):
