@@ -64,8 +64,9 @@ def keras_network(model, k=None):
 
 def fold(model):
     """The Folding of all layers of a Keras model, its classifier included."""
+    layers = list(chain(model))
     folding = Folding(model)
-    for layer in chain(model):
+    for layer in layers:
         folding.add(layer)
     if not folding.blocks:
         raise InputError(f"{model.name}: found no ReLU, expected one at least")
