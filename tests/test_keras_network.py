@@ -59,7 +59,7 @@ def quiescent(weights, network, pixels):
         assert time_steps < 5000
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(chains(LEVEL), st.integers(0, 2**32 - 1))
 def test_folded_blocks_compute_what_the_model_computes(model, seed):
     pixels = random_pixels(model, seed)
@@ -71,7 +71,7 @@ def test_folded_blocks_compute_what_the_model_computes(model, seed):
     assert_allclose(scores, own_scores(model, pixels), rtol=1e-9, atol=1e-9)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(chains(LEVEL), st.integers(0, 2**32 - 1))
 def test_every_neuron_equals_that_of_keras_layers_on_the_rounded_weights(model, seed):
     pixels = random_pixels(model, seed)
@@ -85,7 +85,7 @@ def test_every_neuron_equals_that_of_keras_layers_on_the_rounded_weights(model, 
     assert_array_equal(activity.predictions()[:, -1], keras.ops.convert_to_numpy(logits).argmax(axis=1))
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(chains(LEVEL), st.integers(0, 2**32 - 1))
 def test_predictions_are_those_of_the_model_but_for_what_rounding_explains(model, seed):
     pixels = random_pixels(model, seed)
