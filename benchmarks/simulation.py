@@ -12,9 +12,9 @@ python benchmarks/simulation.py --k 0           one of them
 Every figure is the median of --runs runs, of (a) of 2, after a warm-up.
 
 What was tried, on one core of an AMD EPYC of family 23 (AVX2) with other work beside it, in us an image. Both
-versions took turns in one process; given is the least of 10 to 14 runs of 200 images. The older version, Numba's plain loops
-over slices (commit d3e64db), took 443 for k=0 and 1,670 for k=2; with what pays it is 390 and 1,455. Its block 2 took
-80 and 291, now 53 and 193; its block 3 182 and 809, now 173 and 761.
+versions took turns in one process; given is the least of 10 to 14 runs of 200 images. The older version, Numba's
+plain loops over slices (commit d3e64db), took 443 for k=0 and 1,670 for k=2; with what pays it is 390 and 1,455. Its
+block 2 took 80 and 291, now 53 and 193; its block 3 182 and 809, now 173 and 761.
 
 Pays                                            k=0     k=2
 spikes of one window added together             block 2 from 75 to 56, from 271 to 204 (with the next)

@@ -58,7 +58,7 @@ def main():
     settings += [f"noise_seed{args.noise_seed}"] if args.noise_seed else []
     settings += [f"first{len(test.pixels)}"] if args.limit else []
     figure = draw(accuracy, plotting.subject([one.model for one in trained]))
-    plotting.save(figure, plotting.picture_name("scnn_noise", args, settings), args.output)
+    plotting.save(figure, plotting.picture_name("scnn_noise", args, parts=settings), args.output)
 
 
 def report(accuracy):

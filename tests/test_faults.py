@@ -11,7 +11,8 @@ from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 from LeNet.tensorlayer.training import Training
 from spiking.network import FULL_PRECISION
 from tests.damage import no_file_above
-from tests.helpers import LENET, assert_refused, random_weights, save_model
+from tests.helpers import assert_refused, save_model
+from tests.networks import LENET, random_weights
 from tests.script_helpers import snapshot, write_logs
 
 PUBLISHED = Model(0).published

@@ -5,7 +5,8 @@ import pytest
 from experiment.weights import read_published
 from LeNet import FP32_LeNet_MNIST, Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
-from tests.helpers import LENET, PUBLISHED, ROOT
+from tests.helpers import PUBLISHED, ROOT
+from tests.networks import LENET
 from tests.script_helpers import snapshot
 
 

@@ -178,7 +178,7 @@ def test_logs_that_cannot_be_a_folder(folder, refuses, name):
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("test-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((20, 28, 28))))[:-9], "damaged gzip file"),
+        ("test-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((20, 28, 28))), mtime=0)[:-9], "damaged gzip file"),
         ("test-images-idx3-ubyte.gz", b"", "begins with nothing, expected an IDX file of unsigned bytes"),
         ("test-images-idx3-ubyte.gz", b"no gzip", "damaged gzip file"),
         ("test-images-idx3-ubyte", idx(np.zeros((20, 28, 28)))[:-1], "has 15679 bytes of data, expected the product"),

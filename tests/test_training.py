@@ -21,7 +21,8 @@ from spiking.network import FULL_PRECISION, Network
 from spiking.weight_grid import on_grid
 from tests import reference
 from tests.conftest import LIMIT
-from tests.helpers import LENET, random_weights, save_model
+from tests.helpers import save_model
+from tests.networks import LENET, random_weights
 from tests.script_helpers import history_without_seconds
 from tests.test_images import some_arrays, write
 

@@ -12,7 +12,8 @@ from experiment.model import NPZ_NAME
 from experiment.weights import read_npz
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST
 from tests.conftest import LIMIT
-from tests.helpers import LENET, ROOT, assert_refused, random_weights, run_script, save_model
+from tests.helpers import ROOT, assert_refused, run_script, save_model
+from tests.networks import LENET, random_weights
 from tests.script_helpers import forbid_imports, snapshot
 from tests.test_images import some_arrays, write
 
