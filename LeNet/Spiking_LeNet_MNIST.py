@@ -8,6 +8,8 @@ python Spiking_LeNet_MNIST.py --k 0 --noise_ratio 0.5     noisy pixels
 python Spiking_LeNet_MNIST.py --k 0 --recipe augmented    the network that was trained on shifted images
 python Spiking_LeNet_MNIST.py --k 0 --export k0_int.npz   the network as integers, for hardware
 python Spiking_LeNet_MNIST.py --weights my.keras          a Keras network of your own, converted
+python Spiking_LeNet_MNIST.py --k 0 --golden k0_golden.npz    every spike and potential of 10 images, to compare with
+python Spiking_LeNet_MNIST.py --k 0 --sizes               also the ranges and sizes that hardware needs
 """
 
 import sys
@@ -25,7 +27,7 @@ GOLDEN_IMAGES = 10
 UNUSED_OPTIONS = {
     "verify": ("time_steps", "logs", "threads", "negative_spikes", "sizes"),
     "export": ("batch_size", "logs", "limit", "threads", "noise_ratio", "noise_seed", "sizes"),
-    "golden": ("batch_size", "logs", "threads", "sizes"),
+    "golden": ("batch_size", "logs", "threads", "noise_ratio", "noise_seed", "sizes"),
 }
 
 
@@ -90,6 +92,8 @@ def parse_arguments():
         path = getattr(args, mode)
         if path and path.is_dir():
             parser.error(f"argument --{mode}: {path} is a folder, expected the name of a file")
+    if args.export and args.max_spikes is None:
+        parser.error("argument --max_spikes: found unbounded, expected a number with --export: thresholds end there")
     return args
 
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiment import InputError, command_line
+from spiking.network import ConvBlock
 from spiking.thresholds import ALWAYS, NEVER
 
-BATCH = 10  # images whose dense spikes, potentials and windows are in memory at a time
+MOST_MEASURED = 1 << 22  # neurons times time steps in memory at a time
+MOST_WRITTEN = 1 << 26  # neurons times time steps in a golden file, 5 bytes each
 INT8_MAX = 127
+FLOAT32_EXACT = 2**24  # below it, float32 holds every whole number
 
 
 def golden_vectors(network, trained, pixels):
@@ -27,8 +30,14 @@ def golden_vectors(network, trained, pixels):
     Raises
     ------
     InputError
-        A neuron fires more than int8 can hold at once.
+        A neuron fires more than int8 can hold at once, or the file would be too large.
     """
+    size = len(pixels) * network.time_steps * network.network.neurons
+    if size > MOST_WRITTEN:
+        raise InputError(
+            f"argument --golden: {len(pixels):,} images x {network.time_steps:,} time steps x "
+            f"{network.network.neurons:,} neurons, expected at most {MOST_WRITTEN:,} potentials; --limit takes fewer"
+        )
     activity = network.run(pixels)
     arrays = {name: np.array(value) for name, value in trained.identity.items()}
     arrays |= {"weights_sha256": np.array(trained.sha256), "level": np.int64(network.k), "pixels": pixels}
@@ -57,17 +66,21 @@ def _image_train(pixels, time_steps):
 
 
 def _convolve(train, kernel, block):
-    """The convolution of (images, time steps, h, w, in) with (kernel h, kernel w, in, out), exact in float64."""
+    """The convolution of (images, time steps, h, w, in) with (kernel h, kernel w, in, out), in exact integers.
+
+    Sums of whole numbers are exact in any order as long as none is beyond what a float holds.
+    """
+    largest = np.abs(kernel.astype(np.int64)).sum(axis=(0, 1, 2)).max() * int(np.abs(train).max(initial=0))
+    number = np.float32 if largest < FLOAT32_EXACT else np.float64
     images, time_steps = train.shape[:2]
-    pads = [
-        (-starts[0], max(0, starts[-1] + kernel_size - size))
-        for starts, kernel_size, size in zip(block.window_starts, block.kernel_size, block.input_shape[:2])
-    ]
-    x = np.pad(train.reshape(-1, *train.shape[2:]).astype(np.float64), [(0, 0), *pads, (0, 0)])
-    windows = np.lib.stride_tricks.sliding_window_view(x, block.kernel_size, axis=(1, 2))
-    windows = windows[:, :: block.stride[0], :: block.stride[1]]  # (steps, h, w, in, kernel h, kernel w)
-    result = np.tensordot(windows, kernel.astype(np.float64), axes=[(4, 5, 3), (0, 1, 2)])
-    return result.reshape(images, time_steps, *result.shape[1:])
+    x = np.pad(train.reshape(-1, *train.shape[2:]).astype(number), [(0, 0), *block.padding, (0, 0)])
+    height, width, _ = block.output_shape
+    result = np.zeros((len(x), *block.output_shape), number)
+    for row, column in np.ndindex(block.kernel_size):
+        rows = slice(row, row + block.stride[0] * (height - 1) + 1, block.stride[0])
+        columns = slice(column, column + block.stride[1] * (width - 1) + 1, block.stride[1])
+        result += x[:, rows, columns] @ kernel[row, column].astype(number)
+    return result.reshape(images, time_steps, *block.output_shape).astype(np.int64)
 
 
 @dataclass
@@ -84,35 +97,39 @@ class Sizes:
     sum_of_most_spikes: int = 0  # over the images
     images: int = 0
 
-    def add(self, before, positive, negative, spikes):
-        """Takes in a batch: potentials before each step, what is added to them in it, and the spikes fired in it."""
-        after = before + positive + negative
+    def add_potentials(self, before, raised, lowered):
+        """Takes in a batch: potentials before each step, and what raises and what lowers them in it."""
+        after = before + raised + lowered
         self.lowest, self.highest = min(self.lowest, int(after.min())), max(self.highest, int(after.max()))
-        self.lowest_partial = min(self.lowest_partial, int((before + negative).min()))
-        self.highest_partial = max(self.highest_partial, int((before + positive).max()))
-        self.images += len(before)
-        if spikes is not None:
-            self.largest_count = max(self.largest_count, int(spikes.cumsum(axis=1, dtype=np.int64).max(initial=0)))
-            most = np.abs(spikes.astype(np.int64)).sum(axis=(2, 3, 4)).max(axis=1)
-            self.most_spikes = max(self.most_spikes, int(most.max()))
-            self.sum_of_most_spikes += int(most.sum())
+        self.lowest_partial = min(self.lowest_partial, int((before + lowered).min()))
+        self.highest_partial = max(self.highest_partial, int((before + raised).max()))
+
+    def add_spikes(self, train, spikes):
+        """Takes in a batch: the SpikeTrain and the same dense, (images, time steps, h, w, c)."""
+        most = np.abs(spikes).sum(axis=(2, 3, 4)).max(axis=1)
+        self.largest_count = max(self.largest_count, train.peak_count)
+        self.most_spikes = max(self.most_spikes, int(most.max()))
+        self.sum_of_most_spikes += int(most.sum())
+        self.images += len(most)
 
 
 def measure(network, pixels):
     """The Sizes of every block and of the classifier, for a SpikingNetwork over all images."""
-    blocks = network.network.blocks
+    blocks, features = network.network.blocks, network.network.blocks[-1].output_shape
+    classifier = ConvBlock("fc", features, features[:2], (1, 1), network.network.classes)  # one window over it all
     sizes = [Sizes(f"block {block.name}") for block in blocks] + [Sizes("classifier")]
-    starts = range(0, len(pixels), BATCH)
+    batch_size = max(1, MOST_MEASURED // (network.time_steps * network.network.neurons))
+    starts = range(0, len(pixels), batch_size)
     for start in command_line.progress(starts, len(starts), "batch"):
-        activity = network.run(pixels[start : start + BATCH])
-        incoming = _image_train(pixels[start : start + BATCH], network.time_steps)
+        batch = pixels[start : start + batch_size]
+        activity, incoming = network.run(batch), _image_train(batch, network.time_steps)
         for size, block, layer, train in zip(sizes, blocks, network.blocks, activity.trains):
-            spikes = train.to_dense()
-            size.add(*_sums(incoming, layer.kernel, block), spikes)
-            incoming = spikes
-        kernel = network.classifier.weights.reshape(*blocks[-1].output_shape, -1)
-        before, positive, negative = _sums(incoming, kernel, None)
-        sizes[-1].add(before + network.classifier.bias, positive, negative, None)
+            size.add_potentials(*_sums(incoming, layer.kernel, block))
+            incoming = train.to_dense()
+            size.add_spikes(train, incoming)
+        kernel = network.classifier.weights.reshape(classifier.kernel_shape)
+        before, raised, lowered = _sums(incoming, kernel, classifier)
+        sizes[-1].add_potentials(before + network.classifier.bias, raised, lowered)
     return sizes
 
 
@@ -120,18 +137,9 @@ def _sums(train, kernel, block):
     """Potentials before each step in which something comes in, what raises them in it and what lowers them."""
     steps = np.flatnonzero(train.any(axis=(0, 2, 3, 4)))
     train = train[:, : steps.max(initial=0) + 1]
-    convolve = _product if block is None else _convolve
-    kernel = kernel.astype(np.int64)
-    added = convolve(train, kernel, block)
-    positive = convolve(np.maximum(train, 0), np.maximum(kernel, 0), block)
-    if np.any(train < 0):
-        positive += convolve(np.maximum(-train, 0), np.maximum(-kernel, 0), block)
-    return added.cumsum(axis=1) - added, positive, added - positive
-
-
-def _product(train, kernel, block):
-    """The classifier's sums, (images, time steps, classes)."""
-    return np.tensordot(train.astype(np.float64), kernel.astype(np.float64), axes=3)
+    added = _convolve(train, kernel, block)
+    moved = _convolve(np.abs(train), np.abs(kernel.astype(np.int64)), block)  # up and down
+    return added.cumsum(axis=1) - added, (moved + added) // 2, (added - moved) // 2
 
 
 def table(network, sizes):
