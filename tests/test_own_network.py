@@ -12,7 +12,9 @@ from keras import layers
 from benchmarks import conversion
 from examples import own_network
 from experiment import images
+from experiment.weights import save_npz
 from LeNet import Spiking_LeNet_MNIST
+from LeNet.tensorlayer.keras_network import keras_network
 from LeNet.tensorlayer.layers import MedianQuantizer
 from LeNet.tensorlayer.own_network import predict, read
 from tests.helpers import assert_refused
@@ -78,6 +80,13 @@ def test_every_neuron_is_verified(unquantized, evaluate):
     neurons = f"{IMAGES * 14 * 14 * 3:,}"
     assert process.returncode == 0, process.stderr
     assert re.search(rf"^total +{neurons} +{neurons} ", process.stdout, re.MULTILINE)
+    assert process.stdout.endswith("\nlossless\n")
+
+
+def test_npz_file_of_a_converted_network_is_verified_like_any_other(quantized, evaluate, tmp_path):
+    save_npz(keras_network(read(quantized)[0])[0], tmp_path / "my.npz")
+    process = evaluate(tmp_path / "my.npz", "--verify")
+    assert process.returncode == 0, process.stderr
     assert process.stdout.endswith("\nlossless\n")
 
 
