@@ -34,7 +34,7 @@ UNUSED_OPTIONS = {
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
     model.add_options(parser, k=K)
-    model.add_weights(parser)
+    model.add_weights(parser, files="npz file, or .keras file,")
     add = parser.add_argument
     add("--time_steps", type=command_line.integer_from(1, 10_000), default=20, help="time steps per image")
     add(

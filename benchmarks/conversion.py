@@ -1,6 +1,6 @@
 """Converts one network, trained here without quantiser, at several levels: accuracy over time steps.
 
-python benchmarks/conversion.py                         trains for 3 epochs: some minutes
+python benchmarks/conversion.py                         trains for 2 epochs: some minutes
 python benchmarks/conversion.py --epochs 1 --limit 1000
 
 The network is a Keras model as people have it: "same" padding, biases, batch normalisation, average pooling and
@@ -23,7 +23,7 @@ BATCH_SIZE = 200
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--epochs", type=command_line.POSITIVE, default=3, help="of the training")
+    parser.add_argument("--epochs", type=command_line.POSITIVE, default=2, help="of the training")
     command_line.add_limit(parser, "training and test images")
     command_line.add_threads(parser)
     args = parser.parse_args()
@@ -48,10 +48,10 @@ def trained_model(train, epochs):
 
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input(train.pixels.shape[1:]), Rescaling(1 / 255)])
-    for filters in (16, 32):
+    for filters in (8, 16):
         for layer in (Conv2D(filters, 3, padding="same"), BatchNormalization(), ReLU(), AveragePooling2D(2)):
             model.add(layer)
-    for layer in (Flatten(), Dense(128, "relu"), Dense(train.classes)):
+    for layer in (Conv2D(32, 3, activation="relu"), Flatten(), Dense(train.classes)):
         model.add(layer)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss, jit_compile=False)

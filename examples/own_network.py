@@ -24,6 +24,7 @@ def main():
     from keras.layers import AveragePooling2D, Conv2D, Dense, Flatten, ReLU, Rescaling
 
     from LeNet.tensorlayer.layers import MedianQuantizer
+    from spiking.weight_grid import round_to_grid
     from spiking_utils import SpikingNetwork, evaluate
 
     keras.utils.set_random_seed(0)
@@ -37,10 +38,13 @@ def main():
         model.add(layer)
     model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
     model.fit(train.pixels, train.labels, batch_size=128, epochs=args.epochs, verbose=2)
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):  # to 16 bits, so that the conversion has nothing to round
+            layer.kernel.assign(round_to_grid(layer.kernel.numpy()))
     model.save("own_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights own_network.keras
 
     trained, rounding = keras_network(model)
-    print(f"{trained.network.notation}, its weights rounded by {rounding:.2g} at most")
+    print(f"{trained.network.notation}, its biases rounded by {rounding:.2g} at most")
     network = SpikingNetwork(trained.weights, trained.network, trained.model.k, time_steps=60)
     predictions = model.predict(test.pixels, batch_size=200, verbose=0).argmax(axis=1)
     evaluation = evaluate(network, test.pixels, test.labels, batch_size=200, threads=2)

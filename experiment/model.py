@@ -123,8 +123,8 @@ def add_options(parser, k=None, seed="initial values, shuffling and augmentation
     add("--seed", type=SEED, shown_default="0", help=f"of {seed}")
 
 
-def add_weights(parser, when=""):
-    meaning = f"{when}npz file of a trained model; the options above may only agree with it"
+def add_weights(parser, when="", files="npz file"):
+    meaning = f"{when}{files} of a trained model; the options above may only agree with it"
     default = "that of their checkpoint, if there is one, else the published one"
     parser.add_argument("--weights", type=Path, metavar="FILE", shown_default=default, help=meaning)
 
