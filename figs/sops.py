@@ -50,14 +50,13 @@ def main():
 
     curves.set(
         title=f"Synaptic operations of {plotting.subject(log.model for log in logs)}",
-        ylabel="operations per image without block 1,\nup to the time step (million)",
+        ylabel="operations per image,\nwithout block 1,\nup to the time step (million)",
         ylim=(0, None),
     )
     figure.legend(loc="outside lower left", ncols=2)
     bars.set(
         title="Energy, estimated",
-        xlabel="energy per image (µJ)\nin 32-bit floating point, without memory:\n"
-        "0.9 pJ an addition,\n4.6 pJ a multiply-accumulate",
+        xlabel="energy per image (µJ),\n32-bit floating point, no memory:\n0.9 pJ an addition,\n4.6 pJ a multiply-accumulate",
     )
     bars.set_yticks(range(len(names)), names)
     bars.margins(x=0.2)  # room for the last number
