@@ -7,6 +7,7 @@ python Spiking_LeNet_MNIST.py --k 0 --max_spikes 4        up to 4 spikes of a ne
 python Spiking_LeNet_MNIST.py --k 0 --noise_ratio 0.5     noisy pixels
 python Spiking_LeNet_MNIST.py --k 0 --recipe augmented    the network that was trained on shifted images
 python Spiking_LeNet_MNIST.py --k 0 --export k0_int.npz   the network as integers, for hardware
+python Spiking_LeNet_MNIST.py --weights my.keras          a Keras network of your own, converted
 python Spiking_LeNet_MNIST.py --k 0 --golden k0_golden.npz    every spike and potential of 10 images, to compare with
 python Spiking_LeNet_MNIST.py --k 0 --sizes               also the ranges and sizes that hardware needs
 """
@@ -91,12 +92,14 @@ def parse_arguments():
         path = getattr(args, mode)
         if path and path.is_dir():
             parser.error(f"argument --{mode}: {path} is a folder, expected the name of a file")
+    if args.export and args.max_spikes is None:
+        parser.error("argument --max_spikes: found unbounded, expected a number with --export: thresholds end there")
     return args
 
 
 def main():
     args = parse_arguments()
-    trained, k = weights.load(args, K, converts=True)
+    trained, k, keras_model = load(args)
 
     from LeNet import hardware
     from spiking_utils import SpikingNetwork, evaluate
@@ -119,11 +122,15 @@ def main():
         write_arrays(hardware.golden_vectors(network, trained, pixels), args.golden)
         return
 
+    progress = partial(command_line.progress, total=-(-len(pixels) // args.batch_size), unit="batch")
+
+    def run_against(labels):
+        return evaluate(network, pixels, labels, args.batch_size, args.threads, progress)
+
     run = logs.settings(trained, k, len(pixels), args.batch_size, args.time_steps, **variation(args))
     with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
         start = time.perf_counter()
-        progress = partial(command_line.progress, total=-(-len(pixels) // args.batch_size), unit="batch")
-        evaluation = evaluate(network, pixels, test.labels, args.batch_size, args.threads, progress)
+        evaluation = run_against(test.labels)
         seconds = time.perf_counter() - start
         artificial = evaluation
         if evaluation.quiescent < len(pixels) or not args.negative_spikes:  # the two may still differ
@@ -134,8 +141,23 @@ def main():
             run["sizes"] = hardware.table(network, hardware.measure(network, pixels))
         written = logs.write(output, run, evaluation.right, evaluation.statistics)
     report(run, seconds, written)
+    if keras_model is not None:
+        from LeNet.tensorlayer import own_network
+
+        own = own_network.predict(keras_model, pixels)
+        own_network.report(own == test.labels, run_against(own).right[:, -1].sum())
     if args.sizes:
         hardware.report(run["sizes"])
+
+
+def load(args):
+    """The Trained that the options choose, the level to run it at, and the Keras model that it was, else None."""
+    if args.weights is None or args.weights.suffix != ".keras":
+        return *weights.load(args, K, converts=True), None
+    from LeNet.tensorlayer import own_network
+
+    trained, keras_model = own_network.load(args, K)
+    return trained, trained.model.k, keras_model
 
 
 def variation(args):

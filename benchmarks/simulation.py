@@ -5,10 +5,28 @@ python benchmarks/simulation.py --k 0           one of them
 
 (a) a dense simulation of the same steps in NumPy float64: im2col and matrix product in every step
 (b) spiking_utils
-(c) Keras's inference of the artificial network in float32
+(c) Keras's predict of the artificial network in float32, in batches of 200
+(c') the same called in a tf.function, in the batches that help most
 (d) the command Spiking_LeNet_MNIST.py from start to exit
 
 Every figure is the median of --runs runs, of (a) of 2, after a warm-up.
+
+What was tried, on one core of an AMD EPYC of family 23 (AVX2) with other work beside it, in us an image. Both
+versions took turns in one process; given is the least of 10 to 14 runs of 200 images. The older version, Numba's
+plain loops over slices (commit d3e64db), took 443 for k=0 and 1,670 for k=2; with what pays it is 390 and 1,455. Its
+block 2 took 80 and 291, now 53 and 193; its block 3 182 and 809, now 173 and 761.
+
+Pays                                            k=0     k=2
+spikes of one window added together             block 2 from 75 to 56, from 271 to 204 (with the next)
+events listed without a branch                  block 1 without any input from 40 to 17
+no reference counts (_nrt=False)                all from 726 to 390, from 2,172 to 1,455
+
+Does not pay
+rows added eight at a time instead of four      block 2 from 54 to 68, block 3 from 179 to 215
+reshaping arrays inside the kernels             all from 1.0 to 1.8 of the older version, as each is a call
+
+Block 3 has 0.84 million of the 1.43 million additions of k=0 and 4.3 of the 6.8 of k=2, and nine tenths of its time
+are additions.
 """
 
 import os
@@ -25,43 +43,57 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import command_line
-from experiment import images as files
-from experiment.model import ROOT, existing_published_weights, published_weights
-from spiking.network import BN_EPSILON, LENET, ROUNDING_OFFSET
+from experiment import ROOT, command_line
+from experiment.images import load_split, scaled
+from experiment.model import Model
+from experiment.weights import read_published
+from spiking.network import BN_EPSILON, ROUNDING_OFFSET, Network
+from spiking.trains import SOPS
 
+LENET = Network.parse("28x28x1-20C5-P2-50C5-P2-500-10")  # of the published weights
 TIME_STEPS = 20
 BATCH_SIZE = 200
+KERAS_BATCH_SIZES = (50, 100, 200, 500, 1000, 2000)
 DENSE_IMAGES = 400
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--k", type=options.LEVEL, nargs="+", default=[0, 1, 2], help="published levels")
-    parser.add_argument("--threads", type=options.POSITIVE, default=2, help="of (b) and (d)")
-    parser.add_argument("--runs", type=options.POSITIVE, default=5, help="of each but (a), which has 2")
+    parser.add_argument("--k", type=command_line.LEVEL, nargs="+", default=[0, 1, 2], help="published levels")
+    parser.add_argument("--threads", type=command_line.POSITIVE, default=2, help="of (b) and (d)")
+    parser.add_argument("--runs", type=command_line.POSITIVE, default=5, help="of each but (a), which has 2")
     args = parser.parse_args()
 
-    for k in args.k:
-        existing_published_weights(k)
-    pixels, _ = files.load_mnist_split("t10k")
+    trained = {k: read_published(Model(k)) for k in args.k}
+    pixels = load_split("test").pixels
     # first, as the memory of a child process counts from that of this one, still without TensorFlow
     commands = {k: time_command(k, args.threads, args.runs, len(pixels)) for k in args.k}
-    print(f"{'':6}{'ms per image':>40}{'ratios':>34}{'ns per':>10}")
-    print(f"{'':6}{'dense (a)':>10}{'ours (b)':>10}{'Keras (c)':>10}{'whole (d)':>10}", end="")
-    print(f"{'a / b':>10}{'b / c':>12}{'d / b':>12}{'SOP':>10}")
+    print(f"{processor()}, {args.threads} threads; ms per image")
+    columns = ("dense (a)", "ours (b)", "Keras (c)", "Keras (c')", "whole (d)", "a / b", "b / c", "b / c'", "d / b")
+    print(" " * 6 + "".join(f"{column:>11}" for column in columns) + f"{'ns per SOP':>12}{'batch of c':>12}")
     for k in args.k:
-        weights = files.load_npz(published_weights(k), LENET, k)
+        weights = trained[k].weights
         ours, sops = time_ours(weights, k, pixels, args.threads, args.runs)
         dense = time_dense(weights, k, pixels[:DENSE_IMAGES])
-        keras_inference = time_keras(weights, k, pixels, args.runs)
+        predict, called, batch_size = time_keras(weights, k, pixels, args.runs)
         whole, peak_memory = commands[k]
-        print(f"k={k:<4}{dense:10.3f}{ours:10.4f}{keras_inference:10.4f}{whole:10.4f}", end="")
-        print(f"{dense / ours:10.1f}{ours / keras_inference:12.2f}{whole / ours:12.2f}{1e6 * ours / sops:10.3f}")
+        times = (dense, ours, predict, called, whole)
+        ratios = (dense / ours, ours / predict, ours / called, whole / ours)
+        print(f"k={k:<4}" + "".join(f"{number:11.3f}" for number in times + ratios), end="")
+        print(f"{1e6 * ours / sops:12.3f}{batch_size:12}")
     numba = median_seconds(lambda: run_python("-c", "import numba"), args.runs)
     print(f"import numba: {numba:.2f} s; peak memory of the command: {peak_memory / 1024:.0f} MB")
     first, second = time_first_runs(args.k[0])
     print(f"first run after a clone: {first:.2f} s on one image, {first - second:.2f} s of it compilation")
+
+
+def processor():
+    """The CPU's name and the widest vectors that it has, as Linux gives them."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    found = dict([part.strip() for part in line.split(":", 1)] for line in lines if ":" in line)
+    flags = found.get("flags", "").split()
+    widest = next((name for name in ("avx512f", "avx2", "avx") if name in flags), "no AVX")
+    return f"{found.get('model name', 'CPU')} (family {found.get('cpu family', '?')}, {widest})"
 
 
 def median_seconds(run, runs):
@@ -84,7 +116,7 @@ def time_ours(weights, k, pixels, threads, runs):
 
     def simulate():
         with ThreadPoolExecutor(threads) as pool:
-            return sum(activity.statistics[:, :, 2].sum() for activity in pool.map(network.run, batches))
+            return sum(activity.statistics[:, :, SOPS].sum() for activity in pool.map(network.run, batches))
 
     return 1e3 * median_seconds(simulate, runs) / len(pixels), simulate() / len(pixels)
 
@@ -106,7 +138,7 @@ def simulate_densely(weights, k, pixels):
         for block in LENET.blocks:
             kernel = weights[f"conv{block.name}/W"].astype(np.float64)
             windows = np.lib.stride_tricks.sliding_window_view(spikes, block.kernel_size, axis=(1, 2))
-            windows = windows[:, :: block.stride, :: block.stride]  # (images, h, w, in, kernel h, kernel w)
+            windows = windows[:, :: block.stride[0], :: block.stride[1]]  # (images, h, w, in, kernel h, kernel w)
             columns = windows.reshape(-1, kernel[..., 0].size)
             current = columns @ kernel.transpose(2, 0, 1, 3).reshape(-1, block.filters)
             current = current.reshape(len(pixels), *block.output_shape)
@@ -124,23 +156,33 @@ def simulate_densely(weights, k, pixels):
 
 
 def time_keras(weights, k, pixels, runs):
-    """Milliseconds per image of Keras's inference."""
-    from LeNet.experiment import prepare_tensorflow
+    """Milliseconds per image of Keras's predict and of a tf.function, and the batch that is best for the latter."""
+    import tensorflow as tf
 
-    prepare_tensorflow()
     from LeNet.tensorlayer import models
 
     model = models.build(LENET, k)
     models.assign(LENET, model, weights)
-    images = files.scaled(pixels)
-    seconds = median_seconds(lambda: model.predict(images, batch_size=BATCH_SIZE, verbose=0), runs)
-    return 1e3 * seconds / len(pixels)
+    images = scaled(pixels)
+    predict = median_seconds(lambda: model.predict(images, batch_size=BATCH_SIZE, verbose=0), runs)
+    call = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+
+    def in_batches(size):
+        return [call(tf.constant(images[start : start + size])) for start in range(0, len(images), size)]
+
+    seconds = {size: median_seconds(lambda size=size: in_batches(size), runs) for size in KERAS_BATCH_SIZES}
+    best = min(seconds, key=seconds.get)
+    return 1e3 * predict / len(pixels), 1e3 * seconds[best] / len(pixels), best
+
+
+def options_of(k):
+    return ["--k", str(k), "--weights", str(Model(k).published)]
 
 
 def time_command(k, threads, runs, images):
     """Milliseconds per image of the whole command, and the largest memory of such a process so far in KB."""
     with tempfile.TemporaryDirectory() as logs:
-        options = ["--k", str(k), "--weights", str(published_weights(k)), "--threads", str(threads), "--logs", logs]
+        options = [*options_of(k), "--threads", str(threads), "--logs", logs]
         seconds = median_seconds(lambda: run_python("LeNet/Spiking_LeNet_MNIST.py", *options), runs)
     return 1e3 * seconds / images, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
@@ -148,7 +190,7 @@ def time_command(k, threads, runs, images):
 def time_first_runs(k):
     """Seconds of the command on one image with an empty compilation cache, and once more with what that left."""
     with tempfile.TemporaryDirectory() as folder:
-        options = ["--k", str(k), "--weights", str(published_weights(k)), "--limit", "1", "--logs", f"{folder}/logs"]
+        options = [*options_of(k), "--limit", "1", "--logs", f"{folder}/logs"]
         durations = []
         for _ in range(2):
             start = time.perf_counter()

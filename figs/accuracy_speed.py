@@ -44,7 +44,7 @@ def main():
     whole.legend(loc="lower right", fontsize="small")
     for axes in (whole, zoomed):
         plotting.label_time_steps(axes)
-    plotting.save(figure, plotting.picture_name("scnn_accuracy", args), args.output)
+    plotting.save(figure, plotting.picture_name("scnn_accuracy", args, [log.model for log in networks]), args.output)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,10 @@ TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
-    levels = "quantisation levels"
-    parser.add_argument("--k", type=command_line.LEVEL, nargs="+", default=PUBLISHED_LEVELS, help=levels)
+    meaning = "quantisation levels"
+    parser.add_argument(
+        "--k", dest="levels", type=command_line.LEVEL, nargs="+", default=PUBLISHED_LEVELS, help=meaning
+    )
     model.add_options(parser, seed="the networks' trainings")
     command_line.add_noise_seed(parser)
     command_line.add_limit(parser)
@@ -38,7 +40,7 @@ def main():
     args = parse_arguments()
     with OutputFolder(args.output):
         pass  # an unwritable folder fails here, before minutes of work
-    trained = [weights.read_published(model.named(args, k)) for k in args.k]
+    trained = [weights.read_published(model.named(args, k)) for k in args.levels]
     test = images.load_test(args.data or trained[0].model.images, trained[0].network).first(args.limit)
 
     from spiking_utils import SpikingNetwork, evaluate
@@ -52,11 +54,11 @@ def main():
             accuracy[label].append(100 * right[:, -1].sum() / len(noisy))
 
     report(accuracy)
-    settings = [] if tuple(args.k) == PUBLISHED_LEVELS else [one.model.level for one in trained]
+    settings = [] if tuple(args.levels) == PUBLISHED_LEVELS else [one.model.level for one in trained]
     settings += [f"noise_seed{args.noise_seed}"] if args.noise_seed else []
     settings += [f"first{len(test.pixels)}"] if args.limit else []
     figure = draw(accuracy, plotting.subject([one.model for one in trained]))
-    plotting.save(figure, plotting.picture_name("scnn_noise", args, settings), args.output)
+    plotting.save(figure, plotting.picture_name("scnn_noise", args, parts=settings), args.output)
 
 
 def report(accuracy):

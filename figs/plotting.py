@@ -101,10 +101,15 @@ def stem(name, shown_model):
     return "-".join([f"{name}_{shown_model.data}", *differences])
 
 
-def picture_name(name, args, parts=()):
-    """Of a figure's files; `parts` and the folders of --logs tell it from the picture of the default."""
-    folders = [folder.resolve().name for folder in getattr(args, "logs", None) or ()]
-    return "-".join([stem(name, model.named(args, PUBLISHED_LEVELS[0])), *folders, *parts])
+def picture_name(name, args, models=(), parts=()):
+    """Of a figure of some models; the folders of --logs and `parts` tell it from the picture of the default."""
+    folders = getattr(args, "logs", None)
+    if not folders:
+        return "-".join([stem(name, model.named(args, PUBLISHED_LEVELS[0])), *parts])
+    data = {MNIST if one is None else one.data for one in models}
+    return "-".join(
+        [f"{name}_{data.pop() if len(data) == 1 else 'several'}", *(path.resolve().name for path in folders)]
+    )
 
 
 def new_figure(panels=1, width_ratios=None):

@@ -63,7 +63,7 @@ def quantities(seeds):
     """What the table tells of the networks of one level: a list of values over the seeds, by name."""
     if not seeds:
         return {}
-    artificial = [log.run["ann_accuracy"] for log in seeds]
+    artificial = [log.run.get("ann_accuracy") for log in seeds]
     table = {} if None in artificial else {"ANN accuracy (%)": [100 * accuracy for accuracy in artificial]}
     if seeds[0].spike_num is None:
         return table

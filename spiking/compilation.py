@@ -9,16 +9,25 @@ from numba import config, njit
 FOLDER = Path(__file__).parent
 
 
-def _cache_folder():
+def compiled(function):
+    """The function compiled by Numba, without Python's lock; kept where there is room for it."""
+    if CACHE_FOLDER is None:
+        return njit(**OPTIONS)(function)
+    before = config.CACHE_DIR  # read by Numba when it decorates
+    config.CACHE_DIR = CACHE_FOLDER
+    try:
+        return njit(cache=True, **OPTIONS)(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+def cache_folder():
     """A folder for the compiled kernels that can be written to; None if there is none.
 
     Its name is a digest of all sources here: Numba looks only at the file of a kernel itself, and would go on using
     code into which an older constant or function of another file is compiled.
     """
-    try:
-        sources = b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.py")))
-    except OSError:
-        return None
+    sources = b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.py")))
     digest = hashlib.sha256(sources).hexdigest()[:16]
     chosen_by_user = [config.CACHE_DIR] if config.CACHE_DIR else []
     for parent in [*chosen_by_user, FOLDER / "__pycache__", os.path.expanduser("~/.cache/spiking")]:
@@ -32,16 +41,20 @@ def _cache_folder():
     return None
 
 
-CACHE_FOLDER = _cache_folder()
+def options():
+    """Numba's options for the kernels.
 
-
-def compiled(function):
-    """The function compiled by Numba, without Python's lock; kept where there is room for it."""
-    if CACHE_FOLDER is None:
-        return njit(nogil=True, _nrt=False)(function)
-    before = config.CACHE_DIR  # read by Numba when it decorates
-    config.CACHE_DIR = CACHE_FOLDER
+    They allocate nothing: without Numba's run time (_nrt) they do not count references to their arrays, which takes
+    a third of their time. Numba does not document it, so we do without where it is gone.
+    """
     try:
-        return njit(nogil=True, cache=True, _nrt=False)(function)
-    finally:
-        config.CACHE_DIR = before
+        from numba.core.cpu import CPUTargetOptions
+
+        known = hasattr(CPUTargetOptions, "_nrt")
+    except ImportError:
+        known = False
+    return {"nogil": True} | ({"_nrt": False} if known else {})
+
+
+CACHE_FOLDER = cache_folder()
+OPTIONS = options()

@@ -5,10 +5,10 @@ do not change after it. A neuron of the rule in neuron.py then fires B in each s
 is m, and never a negative spike: no neuron needs to be looked at twice.
 """
 
-import numpy as np
 from numba import uintp
 
 from spiking.compilation import compiled
+from spiking.kernels import add_times
 from spiking.neuron import list_beyond, reset, spike_of
 from spiking.trains import POSITION_SHIFT, ROW_MASK
 
@@ -44,7 +44,7 @@ def encode_images(images, layer, neurons, outgoing):
 
 @compiled
 def fire_on(potential, rule, outgoing, begin, end, t, last):
-    """Gives the spikes [begin, end) of time step t their sizes; lists those of the next step after them if there is one.
+    """Gives the spikes [begin, end) of time step t their sizes, and lists after them those of the next step, if any.
 
     Returns
     -------
@@ -74,10 +74,8 @@ def add_image(potential, image, synapses):
     channels = len(synapses.weights) // (2 * synapses.row_length)
     for index in range(len(image)):
         if image[index] != 0:
-            position, row = index // channels, index % channels * 2 * synapses.row_length
-            for run in range(synapses.first_run[position], synapses.first_run[position + 1]):
-                window, offset, windows = synapses.runs[run]
-                u = potential[window * synapses.lanes : (window + windows) * synapses.lanes]
-                w = synapses.weights[row + offset : row + offset + len(u)]
-                for i in range(len(u)):
-                    u[i] += image[index] * np.int32(w[i])
+            position, channel = index // channels, index % channels
+            group = synapses.group[position]
+            row = 2 * channel * synapses.row_length + synapses.offset[position]
+            for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
+                add_times(potential, image[index], synapses, row, synapses.runs[run])

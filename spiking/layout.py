@@ -1,11 +1,9 @@
 """The arrays of a spiking layer in the order in which the Numba kernels take them; see kernels and neuron."""
 
-from itertools import pairwise
-
 import numpy as np
 
 from spiking import kernels
-from spiking.network import fan_out, reached_windows
+from spiking.network import reached_windows
 from spiking.neuron import Neurons, Rule
 from spiking.thresholds import ALWAYS, NEVER
 from spiking.vectors import LANES
@@ -26,28 +24,30 @@ def synapses(kernel, input_size, starts):
     # from window to window along a row, a position moves one stride to the left in the kernel
     order = sorted(range(width), key=lambda column: (column % columns.step, -column))
     slot = {column: index for index, column in enumerate(order)}
-    runs, first_run = [], [0]
+    groups, group_of, offset_of = {}, [], []
     for y, x in np.ndindex(input_size):
-        reached = reached_windows(columns, width, x)
-        for row in reached_windows(rows, height, y) if reached else ():
-            offset = ((y - rows[row]) * width + slot[x - columns[reached.start]]) * lanes
-            runs.append((row * len(columns) + reached.start, offset, len(reached)))
+        above, before = reached_windows(rows, height, y), reached_windows(columns, width, x)
+        group_of.append(groups.setdefault((above, before) if above and before else (), len(groups)))
+        offset = (y - rows[above[0]]) * width + slot[x - columns[before[0]]] if above and before else 0
+        offset_of.append(offset * lanes)
+    runs, first_run, fan_out = [], [0], []
+    for above, before in (group or (range(0), range(0)) for group in groups):
+        # a window further down, a position is one stride further up in the kernel
+        steps = -rows.step * width * lanes
+        runs += [(row * len(columns) + before[0], i * steps, len(before)) for i, row in enumerate(above)]
         first_run.append(len(runs))
+        fan_out.append(len(above) * len(before) * filters)
     kernel = np.pad(kernel, [(0, 0), (0, 0), (0, 0), (0, lanes - filters)])
     by_channel = kernel[:, order].transpose(2, 0, 1, 3).reshape(channels, -1)
-    weights = np.stack([by_channel, -by_channel], axis=1).reshape(2 * channels, -1)
-    first = [runs[begin][:2] if end > begin else (-1, 0) for begin, end in pairwise(first_run)]
-    window, offset = np.array(first, np.int32).T
     return kernels.Synapses(
-        np.concatenate([weights.ravel(), np.zeros(weights.shape[1], np.int16)]),
-        weights.shape[1],
+        np.stack([by_channel, -by_channel], axis=1).ravel(),
+        by_channel.shape[1],
         lanes,
+        np.array(group_of, np.int32),
+        np.array(offset_of, np.int32),
         np.array(first_run, np.int32),
         np.array(runs, np.int32).reshape(-1, 3),
-        np.ravel(fan_out(rows, columns, input_size, (height, width), filters)),
-        np.ascontiguousarray(window),
-        np.ascontiguousarray(offset),
-        apart=height <= rows.step and width <= columns.step,
+        np.array(fan_out, np.int64),
     )
 
 
@@ -66,7 +66,7 @@ def lanes_of(filters):
     return -(-filters // LANES) * LANES
 
 
-def new_neurons(windows, filters, most_rows):
+def new_neurons(windows, filters, inputs):
     """State for the kernels, which reset it for every image."""
     arrays = (np.empty(windows * lanes_of(filters), np.int32) for _ in range(4))
-    return Neurons(*arrays, np.empty(windows, np.bool_), np.empty(most_rows + 3, np.uint64))
+    return Neurons(*arrays, np.empty(windows, np.bool_), np.empty(inputs, np.uint64))

@@ -18,20 +18,18 @@ from numba import uintp
 
 from spiking.compilation import compiled
 from spiking.trains import POSITION_SHIFT, ROW_MASK
-from spiking.vectors import LANES, beyond
+from spiking.vectors import LANES, beyond, copy_plus
 
 
-def _lanes_of_bits():
-    """For each integer of LANES bits, the event bits (lane << 1) of its ones, and in the last column their number."""
-    table = np.zeros((2**LANES, LANES + 1), np.int32)
-    for bits, row in enumerate(table):
-        lanes = [lane for lane in range(LANES) if bits >> lane & 1]
-        row[: len(lanes)] = 2 * np.array(lanes)
-        row[LANES] = len(lanes)
-    return table
+def _ones(bits):
+    return [lane for lane in range(LANES) if bits >> lane & 1]
 
 
-LANES_OF_BITS = _lanes_of_bits()
+# for each integer of LANES bits, the number of its ones, and the event bits (lane << 1) of each, then zeros
+ONES = np.array([len(_ones(bits)) for bits in range(2**LANES)], np.int32)
+EVENTS_OF_BITS = np.array(
+    [[2 * lane for lane in _ones(bits)] + [0] * (LANES - len(_ones(bits))) for bits in range(2**LANES)], np.int32
+).ravel()
 
 
 class Rule(NamedTuple):
@@ -44,14 +42,14 @@ class Rule(NamedTuple):
 
 
 class Neurons(NamedTuple):
-    """The state of a block for one image: int32 arrays of windows * lanes, and what tells which have to be looked at."""
+    """The state of a block for one image; the first four are int32 (windows * lanes,)."""
 
     potential: np.ndarray  # u
     count: np.ndarray  # n
     upper: np.ndarray  # theta_(n+1): a positive spike is fired from it on
     lower: np.ndarray  # theta_n: a negative spike is fired below it
     pending: np.ndarray  # bool (windows,), its neurons may be beyond a threshold
-    rows: np.ndarray  # uint64, scratch: what the spikes that reach a window in one step add to it
+    rows: np.ndarray  # uint64 (inputs,), where the weights of the spikes begin that are being added
 
 
 @compiled
@@ -108,9 +106,8 @@ def list_beyond(neurons, window, lanes, events, written):
     for group in range(uintp(0), uintp(lanes), uintp(LANES)):
         bits = beyond(neurons.potential, neurons.upper, neurons.lower, first + group)
         event = np.int32(window << POSITION_SHIFT) + np.int32(group << uintp(1))
-        for i in range(LANES):
-            events[uintp(written + i)] = event + LANES_OF_BITS[bits, i]
-        written += LANES_OF_BITS[bits, LANES]
+        copy_plus(events, uintp(written), EVENTS_OF_BITS, bits * uintp(LANES), event)
+        written += ONES[bits]
     return written
 
 
@@ -124,7 +121,7 @@ def count_spikes(neurons, rule, events, sizes, begin, end):
     for index in range(uintp(begin), uintp(end)):
         lane = uintp((events[index] & ROW_MASK) >> 1)
         at = uintp(events[index] >> POSITION_SHIFT) * lanes + lane
-        if rule.most == 1:
+        if rule.most == 1:  # the same without a loop, for a neuron beyond a threshold
             spike = 1 - 2 * (neurons.potential[at] < neurons.lower[at])
         else:
             spike = spike_of(neurons.potential[at], neurons.count[at], lane, rule)

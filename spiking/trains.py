@@ -35,7 +35,7 @@ class Events(NamedTuple):
 
 @dataclass(frozen=True)
 class SpikeTrain:
-    """The spikes of a layer for some images; those of a time step in any order that keeps positions together."""
+    """The spikes of a layer for some images; those of a time step in any order."""
 
     data: Events
     shape: tuple[int, int, int]  # (h, w, channels)

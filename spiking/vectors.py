@@ -55,3 +55,24 @@ def beyond(typing_context, u, upper, lower, at):
         return builder.zext(builder.bitcast(either, INT8), ir.IntType(64))
 
     return types.uint64(u, upper, lower, at), generate
+
+
+@intrinsic
+def copy_plus(typing_context, target, at, source, first, number):
+    """target[at + i] = source[first + i] + number, for i < LANES
+
+    target, source : int32 arrays, flat; at, first : uintp; number : int32
+    """
+
+    def generate(context, builder, signature, args):
+        target, at, source, first, number = args
+        vector = ir.VectorType(INT32, LANES)
+        numbers = ir.Constant(vector, ir.Undefined)
+        for i in range(LANES):
+            numbers = builder.insert_element(numbers, number, INT32(i))
+        copied = builder.load(_pointer(context, builder, signature.args[2], source, first, INT32), align=4)
+        pointer = _pointer(context, builder, signature.args[0], target, at, INT32)
+        builder.store(builder.add(copied, numbers), pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(target, at, source, first, types.int32), generate

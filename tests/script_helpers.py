@@ -10,7 +10,7 @@ from experiment import logs
 from experiment.disk import OutputFolder
 from experiment.model import HISTORY_NAME
 from experiment.weights import Trained
-from tests.helpers import LENET
+from tests.networks import LENET
 
 
 def write_logs(folder, model, images, batch_size, right, statistics=None, network=LENET, **variation):

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from experiment.images import load_mnist_split, load_npz, save_npz
+from experiment.images import load_split
+from experiment.weights import read_npz
 from LeNet import Spiking_LeNet_MNIST
 from tests import reference
-from tests.helpers import assert_refused
+from tests.helpers import assert_refused, save_model
 from tests.networks import LENET, random_weights
 from tests.test_extreme_models import EXTREMES, LARGEST, SMALLEST, changed
 
@@ -16,16 +17,17 @@ from tests.test_extreme_models import EXTREMES, LARGEST, SMALLEST, changed
 def test_script_runs_an_extreme_model_exactly(change, tmp_path, run_here):
     k, time_steps, images = 1, 4, 2
     path, logs = tmp_path / "extreme.npz", tmp_path / "logs"
-    save_npz(changed(random_weights(LENET, seed=2), change), k, path)
+    save_model(path, changed(random_weights(LENET, seed=2), change), k)
     options = ("--time_steps", time_steps, "--limit", images, "--logs", logs)
     process = run_here(Spiking_LeNet_MNIST.main, "--k", k, "--weights", path, *options)
     assert (process.returncode, process.stderr) == (0, "")
 
-    pixels, labels = (part[:images] for part in load_mnist_split("t10k"))
-    trains, potentials = reference.spiking(load_npz(path, LENET, k), LENET, k, time_steps, pixels.astype(np.float64))
+    test = load_split("test").first(images)
+    weights = read_npz(path).weights
+    trains, potentials = reference.spiking(weights, LENET, k, time_steps, test.pixels.astype(np.float64))
     spikes = np.cumsum([sum(np.abs(train[:, t]).sum() for train in trains) for t in range(time_steps)])
     assert_array_equal(read_integers(logs / "spike_num.txt"), spikes)
-    right = (potentials.argmax(axis=2) == labels[:, None]).sum(axis=0)
+    right = (potentials.argmax(axis=2) == test.labels[:, None]).sum(axis=0)
     assert_array_equal(read_integers(logs / "accuracy.txt"), right)
 
 
@@ -45,7 +47,7 @@ def read_integers(path):
 def test_script_refuses_an_invalid_model(key, value, expected, tmp_path, run_here):
     weights = random_weights(LENET, seed=0)
     weights[key].flat[3] = value
-    save_npz(weights, 0, tmp_path / "invalid.npz")
+    save_model(tmp_path / "invalid.npz", weights, 0)
     process = run_here(
         Spiking_LeNet_MNIST.main, "--k", 0, "--weights", tmp_path / "invalid.npz", "--logs", tmp_path / "logs"
     )

@@ -4,15 +4,18 @@ import shutil
 
 import pytest
 
-from experiment import images as files
-from experiment.model import NPZ_NAME, published_weights
+import spiking_utils
+from experiment.model import NPZ_NAME, Model
 from figs import accuracy_speed, noise, raster, sops, sparsity
-from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST, evaluation
+from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 from LeNet.tensorlayer.training import Training
-from spiking.network import FULL_PRECISION, LENET
+from spiking.network import FULL_PRECISION
 from tests.damage import no_file_above
-from tests.helpers import assert_refused, random_weights
+from tests.helpers import assert_refused, save_model
+from tests.networks import LENET, random_weights
 from tests.script_helpers import snapshot, write_logs
+
+PUBLISHED = Model(0).published
 
 # by name: the function, the options, the option of the output folder, a size in bytes that its files exceed,
 # and the file that is written first or last
@@ -26,7 +29,7 @@ SCRIPTS = {
     ),
     "evaluation": (
         Spiking_LeNet_MNIST.main,
-        ("--k", 0, "--weights", published_weights(0), "--limit", 1),
+        ("--k", 0, "--weights", PUBLISHED, "--limit", 1),
         "--logs",
         1000,
         "run.json",
@@ -38,11 +41,11 @@ SCRIPTS = {
         100,
         "accuracy.txt",
     ),
-    "accuracy": (accuracy_speed.main, ("--logs", "{logs}"), "--output", 1000, "scnn_accuracy_mnist.svg"),
-    "sparsity": (sparsity.main, ("--logs", "{logs}"), "--output", 1000, "scnn_spike_neuron_mnist.svg"),
-    "sops": (sops.main, ("--logs", "{logs}"), "--output", 1000, "scnn_sop_mnist.svg"),
-    "raster": (raster.main, ("--weights", published_weights(0)), "--output", 1000, "scnn_raster_mnist.svg"),
-    "noise": (noise.main, ("--k", 0, "--limit", 2), "--output", 1000, "scnn_noise_mnist.svg"),
+    "accuracy": (accuracy_speed.main, ("--logs", "{logs}"), "--output", 1000, "scnn_accuracy_mnist-logs.svg"),
+    "sparsity": (sparsity.main, ("--logs", "{logs}"), "--output", 1000, "scnn_spike_neuron_mnist-logs.svg"),
+    "sops": (sops.main, ("--logs", "{logs}"), "--output", 1000, "scnn_sop_mnist-logs.svg"),
+    "raster": (raster.main, ("--weights", PUBLISHED), "--output", 1000, "scnn_raster_mnist.svg"),
+    "noise": (noise.main, ("--k", 0, "--limit", 2), "--output", 1000, "scnn_noise_mnist-k0-first2.svg"),
 }
 
 
@@ -51,8 +54,8 @@ def inputs(tmp_path_factory):
     """Folders that the scripts read, by name."""
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "fp32").mkdir()
-    files.save_npz(random_weights(LENET, seed=0), FULL_PRECISION, folder / "fp32" / NPZ_NAME)
-    write_logs(folder / "logs", 0, 1, 1, [[0, 1]], [[[(2, 1, 30), (1, 0, 10)]]])
+    save_model(folder / "fp32" / NPZ_NAME, random_weights(LENET, seed=0), FULL_PRECISION)
+    write_logs(folder / "logs", Model(0), 1, 1, [[0, 1]], [[[(2, 1, 30), (1, 0, 10)]]])
     return {name: folder / name for name in ("fp32", "logs")}
 
 
@@ -71,7 +74,7 @@ def run_into(run_here, inputs):
 def folder(one_epoch, tmp_path):
     """A folder with older files of all scripts."""
     folder = shutil.copytree(one_epoch, tmp_path / "output")
-    for name in ("accuracy.txt", "run.json", "scnn_sop_mnist.svg"):
+    for name in ("accuracy.txt", "run.json", "scnn_sop_mnist-logs.svg"):
         (folder / name).write_text("of an older run\n")
     return folder
 
@@ -111,8 +114,10 @@ def test_checkpoint_folder_that_vanishes(folder, run_into, monkeypatch):
 
 
 def test_log_folder_that_vanishes(folder, run_into, monkeypatch):
-    evaluate = evaluation.evaluate
-    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments: (shutil.rmtree(folder), evaluate(*arguments))[1])
+    evaluate = spiking_utils.evaluate
+    monkeypatch.setattr(
+        spiking_utils, "evaluate", lambda *arguments: (shutil.rmtree(folder), evaluate(*arguments))[1]
+    )
     assert_refused(run_into("evaluation", folder), f"{folder}: has vanished, expected the folder to stay")
     assert list(folder.parent.iterdir()) == []
 
@@ -121,4 +126,4 @@ def test_inference_refuses_its_log_folder_before_the_work(folder, run_into):
     (folder / "file").touch()
     process = run_into("inference", folder / "file")
     assert_refused(process, f"{folder / 'file'}: is a file, expected a folder")
-    assert process.stdout == ""
+    assert "test images right" not in process.stdout

@@ -10,7 +10,8 @@ from experiment import InputError, logs
 from experiment.disk import COMPLETE, OutputFolder
 from experiment.model import Model
 from spiking.network import FULL_PRECISION, Network
-from tests.helpers import LENET, ROOT
+from tests.helpers import ROOT
+from tests.networks import LENET
 from tests.script_helpers import change_run, snapshot, write_logs
 
 FOREIGN_FILES = ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt")

@@ -9,7 +9,7 @@ from experiment import ROOT, InputError, command_line, model, weights
 from experiment.model import LENET, NPZ_NAME, Model
 from experiment.weights import Trained, load, network_for, read_npz, read_published, save_npz, shortfall
 from spiking.network import FULL_PRECISION, Network
-from tests.helpers import random_weights
+from tests.networks import random_weights
 
 LAYERS = "2C3-P2"
 NETWORK = Network.parse(f"8x8x1-{LAYERS}-3")

@@ -1,4 +1,4 @@
-"""--noise_ratio: the noise against its formula, and what the script logs of noisy images against the equations."""
+"""Noise: against its formula, in the logs of noisy images against the equations, and in figs/noise.py."""
 
 import json
 
@@ -6,20 +6,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from LeNet.evaluation import noisy
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
-from experiment import InputError
-from experiment.images import load_mnist_split, save_npz
-from experiment.logs import read_logs
-from LeNet import Spiking_LeNet_MNIST, paths
-from spiking.network import HIGHEST_NOISE_RATIO, LENET
+from experiment import logs
+from experiment.images import HIGHEST_NOISE_RATIO, load_split, noisy
+from experiment.model import Model
+from figs import noise
+from LeNet import Spiking_LeNet_MNIST
 from tests import reference
-from tests.helpers import assert_refused, random_weights, run_script
-from tests.script_helpers import write_logs
+from tests.helpers import assert_refused, run_script, save_model
+from tests.networks import LENET, random_weights
+from tests.script_helpers import forbid_imports, snapshot
 
-SCRIPT = "LeNet/Spiking_LeNet_MNIST.py"
 IMAGES, TIME_STEPS, RATIO, SEED = 12, 16, 1.5, 7  # after so many steps all of these images are quiescent
+LEVELS = (0, 1)
+FIGURE_IMAGES = 250
+FIGURE_OPTIONS = ["--k", *LEVELS, "--limit", FIGURE_IMAGES, "--noise_seed", SEED]
+FIGURE = f"scnn_noise_mnist-k0-k1-noise_seed{SEED}-first{FIGURE_IMAGES}"
+RATIOS = ("0.00", "0.25", "0.50", "0.75", "1.00", "1.25", "1.50", "1.75", "2.00")
 
 
 def noisy_by_formula(pixels, noise_ratio, seed):
@@ -34,26 +38,33 @@ def noisy_by_formula(pixels, noise_ratio, seed):
 
 @pytest.fixture(scope="module")
 def images():
-    pixels, labels = load_mnist_split("t10k")
-    return noisy_by_formula(pixels[:IMAGES], RATIO, SEED), labels[:IMAGES]
+    pixels, labels, _ = load_split("test").first(IMAGES)
+    return noisy_by_formula(pixels, RATIO, SEED), labels
 
 
 @pytest.fixture(scope="module")
 def weights_path(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "k0.npz"
-    save_npz(random_weights(LENET, seed=0), 0, path)
+    save_model(path, random_weights(LENET, seed=0), 0)
     return path
 
 
 @pytest.fixture
-def options(weights_path):
-    network = ["--k", 0, "--weights", weights_path, "--time_steps", TIME_STEPS, "--limit", IMAGES]
-    return [*network, "--noise_ratio", RATIO, "--seed", SEED]
+def evaluate(weights_path, run_here):
+    """Runs Spiking_LeNet_MNIST.py on the noisy images, which must succeed."""
+
+    def run(*options):
+        usual = ["--weights", weights_path, "--limit", IMAGES, "--noise_ratio", RATIO, "--noise_seed", SEED]
+        process = run_here(Spiking_LeNet_MNIST.main, *usual, *options)
+        assert (process.returncode, process.stderr) == (0, "")
+        return process.stdout
+
+    return run
 
 
-@given(st.floats(0, HIGHEST_NOISE_RATIO), st.integers(0, 2**32 - 1), st.integers(1, 4))
-def test_pixels_are_scaled_rounded_and_not_negative(noise_ratio, seed, images):
-    pixels = np.random.default_rng(1).integers(0, 256, (images, 5, 4, 1), dtype=np.uint8)
+@given(st.floats(0, HIGHEST_NOISE_RATIO), st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 3))
+def test_pixels_are_scaled_rounded_and_not_negative(noise_ratio, seed, images, channels):
+    pixels = np.random.default_rng(1).integers(0, 256, (images, 5, 4, channels), dtype=np.uint8)
     assert_array_equal(noisy(pixels, noise_ratio, seed), noisy_by_formula(pixels, noise_ratio, seed))
 
 
@@ -64,86 +75,132 @@ def test_noise_reaches_beyond_255_and_below_0_and_its_ratio_of_0_changes_nothing
     assert_array_equal(noisy(bright, 0, 0), bright)
 
 
-def test_logs_are_those_of_the_noisy_images(options, images, tmp_path):
-    process = run_script(SCRIPT, *options, "--logs", tmp_path, "--batch_size", 5, "--threads", 2)
-    assert process.returncode == 0, process.stderr
+def test_logs_are_those_of_the_noisy_images(evaluate, images, tmp_path):
+    evaluate("--time_steps", TIME_STEPS, "--logs", tmp_path, "--batch_size", 5, "--threads", 2)
     pixels, labels = images
     weights = random_weights(LENET, seed=0)
     trains, potentials = reference.spiking(weights, LENET, 0, TIME_STEPS, pixels)
-    log = read_logs(tmp_path)
+    log = logs.read(tmp_path)
     assert_array_equal(log.right, np.sum(potentials.argmax(axis=2) == labels[:, None], axis=0))
     assert_array_equal(log.spike_num, np.cumsum(sum(np.abs(train).sum(axis=(0, 2, 3, 4)) for train in trains)))
-    run = json.loads((tmp_path / "run.json").read_text())
-    assert (run["noise_ratio"], run["seed"]) == (RATIO, SEED)
+    assert (log.run["noise_ratio"], log.run["noise_seed"]) == (RATIO, SEED)
     _, logits = reference.artificial(weights, LENET, 0, pixels)
-    assert run["ann_accuracy"] == np.mean(logits.argmax(axis=1) == labels)
+    assert log.run["ann_accuracy"] == np.mean(logits.argmax(axis=1) == labels)
 
 
-def test_noise_of_an_image_does_not_depend_on_how_many_follow(options, tmp_path, run_here):
-    options = [*options, "--batch_size", 4]
-    assert run_here(Spiking_LeNet_MNIST.main, *options, "--logs", tmp_path / "all").returncode == 0
-    assert run_here(Spiking_LeNet_MNIST.main, *options, "--logs", tmp_path / "first", "--limit", 4).returncode == 0
+def test_noise_of_an_image_does_not_depend_on_how_many_follow(evaluate, tmp_path):
+    evaluate("--batch_size", 4, "--logs", tmp_path / "all")
+    evaluate("--batch_size", 4, "--logs", tmp_path / "first", "--limit", 4)
     for log in ("accuracy", "spike_num", "spike_collect", "sop_num"):
         lines, first = ((tmp_path / name / f"{log}.txt").read_text().splitlines() for name in ("all", "first"))
-        assert lines[:TIME_STEPS] == first
+        assert lines[:20] == first
 
 
-def test_logs_go_to_a_folder_of_their_own(options, tmp_path, monkeypatch, run_here):
-    monkeypatch.setattr(paths, "ROOT", tmp_path)
-    assert run_here(Spiking_LeNet_MNIST.main, *options).returncode == 0
-    assert [path.name for path in (tmp_path / "figs").iterdir()] == ["k0-noise1.5"]
-    assert run_here(Spiking_LeNet_MNIST.main, *options, "--noise_ratio", "1e0").returncode == 0
-    assert read_logs(tmp_path / "figs/k0-noise1").name == "k=0, noise 1"
-    assert run_here(Spiking_LeNet_MNIST.main, *options, "--noise_ratio", 0).returncode == 0
-    assert read_logs(tmp_path / "figs/k0").name == "k=0"
-    assert "seed" not in json.loads((tmp_path / "figs/k0/run.json").read_text())
+def test_logs_go_to_a_folder_of_their_own(evaluate, tmp_path, monkeypatch):
+    monkeypatch.setattr(logs, "ROOT", tmp_path)
+    evaluate()
+    evaluate("--noise_ratio", "1e0")
+    evaluate("--noise_ratio", 0)
+    assert {path.name for path in (tmp_path / "figs").iterdir()} == {"k0-noise1.5", "k0-noise1", "k0"}
+    assert not {"noise_ratio", "noise_seed"} & json.loads((tmp_path / "figs/k0/run.json").read_text()).keys()
 
 
-def test_verify_compares_on_the_noisy_images(weights_path, images, monkeypatch, run_here):
+def test_verify_compares_on_the_noisy_images(evaluate, images, monkeypatch):
     from LeNet import verification
 
     compared = []
 
-    def compare(weights, network, k, pixels, batch_size):
+    def compare(weights, network, k, pixels, *settings):
         compared.append(pixels)
-        return whole_comparison(weights, network, k, pixels, batch_size)
+        return whole_comparison(weights, network, k, pixels, *settings)
 
     whole_comparison = verification.compare
     monkeypatch.setattr(verification, "compare", compare)
-    options = ["--k", 0, "--weights", weights_path, "--limit", IMAGES, "--noise_ratio", RATIO, "--seed", SEED]
-    process = run_here(Spiking_LeNet_MNIST.main, *options, "--verify")
-    assert process.returncode == 0
-    assert process.stdout.endswith("\nlossless\n")
+    assert evaluate("--verify").endswith("\nlossless\n")
     assert_array_equal(compared, [images[0]])
 
 
 @pytest.mark.parametrize("value", ["-0.1", "nan", "inf", "100.5", "much"])
-def test_bad_ratio(value):
-    process = run_script(SCRIPT, f"--noise_ratio={value}")
+def test_bad_ratio(value, run_here):
+    process = run_here(Spiking_LeNet_MNIST.main, f"--noise_ratio={value}")
     assert_refused(process, "--noise_ratio", f"found {value!r}, expected a number from 0 to 100")
 
 
-def test_noise_that_int32_cannot_hold(tmp_path):
-    options = ["--k", 0, "--noise_ratio", HIGHEST_NOISE_RATIO, "--limit", 1, "--logs", tmp_path / "logs"]
-    assert_refused(run_script(SCRIPT, *options), "membrane potentials could reach", "int32")
+def test_noise_that_int32_cannot_hold(tmp_path, run_here):
+    options = ["--weights", Model(0).published, "--noise_ratio", HIGHEST_NOISE_RATIO, "--limit", 1]
+    process = run_here(Spiking_LeNet_MNIST.main, *options, "--logs", tmp_path / "logs")
+    assert_refused(process, "membrane potentials could reach", "int32")
     assert not (tmp_path / "logs").exists()
 
 
-def test_figures_tell_logs_of_one_level_apart(tmp_path):
-    runs = {"k0": {}, "k0-noise0.25": {"noise_ratio": 0.25, "seed": 0}, "mine": {"noise_ratio": 2, "seed": 3}}
-    for folder, noise in runs.items():
-        write_logs(tmp_path / folder, 0, 4, 4, [[1, 3]], [[[[8, 2, 40], [4, 0, 20]]]])
-        run = json.loads((tmp_path / folder / "run.json").read_text())
-        (tmp_path / folder / "run.json").write_text(json.dumps(run | noise))
-    process = run_script("figs/results.py", "--logs", *(tmp_path / folder for folder in runs))
-    for name in ("k=0", "k=0, noise 0.25", "k=0, noise 2 (mine)"):
-        assert f"| {name} |  |  | 75.00 % | 2 |" in process.stdout
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """What figs/noise.py prints and the folder that it writes, without TensorFlow."""
+    folder = tmp_path_factory.mktemp("drawn")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        forbid_imports(monkeypatch, folder / "modules", "tensorflow", "keras")
+        process = run_script("figs/noise.py", *FIGURE_OPTIONS, "--output", "figs", cwd=folder)
+    assert (process.returncode, process.stderr) == (0, "")
+    return process.stdout, folder / "figs"
 
 
-@pytest.mark.parametrize("ratio", ['"0.5"', "-1", "NaN", "1e999", "null", "[]"])
-def test_run_json_with_an_impossible_ratio(ratio, tmp_path):
-    write_logs(tmp_path, 0, 4, 4, [[1, 3]], [[[[8, 2, 40], [4, 0, 20]]]])
-    text = (tmp_path / "run.json").read_text()
-    (tmp_path / "run.json").write_text(text.replace('"k": 0', f'"k": 0, "noise_ratio": {ratio}'))
-    with pytest.raises(InputError, match=r"run\.json: damaged, .* noise_ratio"):
-        read_logs(tmp_path)
+@pytest.fixture(scope="module")
+def table(drawn):
+    """The printed accuracies by noise ratio, a text for each level."""
+    rows = [line.split() for line in drawn[0].splitlines()]
+    return {row[0]: row[1::2] for row in rows if row[0] in RATIOS}
+
+
+def test_table_covers_all_ratios_and_shows_what_noise_does(table):
+    assert tuple(table) == RATIOS
+    for level in range(len(LEVELS)):
+        assert float(table["0.00"][level]) > float(table["2.00"][level])
+
+
+@pytest.mark.parametrize("ratio", ["0.00", "1.00", "2.00"])
+@pytest.mark.parametrize("k", LEVELS)
+def test_accuracies_are_those_of_the_spiking_script(ratio, k, table, tmp_path, evaluate):
+    options = ["--weights", Model(k).published, "--limit", FIGURE_IMAGES, "--noise_ratio", ratio]
+    evaluate(*options, "--logs", tmp_path)
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert table[ratio][LEVELS.index(k)] == f"{100 * run['snn_accuracy']:.2f}"
+
+
+def test_lines_are_the_accuracies():
+    accuracy = {"k=0": list(np.linspace(99, 91, 9)), "k=2": list(np.linspace(98, 94, 9))}
+    (axes,) = noise.draw(accuracy, "something").axes
+    for line, (name, percent) in zip(axes.lines, accuracy.items(), strict=True):
+        assert_allclose(line.get_xdata(), [float(ratio) for ratio in RATIOS])
+        assert_allclose(line.get_ydata(), percent)
+        assert line.get_label() == f"{name}: {percent[0]:.2f} % to {percent[-1]:.2f} %"
+
+
+def test_every_run_on_any_number_of_threads_gives_the_same_bytes(drawn, tmp_path, run_here):
+    assert run_here(noise.main, *FIGURE_OPTIONS, "--threads", 3, "--output", tmp_path).returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {f"{FIGURE}.png", f"{FIGURE}.svg"}
+    assert snapshot(tmp_path) == snapshot(drawn[1])
+
+
+def test_figure_of_another_recipe_has_a_name_of_its_own(tmp_path, run_here, monkeypatch):
+    monkeypatch.setattr(noise, "NOISE_RATIOS", np.array([0.0]))
+    process = run_here(noise.main, "--k", 0, "--recipe", "augmented", "--limit", 1, "--output", tmp_path)
+    assert "k=0, augmented" in process.stdout
+    name = "scnn_noise_mnist-augmented-k0-first1"
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.png", f"{name}.svg"}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--limit", 0], "argument --limit: found '0'"),
+        (["--k", 0, 9], "LeNet/pretrained/k9.npz: not found, expected published weights"),
+        (["--seed", 8], "LeNet/pretrained/k0-seed8.npz: not found, expected published weights"),
+        (["--output", "{folder}/file"], "/file: is a file, expected a folder"),
+    ],
+)
+def test_bad_options_and_places_are_refused_before_numba_is_imported(options, expected, tmp_path, monkeypatch):
+    forbid_imports(monkeypatch, tmp_path / "modules", "numba", "tensorflow")
+    (tmp_path / "file").write_text("a regular file")
+    options = [str(option).format(folder=tmp_path) for option in options]
+    assert_refused(run_script("figs/noise.py", "--output", tmp_path / "figs", *options), expected)
+    assert not (tmp_path / "figs").exists()

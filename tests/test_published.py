@@ -2,25 +2,31 @@
 
 import pytest
 
-from experiment.model import log_folder, published_history, published_weights
+from experiment.weights import read_published
 from LeNet import FP32_LeNet_MNIST, Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
 from tests.helpers import PUBLISHED, ROOT
+from tests.networks import LENET
 from tests.script_helpers import snapshot
 
 
 def test_each_network_has_weights_and_a_history_and_there_are_no_others():
-    places = [place(*network) for network in PUBLISHED for place in (published_weights, published_history)]
+    places = [place for model in PUBLISHED for place in (model.published, model.history)]
     assert sorted((ROOT / "LeNet/pretrained").iterdir()) == sorted(places)
 
 
-@pytest.mark.parametrize(("k", "recipe"), PUBLISHED)
-def test_evaluating_the_weights_rewrites_the_logs_byte_for_byte(k, recipe, tmp_path, run_here):
-    if k == FULL_PRECISION:
-        script = (FP32_LeNet_MNIST.main, "--mode", "inference")
-    else:
-        script = (Spiking_LeNet_MNIST.main, "--k", k)
-    options = ("--recipe", recipe, "--weights", published_weights(k, recipe), "--logs", tmp_path)
-    process = run_here(*script, *options)
+@pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.name)
+def test_weights_are_those_of_a_whole_training_as_long_as_its_history(model):
+    trained = read_published(model)
+    epochs = len(model.history.read_text().splitlines()) - 1  # without the heading
+    assert (trained.network, trained.epochs, trained.images) == (LENET, epochs, 50_000)
+    assert trained.shortfall == ""
+
+
+@pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.name)
+def test_evaluating_the_weights_rewrites_the_logs_byte_for_byte(model, tmp_path, run_here):
+    full_precision = (FP32_LeNet_MNIST.main, "--mode", "inference")
+    script = full_precision if model.k == FULL_PRECISION else (Spiking_LeNet_MNIST.main,)
+    process = run_here(*script, "--weights", model.published, "--logs", tmp_path)
     assert process.returncode == 0, process.stderr
-    assert snapshot(tmp_path) == snapshot(log_folder(k, recipe))
+    assert snapshot(tmp_path) == snapshot(model.logs)

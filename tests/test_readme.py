@@ -1,29 +1,25 @@
-"""README_MNIST.md: what it says in numbers, names and links is so."""
+"""README_MNIST.md and the pages in docs/: what they say in numbers, names and links is so."""
 
 import csv
+import hashlib
 import re
-from functools import cache
 
 import numpy as np
 import pytest
-from LeNet.export import integer_arrays
 
-from benchmarks.recipes import CANDIDATES
-from experiment.images import sha256
-from experiment.logs import read_full_precision, read_logs
-from experiment.model import PUBLISHED_LEVELS, log_folder, published_history, published_weights
-from experiment.recipes import PAPER
+from experiment import logs
+from experiment.model import PUBLISHED_LEVELS, Model
 from LeNet import Spiking_LeNet_MNIST
-from spiking.network import FULL_PRECISION, LENET
-from spiking_utils import SpikeTrain, SpikingConv, SpikingNetwork, count_thresholds
+from spiking.network import FULL_PRECISION
+from spiking.thresholds import JustifiedCount
+from spiking_utils import SpikeTrain, SpikingConv
 from tests import reference
-from tests.helpers import PUBLISHED, ROOT, random_weights, run_script
+from tests.helpers import PUBLISHED, ROOT
 
 README = (ROOT / "README_MNIST.md").read_text()
-MODULES = sorted([*ROOT.glob("LeNet/*.py"), *ROOT.glob("figs/*.py")])
-SCRIPTS = [str(path.relative_to(ROOT)) for path in MODULES if "\ndef main():" in path.read_text()]
+RECIPES = (ROOT / "docs/recipes.md").read_text()
+PAGES = [ROOT / "README_MNIST.md", *sorted((ROOT / "docs").glob("*.md"))]
 NETWORKS = {"full precision": FULL_PRECISION} | {f"k={k}": k for k in PUBLISHED_LEVELS}
-NETWORK_COLUMNS = ["network", "epochs"]
 RESULT_COLUMNS = ["ANN", "SNN", "time steps", "+ spikes/image", "- spikes/image", "SOPs/image"]
 NEURON_COLUMNS = ["step", "spikes of a, b", "4u", "BN(u)", "m", "n before", "+1 from", "-1 below", "spike", "n"]
 # of the neuron in numbers: potentials in quarters, sigma 1
@@ -31,17 +27,16 @@ WEIGHTS, GRID_EXPONENT = np.array([[0.5], [-0.75]]), 2
 NORMALIZATION = {"gamma": 2.0, "beta": -0.5, "moving_mean": 0.0, "moving_var": 1 - 1e-5}
 
 
-def section(title):
+def section(title, page=README):
     """The text of a section, without its heading."""
-    return re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE)[1]
+    return re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)[1]
 
 
-def rows(text, columns=None):
-    """The rows of the text's tables as lists of cells, of the table with these columns if given."""
-    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
-    if columns is not None:
-        found = found[found.index(columns) + 2 :]
-    return found
+def rows(text, columns):
+    """The rows, lists of cells, of the text's table with these columns."""
+    lines = text[text.index(f"| {' | '.join(columns)} |") :].splitlines()[2:]
+    table = lines[: next((number for number, line in enumerate(lines) if line[:1] != "|"), len(lines))]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +79,7 @@ def test_neuron_in_numbers_follows_the_equations(neuron):
 def test_neuron_in_numbers_is_what_the_spiking_layer_does(neuron):
     columns, incoming = neuron
     normalization = [np.array([value]) for value in NORMALIZATION.values()]
-    thresholds = count_thresholds(*normalization, 2.0**-GRID_EXPONENT, k=0, time_steps=len(incoming))
+    thresholds = JustifiedCount(*normalization, 2.0**-GRID_EXPONENT, k=0).thresholds(len(incoming) + 1)
     kernel = (WEIGHTS * 2**GRID_EXPONENT).astype(int).reshape(1, 1, 2, 1)
     layer = SpikingConv(kernel, thresholds, input_shape=(1, 1, 2))
     output, _ = layer.forward(SpikeTrain.from_dense(incoming.reshape(1, -1, 1, 1, 2)))
@@ -102,117 +97,77 @@ def test_code_prints_what_its_comment_says(capsys):
     assert lines[-1].endswith(f"# {printed}")
 
 
-@pytest.fixture(scope="module")
-def quiescent_logs(tmp_path_factory, run_here):
-    """Logs of published networks, by k and recipe, in which every image has become quiescent."""
-
-    @cache
-    def evaluate(k, recipe):
-        folder = tmp_path_factory.mktemp("quiescent")
-        options = ("--k", k, "--recipe", recipe, "--weights", published_weights(k, recipe))
-        process = run_here(Spiking_LeNet_MNIST.main, *options, "--time_steps", 60, "--logs", folder)
-        assert process.returncode == 0, process.stderr
-        return read_logs(folder)
-
-    return evaluate
-
-
-def test_results_are_those_of_the_logs(quiescent_logs):
-    header, _, *found = rows(README.split("## Contents")[0])
-    assert header == [*NETWORK_COLUMNS, *RESULT_COLUMNS, "of the ANN's operations"]
-    assert [row[:2] for row in found] == [[name, "150"] for name in NETWORKS]
-    for (_, _, *results, share), k in zip(found, NETWORKS.values(), strict=True):
-        assert_results_of_the_logs(results, k, PAPER.name, quiescent_logs)
-        operations = int(results[-1].replace(",", "")) if k != FULL_PRECISION else None
+def test_results_are_those_of_the_logs():
+    found = rows(section("Results"), ["network", *RESULT_COLUMNS, "of the ANN's operations"])
+    assert [row[0] for row in found] == list(NETWORKS)
+    for name, *results, share in found:
+        assert_results_of_the_logs(results, Model(NETWORKS[name]))
+        operations = int(results[-1].replace(",", "")) if results[-1] else None
         assert share == (f"{100 * operations / 7_186_200:.1f} %" if operations else "")
 
 
-def test_results_of_both_recipes_are_those_of_the_logs_and_of_the_trainings(quiescent_logs):
-    found = rows(section("Beyond the paper"), [*NETWORK_COLUMNS, "recipe", "training", *RESULT_COLUMNS])
-    found = [row for row in found if row[0] in NETWORKS]  # without the tables below
-    assert [(NETWORKS[row[0]], row[2]) for row in found] == PUBLISHED
-    for name, epochs, recipe, training, *results in found:
-        with open(published_history(NETWORKS[name], recipe), newline="") as file:
+def test_results_of_both_recipes_are_those_of_the_logs_and_of_the_trainings():
+    text = section("The augmented recipe", RECIPES)
+    found = rows(text, ["network", "recipe", "training", *RESULT_COLUMNS])
+    models = [Model(NETWORKS[name], recipe=recipe) for name, recipe, *_ in found]
+    assert models == PUBLISHED
+    for model, (_, _, training, *results) in zip(models, found, strict=True):
+        with open(model.history, newline="") as file:
             seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
-        assert [epochs, training] == [f"{len(seconds)}", f"{sum(seconds) / 60:.0f} min"]
-        assert_results_of_the_logs(results, NETWORKS[name], recipe, quiescent_logs)
+        assert training == f"{len(seconds)} epochs, {sum(seconds) / 60:.0f} min"
+        assert_results_of_the_logs(results, model)
 
 
-def assert_results_of_the_logs(cells, k, recipe, quiescent_logs):
+def assert_results_of_the_logs(cells, model):
     """The cells of RESULT_COLUMNS are those of the logs, and the logs those of the published weights."""
-    ann, snn, steps, positive, negative, sops = cells
-    weights = sha256(published_weights(k, recipe))
-    if k == FULL_PRECISION:
-        run, accuracy = read_full_precision(recipe)
-        assert (run["weights_sha256"], run["images"]) == (weights, 10_000)
-        assert cells == [f"{accuracy:.2f} %", *[""] * 5]
-        return
-    log = read_logs(log_folder(k, recipe))
+    log = logs.read(model.logs)
+    weights = hashlib.sha256(model.published.read_bytes()).hexdigest()
     assert (log.run["weights_sha256"], log.images) == (weights, 10_000)
-    assert snn == f"{100 * log.right[-1] / log.images:.2f} %"
-    if log.run["ann_accuracy"] is None:
-        assert ann == f"{100 * quiescent_logs(k, recipe).run['ann_accuracy']:.2f} %"
-    else:
-        assert ann == snn
-    assert int(steps) == log.time_steps_needed
-    spikes, collected, operations = (
-        numbers[-1] / log.images for numbers in (log.spike_num, log.spike_collect, log.sop_num)
-    )
-    assert [positive, negative] == [f"{(spikes + collected) / 2:,.0f}", f"{(spikes - collected) / 2:,.0f}"]
-    assert sops == f"{operations:,.0f}"
+    accuracy = f"{log.accuracy[-1]:.2f} %"
+    if model.k == FULL_PRECISION:
+        assert cells == [accuracy, *[""] * 5]
+        return
+    spikes = (f"{numbers[-1]:,.0f}" for numbers in (log.positive_spikes, log.negative_spikes, log.sops))
+    assert cells == [f"{100 * log.run['ann_accuracy']:.2f} %", accuracy, f"{log.time_steps_needed}", *spikes]
 
 
-@pytest.mark.parametrize(("title", "recipe"), [("Results", "paper"), ("Beyond the paper", "augmented")])
-def test_numbers_of_60_time_steps_are_those_of_such_a_run(title, recipe, quiescent_logs):
-    log = quiescent_logs(2, recipe)
-    operations = log.sops[-1]
-    sentence = (
-        f"{log.accuracy[-1]:.2f} %, {log.time_steps_needed} time steps, {log.positive_spikes[-1]:,.0f} + "
-        f"{log.negative_spikes[-1]:,.0f} spikes and {operations:,.0f} SOPs ({100 * operations / 7_186_200:.1f} %)"
-    )
-    assert sentence in " ".join(section(title).split())
-
-
-def test_candidates_are_those_that_the_benchmark_compares():
-    found = rows(section("Beyond the paper"), ["candidate", "validation accuracy", "validation loss"])
-    assert [row[0].partition(":")[0] for row in found] == list(CANDIDATES)
+@pytest.mark.parametrize(("title", "recipe"), [("The paper's", "paper"), ("The augmented recipe", "augmented")])
+def test_numbers_of_60_time_steps_are_those_of_such_a_run(title, recipe, tmp_path, run_here):
+    options = ("--weights", Model(2, recipe=recipe).published, "--time_steps", 60, "--logs", tmp_path)
+    assert run_here(Spiking_LeNet_MNIST.main, *options).returncode == 0
+    log = logs.read(tmp_path)
+    text = " ".join(section(title, RECIPES).split())
+    numbers = f"{log.positive_spikes[-1]:,.0f} + {log.negative_spikes[-1]:,.0f} spikes and {log.sops[-1]:,.0f} SOPs"
+    assert f"{log.time_steps_needed} time steps, {numbers} ({100 * log.sops[-1] / 7_186_200:.1f} %" in text
 
 
 @pytest.mark.parametrize("k", PUBLISHED_LEVELS)
 def test_accuracies_after_time_steps_are_those_of_the_logs(k):
-    [[_, *accuracies]] = [row for row in rows(section("Results")) if row[0] == f"k={k}, ours"]
-    steps = next(row for row in rows(section("Results")) if row[:2] == ["network", "1"])[1:]
-    log = read_logs(log_folder(k))
+    steps = ["1", "2", "3", "4", "6", "8", "10", "13", "18", "20"]
+    [accuracies] = [row[1:] for row in rows(RECIPES, ["network", *steps]) if row[0] == f"k={k}, ours"]
+    log = logs.read(Model(k).logs)
     assert accuracies == [f"{log.accuracy[int(step) - 1]:.2f}" for step in steps]
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_every_option_of_a_script_is_described(script):
-    process = run_script(script, "--help")
-    assert process.returncode == 0
-    described = set(re.findall(r"`(--\w+)", section("Commands")))
-    assert set(re.findall(r"^  (--\w+)", process.stdout, re.MULTILINE)) <= described
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_commands_lead_to_files(page):
+    text = page.read_text()
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        path, _, anchor = link.partition("#")
+        if not path.startswith("https:"):
+            target = page.parent / path if path else page
+            assert target.is_file(), link
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE) if anchor else []
+            assert not anchor or anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}, (
+                link
+            )
+    for command in re.findall(r"python ([\w/]+\.py)", text):
+        assert (ROOT / command).is_file(), command
 
 
-def test_keys_of_the_integer_network_are_described():
-    arrays = integer_arrays(SpikingNetwork(random_weights(LENET, 0), LENET, 0, 1), LENET, 0)
-    described = re.search(r"\*\*Integer network\*\*.*", section("File formats"), re.DOTALL)[0]
-    keys = {re.sub(r"^conv\d", "conv1", key) for key in arrays}
-    assert keys == {re.findall(r"`([^`]+)`", row[0])[0] for row in rows(described)[2:]}
-
-
-def test_links_and_files_exist():
-    headings = re.findall(r"^## (.*)$", README, re.MULTILINE)
-    anchors = {heading.lower().replace(" ", "-") for heading in headings}
-    links = re.findall(r"\]\(([^)]+)\)", README)
-    assert {link[1:] for link in links if link.startswith("#")} <= anchors
-    assert anchors - {"contents"} <= {link[1:] for link in links}
-    for path in [link for link in links if not link.startswith(("#", "https://"))]:
-        assert (ROOT / path).is_file(), path
-    paths = [cell.strip("`") for cell, _ in rows(section("Files"))[2:]]
-    assert [path for path in paths if not (ROOT / path).exists() and path != "LeNet/checkpoints/"] == []
-    commands = set(re.findall(r"python ([\w/]+\.py)", README))
-    assert all(any((ROOT / folder / path).is_file() for folder in (".", "LeNet", "figs")) for path in commands)
+def test_table_of_folders_names_what_is_there():
+    for places, _ in rows(section("Where what is"), ["folder", "what it holds"]):
+        assert all((ROOT / place).exists() for place in re.findall(r"`([^`]+)`", places))
 
 
 def test_caption_of_the_picture_is_about_the_picture():

@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from experiment.disk import COMPLETE
-from experiment.images import save_npz
-from experiment.logs import read_logs
-from LeNet import Spiking_LeNet_MNIST, evaluation, paths
-from spiking.network import LENET
+import spiking_utils
+from experiment import logs
+from LeNet import Spiking_LeNet_MNIST
 from spiking_utils import SpikingNetwork
 from tests import reference
-from tests.helpers import ROOT, random_weights, run_script
+from tests.helpers import ROOT, run_script, save_model
+from tests.networks import LENET, random_weights, with_gammas
 from tests.script_helpers import forbid_imports, snapshot
 
 SCRIPT = "LeNet/Spiking_LeNet_MNIST.py"
@@ -32,24 +31,33 @@ BATCH_SIZE = 8  # which leaves a last batch of 6
 
 def network_weights(k):
     """Random weights; every fourth channel has a negative gamma."""
-    weights = random_weights(LENET, SEEDS[k])
-    for key in weights:
-        if key.endswith("gamma"):
-            weights[key][::4] *= -1
-    return weights
+    return with_gammas(random_weights(LENET, SEEDS[k]), lambda shape: np.where(np.arange(*shape) % 4, 1, -1))
 
 
-def evaluate(weights, logs, *options, limit=IMAGES, cwd=ROOT):
-    process = run_script(SCRIPT, "--weights", weights, "--logs", logs, "--limit", limit, *options, cwd=cwd)
-    assert process.returncode == 0, process.stderr
+def evaluate(weights, folder, *options, limit=IMAGES, cwd=ROOT):
+    process = run_script(SCRIPT, "--weights", weights, "--logs", folder, "--limit", limit, *options, cwd=cwd)
+    assert (process.returncode, process.stderr) == (0, "")
     return process.stdout
+
+
+@pytest.fixture
+def evaluate_here(run_here, weights_paths, settings):
+    """The same inside this process, with the shared settings and weights of a level."""
+
+    def run(k, folder, *options):
+        usual = ("--weights", weights_paths[k], "--logs", folder, "--limit", IMAGES, *settings[k])
+        process = run_here(Spiking_LeNet_MNIST.main, *usual, *options)
+        assert (process.returncode, process.stderr) == (0, "")
+        return process.stdout
+
+    return run
 
 
 @pytest.fixture(scope="module")
 def weights_paths(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     for k in TIME_STEPS:
-        save_npz(network_weights(k), k, folder / f"k{k}.npz")
+        save_model(folder / f"k{k}.npz", network_weights(k), k)
     return {k: folder / f"k{k}.npz" for k in TIME_STEPS}
 
 
@@ -116,7 +124,6 @@ def test_run_json(simulation, evaluations, weights_paths, images):
     k, trains, right = simulation
     run = json.loads((evaluations[k][0] / "run.json").read_text())
     _, logits = reference.artificial(network_weights(k), LENET, k, images[0])
-    lossless = resting_images(trains) == IMAGES
     final = right.sum(axis=0)
     assert {name: run[name] for name in ("k", "time_steps", "batch_size", "images")} == {
         "k": k,
@@ -125,7 +132,7 @@ def test_run_json(simulation, evaluations, weights_paths, images):
         "images": IMAGES,
     }
     assert run["snn_accuracy"] == final[-1] / IMAGES
-    assert run["ann_accuracy"] == (np.mean(logits.argmax(axis=1) == images[1]) if lossless else None)
+    assert run["ann_accuracy"] == np.mean(logits.argmax(axis=1) == images[1])
     assert run["quiescent_images"] == resting_images(trains)
     needed = run["time_steps_needed"]
     assert np.all(final[needed - 1 :] == final[-1])
@@ -189,17 +196,15 @@ def test_relative_paths_and_logs_replaced(weights_paths, settings, evaluations, 
 
 
 @pytest.mark.parametrize("batch_size", [1, 200])
-def test_totals_do_not_depend_on_the_batch_size(batch_size, weights_paths, settings, evaluations, tmp_path):
-    evaluate(weights_paths[2], tmp_path, *settings[2], "--batch_size", batch_size)
-    found, expected = read_logs(tmp_path), read_logs(evaluations[2][0])
+def test_totals_do_not_depend_on_the_batch_size(batch_size, evaluate_here, evaluations, tmp_path):
+    evaluate_here(2, tmp_path, "--batch_size", batch_size)
+    found, expected = logs.read(tmp_path), logs.read(evaluations[2][0])
     assert found.images == expected.images == IMAGES
     for name in ("right", "spike_num", "spike_collect", "sop_num"):
         assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
-def test_batch_that_memory_may_not_hold_is_run_in_parts(
-    weights_paths, settings, evaluations, tmp_path, monkeypatch, run_here
-):
+def test_batch_that_memory_may_not_hold_is_run_in_parts(evaluate_here, evaluations, tmp_path, monkeypatch):
     sizes, run = [], SpikingNetwork.run
 
     def recorded(network, pixels):
@@ -207,16 +212,15 @@ def test_batch_that_memory_may_not_hold_is_run_in_parts(
         return run(network, pixels)
 
     monkeypatch.setattr(SpikingNetwork, "run", recorded)
-    monkeypatch.setattr(evaluation, "MOST_SPIKES", 2 * 3 * TIME_STEPS[0] * LENET.neurons)
-    options = ("--weights", weights_paths[0], "--limit", IMAGES, "--threads", 2, "--logs", tmp_path / "logs")
-    assert run_here(Spiking_LeNet_MNIST.main, *settings[0], *options).returncode == 0
+    monkeypatch.setattr(spiking_utils, "MOST_SPIKES", 2 * 3 * TIME_STEPS[0] * LENET.neurons)
+    evaluate_here(0, tmp_path / "logs", "--threads", 2)
     assert sorted(sizes) == 3 * [2] + 8 * [3]  # of batches of 8, 8, 8 and 6: two threads hold 3 images each
     assert snapshot(tmp_path / "logs") == snapshot(evaluations[0][0])
 
 
 def test_interruption_drops_the_batches_that_have_not_begun(monkeypatch):
     class SlowNetwork:
-        time_steps = 1
+        time_steps, network = 1, LENET
 
         def run(self, pixels):
             begun.append(pixels)
@@ -230,15 +234,16 @@ def test_interruption_drops_the_batches_that_have_not_begun(monkeypatch):
     begun = []
     monkeypatch.setattr(ThreadPoolExecutor, "map", interrupted_when_all_are_submitted)
     with pytest.raises(KeyboardInterrupt):
-        evaluation.evaluate(SlowNetwork(), np.zeros((40, 1)), np.zeros(40), batch_size=1, threads=2)
+        spiking_utils.evaluate(SlowNetwork(), np.zeros((40, 1)), np.zeros(40), batch_size=1, threads=2)
     assert len(begun) < 20
 
 
-def test_weights_off_the_grid_are_rounded_with_a_notice(evaluations, tmp_path):
+def test_weights_off_the_grid_are_rounded_with_a_notice(evaluations, tmp_path, run_here):
     weights = network_weights(0)
     weights["conv1/W"].flat[7] += np.float32(2**-22)  # the grid is coarser: its largest weights are beyond 2^-1
-    save_npz(weights, 0, tmp_path / "k0.npz")
-    stdout = evaluate(tmp_path / "k0.npz", tmp_path / "logs", "--k", 0, limit=2)
+    save_model(tmp_path / "k0.npz", weights, 0)
+    options = ("--weights", tmp_path / "k0.npz", "--logs", tmp_path / "logs", "--limit", 2)
+    stdout = run_here(Spiking_LeNet_MNIST.main, *options).stdout
     assert stdout.count("rounded to the weight grid, which changed them by 2.4e-07 at most") == 1  # 2^-22
     assert "rounded" not in evaluations[0][1]
     run = json.loads((tmp_path / "logs/run.json").read_text())
@@ -254,43 +259,4 @@ def test_help_answers_before_numba_is_imported(tmp_path, monkeypatch):
     forbid_imports(monkeypatch, tmp_path / "modules", "numba", "tensorflow", "keras")
     process = run_script(SCRIPT, "--help")
     assert (process.returncode, process.stderr) == (0, "")
-    for option in (
-        "--k",
-        "--recipe",
-        "--time_steps",
-        "--batch_size",
-        "--weights",
-        "--logs",
-        "--data",
-        "--limit",
-        "--threads",
-        "--noise_ratio",
-        "--seed",
-        "--verify",
-    ):
-        assert option in process.stdout
-
-
-def test_default_weights_are_the_checkpoint_else_the_published(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "checkpoint_folder", lambda k, recipe: tmp_path / f"k{k}" / recipe)
-    assert paths.default_weights(0) == ROOT / "LeNet/pretrained/k0.npz"
-    (tmp_path / "k0/paper").mkdir(parents=True)
-    (tmp_path / "k0/paper/model_MNIST.npz").touch()
-    assert paths.default_weights(0) == tmp_path / "k0/paper/model_MNIST.npz"
-    assert paths.default_weights(0, "augmented") == ROOT / "LeNet/pretrained/k0-augmented.npz"
-
-
-def test_default_weights_are_those_of_a_killed_training_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "checkpoint_folder", lambda k, recipe: tmp_path)
-    (tmp_path / COMPLETE).mkdir()
-    (tmp_path / COMPLETE / "model_MNIST.npz").touch()
-    assert paths.default_weights(0) == tmp_path / "model_MNIST.npz"
-    assert (tmp_path / "model_MNIST.npz").exists()
-
-
-def test_published_weights_are_those_of_a_killed_run_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "ROOT", tmp_path)
-    complete = tmp_path / "LeNet" / "pretrained" / COMPLETE
-    complete.mkdir(parents=True)
-    (complete / "k0.npz").touch()
-    assert paths.existing_published_weights(0).exists()
+    assert "--max_spikes" in process.stdout

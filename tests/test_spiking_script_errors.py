@@ -2,17 +2,14 @@
 
 import gzip
 import os
-import shutil
-import socketserver
-from threading import Thread
 
 import numpy as np
 import pytest
 
-from experiment.images import save_npz
-from spiking.network import LENET
-from tests.helpers import ROOT, assert_refused, random_weights, run_script
-from tests.script_helpers import forbid_imports, snapshot
+from LeNet import Spiking_LeNet_MNIST
+from tests.helpers import assert_refused, run_script, save_model
+from tests.networks import LENET, random_weights
+from tests.script_helpers import forbid_imports, idx, snapshot, write_images
 
 SCRIPT = "LeNet/Spiking_LeNet_MNIST.py"
 OLDER_LOGS = ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt", "run.json")
@@ -21,57 +18,82 @@ OLDER_LOGS = ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt
 @pytest.fixture
 def folder(tmp_path):
     """A folder with weights of k=0 and older logs."""
-    save_npz(random_weights(LENET, seed=0), 0, tmp_path / "k0.npz")
+    save_model(tmp_path / "k0.npz", random_weights(LENET, seed=0), 0)
     (tmp_path / "logs").mkdir()
     for name in OLDER_LOGS:
         (tmp_path / "logs" / name).write_text("of an older run\n")
     return tmp_path
 
 
-def assert_changes_nothing(folder, *options, expected):
-    """Later options override the earlier ones, with which the script would succeed."""
-    before = snapshot(folder)
-    usual = ["--k", 0, "--weights", folder / "k0.npz", "--logs", folder / "logs", "--limit", 1]
-    assert_refused(run_script(SCRIPT, *usual, *options, cwd=folder), *expected)
-    assert snapshot(folder) == before
+@pytest.fixture
+def refuses(folder, run_here, monkeypatch):
+    """Checks that the script refuses options with one line, and leaves the folder as it was.
+
+    They override the earlier ones, with which the script would succeed.
+    """
+    monkeypatch.chdir(folder)
+
+    def check(*options, expected):
+        before = snapshot(folder)
+        usual = ["--weights", folder / "k0.npz", "--logs", folder / "logs", "--limit", 1]
+        assert_refused(run_here(Spiking_LeNet_MNIST.main, *usual, *options), *expected)
+        assert snapshot(folder) == before
+
+    return check
+
+
+BAD_OPTIONS = {
+    "--k": (["-1", "one", "0.5", "17"], "an integer of at least 0 and at most 16"),
+    "--seed": (["-1", "4294967296"], "an integer of at least 0 and at most 4294967295"),
+    "--noise_seed": (["-1", "x"], "an integer of at least 0 and at most 4294967295"),
+    "--time_steps": (["0", "", "10001"], "an integer of at least 1 and at most 10000"),
+    "--batch_size": (["0"], "an integer of at least 1"),
+    "--threads": (["0"], "an integer of at least 1"),
+    "--limit": (["-5"], "an integer of at least 1"),
+    "--max_spikes": (["0", "1.5", "all"], "an integer of at least 1, or unbounded"),
+    "--negative_spikes": (["no", "0"], "True or False"),
+}
+
+
+@pytest.mark.parametrize("option", BAD_OPTIONS)
+def test_bad_values_of_options(refuses, option):
+    values, expected = BAD_OPTIONS[option]
+    for value in values:
+        refuses(f"{option}={value}", expected=[f"argument {option}: found {value!r}, expected {expected}"])
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "minimum"),
+    ("option", "value", "expected"),
     [
-        ("--k", "-1", 0),
-        ("--k", "one", 0),
-        ("--k", "0.5", 0),
-        ("--time_steps", "0", 1),
-        ("--time_steps", "", 1),
-        ("--batch_size", "0", 1),
-        ("--threads", "0", 1),
-        ("--limit", "-5", 1),
+        ("--k", "-1", "found '-1', expected an integer of at least 0"),
+        ("--network", "20C5-P0x", "found '20C5-P0x': layer 2 (P0x): not a layer, expected nCk"),
+        ("--recipe", "best", "invalid choice: 'best'"),
+        ("--data", "/", "data is '', expected the name of a folder"),
+        ("--weights", "none.npz", "none.npz: not found, expected a npz"),
     ],
 )
-def test_bad_options_are_refused_before_numba_is_imported(folder, monkeypatch, option, value, minimum):
-    forbid_imports(monkeypatch, folder / "modules", "numba")
-    expected = [option, f"found {value!r}, expected an integer of at least {minimum}"]
-    assert_changes_nothing(folder, f"{option}={value}", expected=expected)
+def test_what_needs_no_simulation_is_refused_before_numba_is_imported(tmp_path, monkeypatch, option, value, expected):
+    forbid_imports(monkeypatch, tmp_path / "modules", "numba", "tensorflow")
+    assert_refused(run_script(SCRIPT, option, value, cwd=tmp_path), expected)
 
 
 @pytest.mark.parametrize("options", [["--unknown"], ["--weights"], ["k0.npz"]])
-def test_unknown_options(folder, options):
-    assert_changes_nothing(folder, *options, expected=[options[0]])
+def test_unknown_options(refuses, options):
+    refuses(*options, expected=[options[0]])
 
 
 @pytest.mark.parametrize(
     ("mode", "option", "value"),
     [
         *[("verify", option, 3) for option in ("time_steps", "threads")],
-        *[("export", option, 3) for option in ("batch_size", "limit", "threads", "noise_ratio", "seed")],
-        *[("export", option, "data") for option in ("data", "logs")],
-        ("verify", "logs", "data"),
+        *[("export", option, 3) for option in ("batch_size", "limit", "threads", "noise_ratio", "noise_seed")],
+        *[(mode, "logs", "folder") for mode in ("verify", "export")],
+        ("verify", "negative_spikes", False),
     ],
 )
-def test_options_that_a_mode_has_no_use_for(tmp_path, mode, option, value):
-    modes = {"verify": ["--verify"], "export": ["--export", "integers.npz"]}
-    process = run_script(SCRIPT, *modes[mode], f"--{option}", value, cwd=tmp_path)
+def test_options_that_a_mode_has_no_use_for(tmp_path, run_here, mode, option, value):
+    modes = {"verify": ["--verify"], "export": ["--export", tmp_path / "integers.npz"]}
+    process = run_here(Spiking_LeNet_MNIST.main, *modes[mode], f"--{option}", value)
     assert_refused(process, f"argument --{option}: not allowed with --{mode}, which has no use for it")
     assert list(tmp_path.iterdir()) == []
 
@@ -84,26 +106,21 @@ def test_options_that_a_mode_has_no_use_for(tmp_path, mode, option, value):
         ("logs/run.json/k0.npz", "not found, expected a npz"),
     ],
 )
-def test_weights_that_are_no_file(folder, name, expected):
-    assert_changes_nothing(folder, "--weights", folder / name, expected=[str(folder / name), expected])
+def test_weights_that_are_no_file(folder, refuses, name, expected):
+    refuses("--weights", folder / name, expected=[str(folder / name), expected])
 
 
-def test_pipe_as_weights_does_not_hang(folder):
+def test_pipe_as_weights_does_not_hang(folder, refuses):
     os.mkfifo(folder.parent / "pipe.npz")
     expected = ["pipe.npz: is a pipe, expected a npz file of network weights"]
-    assert_changes_nothing(folder, "--weights", folder.parent / "pipe.npz", expected=expected)
+    refuses("--weights", folder.parent / "pipe.npz", expected=expected)
 
 
 @pytest.mark.parametrize("size", [0, 1000, -1])
-def test_truncated_weights(folder, size):
+def test_truncated_weights(folder, refuses, size):
     content = (folder / "k0.npz").read_bytes()
     (folder / "damaged.npz").write_bytes(content[:size])
-    assert_changes_nothing(folder, "--weights", "damaged.npz", expected=["damaged.npz: damaged"])
-
-
-def test_weights_of_another_level(folder):
-    expected = ["k0.npz: is a model of k0 (k=0), expected k1 (k=1)"]
-    assert_changes_nothing(folder, "--k", 1, expected=expected)
+    refuses("--weights", "damaged.npz", expected=["damaged.npz: damaged"])
 
 
 @pytest.mark.parametrize(
@@ -115,90 +132,68 @@ def test_weights_of_another_level(folder):
         ("fc/W", lambda array: array.astype(np.float64) + 1e300, "has NaN or infinite values"),
         ("bn4/moving_var", lambda array: array - 0.5, "expected 0 or above"),
         ("bn1/beta", lambda array: array.astype(int), "has dtype int64, expected floats"),
+        ("k", lambda k: np.int64(17), "is 17, expected -1 (full precision) to 16"),
+        ("k", lambda k: np.float32(0), "has dtype float32, expected an integer"),
+        ("seed", lambda seed: np.int64(-1), "is -1, expected 0 to 4294967295"),
+        ("data", lambda data: np.array("../mnist"), "is '../mnist', expected the name of a folder or recipe"),
+        ("recipe", lambda recipe: np.int64(1), "has dtype int64, expected text"),
+        ("epochs", lambda epochs: np.int64(-3), "is -3, expected 0 or more"),
+        ("network", lambda text: np.array("28x28x1-20C5-P2-50C15-10"), "layer 3 (50C15): kernel 15 does not fit"),
+        ("network", lambda text: np.array("28x28x1-20C5-10"), "20 unknown (bn2/beta ...)"),
+        ("network", lambda text: np.array("99x99x1-9999C9-9999C91-9"), "weights, expected at most 268,435,456"),
     ],
-    ids=["shape", "nan", "infinite", "beyond float32", "negative variance", "integers"],
 )
-def test_weights_that_cannot_be(folder, key, change, expected):
+def test_weights_that_cannot_be(folder, refuses, key, change, expected):
     with np.load(folder / "k0.npz") as archive:
         arrays = dict(archive)
     arrays[key] = change(arrays[key])
     np.savez(folder / "bad.npz", **arrays)
-    assert_changes_nothing(folder, "--weights", "bad.npz", expected=[f"bad.npz: {key}", expected])
+    refuses("--weights", "bad.npz", expected=["bad.npz: ", "" if key == "network" else key, expected])
 
 
-def test_missing_key(folder):
+@pytest.mark.parametrize("key", ["bn2/gamma", "seed"])
+def test_missing_key(folder, refuses, key):
+    """Files of older versions lack all that names a model but k."""
     with np.load(folder / "k0.npz") as archive:
-        arrays = {key: archive[key] for key in archive if key != "bn2/gamma"}
+        arrays = {name: archive[name] for name in archive if name != key}
     np.savez(folder / "bad.npz", **arrays)
-    assert_changes_nothing(folder, "--weights", "bad.npz", expected=["bad.npz: 1 keys missing (bn2/gamma"])
+    refuses("--weights", "bad.npz", expected=[f"bad.npz: 1 keys missing ({key}"])
 
 
-def test_potentials_beyond_int32(folder):
+def test_potentials_beyond_int32(folder, refuses):
     """Every neuron fires in every step: block 3 could reach 500 * 32767 * 150 > 2^31."""
     values = {"W": 32767 / 2**14, "gamma": 1, "beta": 200, "moving_mean": 0, "moving_var": 1}
     weights = {key: np.full(shape, values[key.split("/")[1]]) for key, shape in LENET.weight_shapes.items()}
-    save_npz(weights, 7, folder / "k7.npz")
+    save_model(folder / "k7.npz", weights, 7)
     options = ["--weights", "k7.npz", "--k", 7, "--time_steps", 150]
-    assert_changes_nothing(folder, *options, expected=["potentials could reach 2457525000", "int32"])
-    assert_changes_nothing(folder, *options, "--logs", folder / "new/deep", expected=["int32"])
+    refuses(*options, expected=["potentials could reach 2457525000", "int32"])
+    refuses(*options, "--logs", folder / "new/deep", expected=["int32"])
 
 
 @pytest.mark.parametrize("name", ["k0.npz", "k0.npz/deep/logs"])
-def test_logs_that_cannot_be_a_folder(folder, name):
-    assert_changes_nothing(folder, "--logs", folder / name, expected=[str(folder / "k0.npz")])
+def test_logs_that_cannot_be_a_folder(folder, refuses, name):
+    refuses("--logs", folder / name, expected=[str(folder / "k0.npz")])
 
 
 @pytest.mark.parametrize(
-    ("name", "damage", "expected"),
+    ("name", "content", "expected"),
     [
-        ("t10k-images-idx3-ubyte.gz", lambda content: content[:-100], "damaged gzip file"),
-        ("t10k-images-idx3-ubyte.gz", lambda content: b"", "has SHA-256"),
-        ("t10k-labels-idx1-ubyte.gz", lambda content: b"no gzip", "damaged gzip file"),
-        ("t10k-labels-idx1-ubyte.gz", lambda content: gzip.compress(gzip.decompress(content)[:-1]), "has SHA-256"),
+        ("test-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((20, 28, 28))), mtime=0)[:-9], "damaged gzip file"),
+        ("test-images-idx3-ubyte.gz", b"", "begins with nothing, expected an IDX file of unsigned bytes"),
+        ("test-images-idx3-ubyte.gz", b"no gzip", "damaged gzip file"),
+        ("test-images-idx3-ubyte", idx(np.zeros((20, 28, 28)))[:-1], "has 15679 bytes of data, expected the product"),
+        ("test-images-idx3-ubyte", idx(np.zeros((20, 28, 28))) + b"1", "has 15681 bytes of data or more, expected"),
+        (
+            "test-labels.idx1-ubyte",
+            idx(np.zeros((20, 28))),
+            "begins with 00 00 08 02, expected an IDX file of unsigned",
+        ),
+        ("test-labels.idx1-ubyte", idx(np.full(20, 10)), "test label 0 is 10, expected 0 to 9 as in the training"),
+        ("test-labels.idx1-ubyte", idx(np.zeros(19)), "has 20 test images and 19 labels, expected as many of both"),
     ],
-    ids=["truncated", "empty", "no gzip", "other content"],
 )
-def test_damaged_mnist_file(folder, name, damage, expected):
-    data = folder / "mnist"
-    data.mkdir()
-    for path in (ROOT / "data/mnist").glob("t10k-*.gz"):
-        shutil.copyfile(path, data / path.name)
-    (data / name).write_bytes(damage((data / name).read_bytes()))
-    assert_changes_nothing(folder, "--data", data, expected=[f"mnist/{name}", expected])
-
-
-@pytest.fixture
-def garbage_server():
-    """The port of a server on this machine that answers, but not in HTTP."""
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self):
-            self.request.recv(4096)
-            self.request.sendall(b"garbage\r\n\r\n")
-
-    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
-
-
-def divert_mirrors(monkeypatch, port):
-    """Lets downloads of scripts started from now on go to a port of this machine."""
-    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("no_proxy", "")
-
-
-@pytest.mark.parametrize("exists", [True, False])
-def test_missing_mnist_file_without_network(folder, monkeypatch, exists):
-    divert_mirrors(monkeypatch, 9)  # where nothing listens
-    data = folder / "mnist"
-    if exists:
-        data.mkdir()
-    expected = ["t10k-images-idx3-ubyte.gz: not found, and no mirror gave it", "Connection refused"]
-    assert_changes_nothing(folder, "--data", data, expected=expected)
-
-
-def test_missing_mnist_file_and_mirrors_that_speak_no_http(folder, monkeypatch, garbage_server):
-    divert_mirrors(monkeypatch, garbage_server)
-    expected = ["t10k-images-idx3-ubyte.gz: not found, and no mirror gave it"]
-    assert_changes_nothing(folder, "--data", folder / "mnist", expected=expected)
+def test_damaged_images(folder, refuses, name, content, expected):
+    data = write_images(folder / "mnist", (28, 28), classes=10)
+    (data / name.removesuffix(".gz")).unlink()
+    (data / name).write_bytes(content)
+    refuses("--data", data, expected=[f"mnist/{name}: " if "label" not in expected else "mnist: ", expected])

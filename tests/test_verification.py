@@ -5,11 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from experiment.images import save_npz
-from experiment.model import published_weights
+from experiment.model import Model
 from LeNet import Spiking_LeNet_MNIST
-from spiking.network import LENET
-from tests.helpers import PUBLISHED_SPIKING, assert_refused, random_weights, run_script
+from spiking.network import FULL_PRECISION, Network
+from tests.helpers import PUBLISHED_SPIKING, assert_refused, run_script, save_model
+from tests.networks import LENET, random_weights, with_gammas
+from tests.script_helpers import write_images
 
 IMAGES = 200
 
@@ -18,39 +19,52 @@ IMAGES = 200
 def weights():
     """Random weights with gammas of both signs and zero."""
     rng = np.random.default_rng(3)
-    signs = {key: rng.choice([-1, 0, 1], shape, p=[0.2, 0.1, 0.7]) for key, shape in LENET.weight_shapes.items()}
-    return {
-        key: (value * signs[key]).astype(np.float32) if key.endswith("gamma") else value
-        for key, value in random_weights(LENET, seed=3).items()
-    }
+    return with_gammas(random_weights(LENET, seed=3), lambda shape: rng.choice([-1, 0, 1], shape, p=[0.2, 0.1, 0.7]))
 
 
-def assert_lossless(process):
-    """All neurons and predictions of IMAGES images were compared, and are equal."""
+def assert_lossless(process, network=LENET, images=IMAGES):
+    """All neurons and predictions of the images were compared, and are equal."""
     assert process.returncode == 0, process.stderr
-    neurons = LENET.neurons * IMAGES
+    neurons = network.neurons * images
     assert re.search(rf"^total +{neurons:,} +{neurons:,} ", process.stdout, re.MULTILINE)
-    assert re.search(rf"^predictions +{IMAGES} +{IMAGES}$", process.stdout, re.MULTILINE)
+    assert re.search(rf"^predictions +{images} +{images}$", process.stdout, re.MULTILINE)
     assert process.stdout.endswith("\nlossless\n")
 
 
-@pytest.mark.parametrize(("k", "recipe"), PUBLISHED_SPIKING)
-def test_published_network_is_lossless(k, recipe, run_here):
-    options = ("--k", k, "--recipe", recipe, "--weights", published_weights(k, recipe))
-    options += ("--limit", IMAGES, "--verify")
-    assert_lossless(run_here(Spiking_LeNet_MNIST.main, *options))
+@pytest.mark.parametrize("model", PUBLISHED_SPIKING, ids=lambda model: model.name)
+def test_published_network_is_lossless(model, run_here):
+    assert_lossless(run_here(Spiking_LeNet_MNIST.main, "--weights", model.published, "--limit", IMAGES, "--verify"))
 
 
-@pytest.mark.parametrize("k", [0, 1])
-def test_every_neuron_and_prediction_is_found_equal(weights, tmp_path, run_here, k):
-    save_npz(weights, k, tmp_path / "weights.npz")
-    options = ("--k", k, "--weights", tmp_path / "weights.npz", "--limit", IMAGES, "--verify")
+@pytest.mark.parametrize(
+    ("level", "options"),
+    [
+        (0, []),
+        (1, []),
+        (0, ["--max_spikes", 3]),
+        (1, ["--max_spikes", "unbounded"]),
+        (FULL_PRECISION, ["--k", 0]),
+        (FULL_PRECISION, ["--k", 3]),  # converted
+    ],
+)
+def test_every_neuron_and_prediction_is_found_equal(weights, tmp_path, run_here, level, options):
+    save_model(tmp_path / "weights.npz", weights, level)
+    options = ("--weights", tmp_path / "weights.npz", "--limit", IMAGES, "--verify", *options)
     assert_lossless(run_here(Spiking_LeNet_MNIST.main, *options))
 
 
 def test_process_of_its_own_finds_them_equal(tmp_path):
-    options = ("--k", 0, "--weights", published_weights(0), "--limit", IMAGES, "--verify")
+    options = ("--k", 0, "--weights", Model(0).published, "--limit", IMAGES, "--verify")
     assert_lossless(run_script("LeNet/Spiking_LeNet_MNIST.py", *options))
+
+
+@pytest.mark.parametrize("notation", ["20x12x3-6C3p-P2-8C3x1s2x1m2-9-4b", "20x12x3-5C20x12p-P2x3p-4"])
+def test_other_networks_on_other_images_are_lossless(notation, tmp_path, run_here):
+    network = Network.parse(notation)
+    folder = write_images(tmp_path / "other", (20, 12, 3), classes=4)
+    save_model(tmp_path / "weights.npz", random_weights(network, seed=1), 1, network, data="other")
+    options = ("--weights", tmp_path / "weights.npz", "--data", folder, "--verify")
+    assert_lossless(run_here(Spiking_LeNet_MNIST.main, *options), network, images=20)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +79,7 @@ def test_network_that_takes_too_many_spikes_is_refused(weights, tmp_path, run_he
     constant = {key: value.copy() for key, value in weights.items()}
     for block in blocks:
         constant[f"bn{block}/gamma"][:], constant[f"bn{block}/beta"][:] = 0, beta
-    save_npz(constant, 0, tmp_path / "weights.npz")
+    save_model(tmp_path / "weights.npz", constant, 0)
     options = ("--weights", tmp_path / "weights.npz", "--limit", 20, "--verify")
     assert_refused(run_here(Spiking_LeNet_MNIST.main, "--k", 0, *options), expected)
 
@@ -83,7 +97,7 @@ def test_one_wrong_neuron_is_named(weights, tmp_path, monkeypatch, run_here):
 
     right = {key: value.copy() for key, value in weights.items()}
     right["bn5/gamma"][7], right["bn5/beta"][7] = 0, 3
-    save_npz(right, 0, tmp_path / "weights.npz")
+    save_model(tmp_path / "weights.npz", right, 0)
     monkeypatch.setattr(verification, "SpikingNetwork", wrong_network)
     process = run_here(
         Spiking_LeNet_MNIST.main, "--k", 0, "--weights", tmp_path / "weights.npz", "--limit", 5, "--verify"

@@ -17,7 +17,7 @@ from experiment.weights import Trained, read_npz, save_npz
 from spiking.network import FULL_PRECISION, Network
 from spiking.weight_grid import round_to_grid
 from tests.damage import damaged, damages, little_memory
-from tests.helpers import random_weights
+from tests.networks import random_weights
 
 NETWORK = Network.parse("4x5x1-2C2x3-3")
 WEIGHTS = random_weights(NETWORK, seed=0)

@@ -8,6 +8,9 @@ import ctypes
 import os
 from contextlib import contextmanager
 
+from experiment import InputError
+from experiment.command_line import usable_cores
+
 M_TOP_PAD = -2  # of malloc.h
 
 
@@ -56,5 +59,13 @@ keras.config.set_dtype_policy("float32")
 
 
 def use_threads(threads):
-    """Lets TensorFlow compute with so many threads; to be called before it computes anything."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    """Lets TensorFlow compute with so many threads; raises InputError where it has begun with another number."""
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    except RuntimeError:  # in a program that runs several scripts
+        found = tf.config.threading.get_intra_op_parallelism_threads()
+        where = f"TensorFlow has begun with {found} in this process"
+        raise InputError(f"argument --threads: {where}, expected {threads}; start a new one") from None
+
+
+use_threads(usable_cores())

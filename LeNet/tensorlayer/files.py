@@ -38,7 +38,7 @@ def save_ckpt(tensors, network, k, folder):
     names = sorted(tensors)
     try:
         tf.raw_ops.SaveV2(
-            prefix=str(folder / PREFIX),
+            prefix=os.fsencode(folder / PREFIX),  # a name may be no UTF-8
             tensor_names=names,
             shape_and_slices=[""] * len(names),
             tensors=[tensors[name] for name in names],

@@ -1,0 +1,82 @@
+"""A .keras file of one's own beside --weights: read in Keras's safe mode, converted, and compared with itself."""
+
+import zipfile
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+from experiment import InputError, disk, model, printable, shown
+from LeNet.tensorlayer.keras_network import keras_network
+
+KERAS_FILE = "a .keras file of a Sequential or functional model"  # as error messages call it
+
+
+def load(args, k):
+    """As weights.load, of a .keras file.
+
+    Parameters
+    ----------
+    args : the options of model.add_options, and `weights`, the path of the file
+    k : int
+        Level of the Model that options which do not say it are compared with.
+
+    Returns
+    -------
+    trained : Trained, on the weight grid
+    keras_model : keras.Model, as it was read
+    """
+    given = model.named(args, k)
+    keras_model, sha256 = read(args.weights)
+    try:
+        trained, rounding = keras_network(keras_model, args.k)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{shown(args.weights)}: {error}") from None
+    trained = replace(trained, model=replace(trained.model, data=given.data), path=args.weights, sha256=sha256)
+    for name in ("network", "recipe", "seed"):
+        if getattr(args, name) not in (None, getattr(trained.model, name)):
+            expected = f"one with {name} {getattr(given, name)}"
+            raise InputError(f"{shown(args.weights)}: is the model {trained.model.name}, expected {expected}")
+    print(f"weights    {shown(args.weights)}")
+    print(f"           converted to {trained.network.notation}, k={trained.model.k}")
+    print(f"           rounded to the weight grid, which changed them by {rounding:.2g} at most")
+    return trained, keras_model
+
+
+def read(path):
+    """The Keras model of a file, and the file's SHA-256. No code that the file holds is run: Keras's safe mode.
+
+    Raises
+    ------
+    InputError
+        Missing, or no such file.
+    """
+    with disk.opened(path, KERAS_FILE) as file:
+        sha256 = disk.sha256(file)
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{shown(path)}: is no zip archive, expected {KERAS_FILE}")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True), sha256
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged or foreign archive raises whatever its bytes lead to
+        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise InputError(f"{shown(path)}: cannot be read ({printable(first[:300])}), expected {KERAS_FILE}") from None
+
+
+def predict(model, pixels):
+    """The classes that the model itself predicts for integer pixels (images, h, w, channels): int array (images,)."""
+    inputs = pixels.reshape(len(pixels), *model.input_shape[1:]).astype(np.float32)
+    return model.predict(inputs, batch_size=200, verbose=0).reshape(len(pixels), -1).argmax(axis=1)
+
+
+def report(right, agreeing):
+    """Prints how the Keras model itself does, before rounding.
+
+    Parameters
+    ----------
+    right : bool array (images,), its predictions
+    agreeing : int, how many of them the spiking network ends in
+    """
+    print(f"Keras      {100 * right.mean():.2f} %, the model as it is, in its own precision")
+    print(f"agreement  {agreeing:,} of {len(right):,} of its predictions are the spiking network's")

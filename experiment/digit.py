@@ -1,0 +1,108 @@
+"""A picture of one digit as MNIST prepared its own: scaled into 20 x 20, centre of mass in the middle of 28 x 28.
+
+Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", Proceedings of the IEEE, 1998, section
+III A. All arithmetic is on integers, so that figs/live/prepare.js, which does the same in a browser, finds the same.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from experiment import InputError, shown
+
+DIGIT_SIZE, IMAGE_SIZE = 20, 28
+FAINTEST = 16  # what is fainter than this part of the darkest ink is background: paper is never quite even
+LARGEST_PICTURE = 2**24  # pixels; the sums of larger ones would leave the integers that JavaScript has
+
+
+def read_digit(path):
+    """The digit in a picture file, as prepare_digit gives it. Transparent parts are white.
+
+    Raises
+    ------
+    InputError
+        It is no picture, too large, or shows nothing.
+    OSError
+        It cannot be read.
+    """
+    from PIL import Image  # Matplotlib brings it; not all who prepare digits need it
+
+    content = Path(path).read_bytes()
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if image.width * image.height > LARGEST_PICTURE:
+                raise ValueError(f"{image.width} x {image.height} pixels, at most {LARGEST_PICTURE} are read")
+            coloured = image.convert("RGBA")
+    except Exception as error:  # a damaged file raises whatever its bytes lead to
+        raise InputError(f"{shown(path)}: {error}, expected a picture of a digit, such as a PNG") from None
+    white = Image.new("RGBA", coloured.size, "white")
+    try:
+        return prepare_digit(np.array(Image.alpha_composite(white, coloured).convert("L")))
+    except ValueError as error:
+        raise InputError(f"{shown(path)}: {error}") from None
+
+
+def prepare_digit(picture):
+    """The digit of a grey picture as the networks know digits.
+
+    Parameters
+    ----------
+    picture : uint8 array (h, w), light on dark or dark on light
+
+    Returns
+    -------
+    uint8 array (28, 28), light on dark
+
+    Raises
+    ------
+    ValueError
+        All pixels are alike.
+    """
+    ink = _ink(np.asarray(picture, np.int64))
+    if not ink.any():
+        raise ValueError("all pixels are alike, expected a digit on a plain background")
+    return _centred_by_mass(_scaled_to_digit(ink[_box(ink)]))
+
+
+def _ink(picture):
+    """The distance of each pixel from the background, which is the median of the border, towards the digit."""
+    border = np.ones(picture.shape, bool)
+    border[1:-1, 1:-1] = False
+    edge = np.sort(picture[border])
+    background = edge[len(edge) // 2]
+    lighter = picture.max() - background >= background - picture.min()
+    return np.maximum(picture - background if lighter else background - picture, 0)
+
+
+def _box(ink):
+    """The smallest box around the ink, as two slices."""
+    dark = ink * FAINTEST >= ink.max()
+    rows, columns = (np.flatnonzero(dark.any(axis=axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _scaled_to_digit(ink):
+    """Scaled by area averaging to 20 pixels in the longer direction; then the darkest of them is set to 255."""
+    longer = max(ink.shape)
+    rows, columns = (max(1, (2 * DIGIT_SIZE * size + longer) // (2 * longer)) for size in ink.shape)
+    # of ink times area, where a picture's pixel has an area of rows x columns
+    sums = _overlaps(rows, ink.shape[0]) @ ink @ _overlaps(columns, ink.shape[1]).T
+    return (2 * 255 * sums + sums.max()) // (2 * sums.max())
+
+
+def _overlaps(cells, size):
+    """How much of each pixel of an axis lies in each of the cells that divide it, in 1 / cells: (cells, size)."""
+    cell, pixel = np.arange(cells)[:, None] * size, np.arange(size) * cells
+    return np.maximum(np.minimum(cell + size, pixel + cells) - np.maximum(cell, pixel), 0)
+
+
+def _centred_by_mass(digit):
+    """On 28 x 28 pixels, with the centre of mass as near to MNIST's middle, (14, 14), as the border lets it."""
+    image = np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    corner = []
+    for size, profile in zip(digit.shape, (digit.sum(axis=1), digit.sum(axis=0)), strict=True):
+        nearest = ((IMAGE_SIZE + 1) * digit.sum() - 2 * profile @ np.arange(size)) // (2 * digit.sum())
+        corner.append(slice(offset := int(np.clip(nearest, 0, IMAGE_SIZE - size)), offset + size))
+    image[tuple(corner)] = digit
+    return image

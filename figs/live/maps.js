@@ -1,0 +1,148 @@
+// The maps of the blocks, in which a neuron is a pixel: its channels side by side, as figs/raster.py draws them.
+
+const POSITIVE = [230, 159, 0]; // as in figs/raster.py
+const NEGATIVE = [86, 180, 233];
+const NO_SPIKE = 34; // grey; a neuron at rest is lighter the more it has fired
+const LIGHTEST_REST = 125;
+const BETWEEN_CHANNELS = [60, 60, 60];
+
+/**
+ * The places of a block's neurons: {width, height} in pixels of the map, and how a neuron's index, its place among
+ * all neurons of the map {row, column}, counted without gaps, and its pixel belong together.
+ */
+function mapLayout([rows, columns, channels]) {
+  let across = Math.ceil(Math.sqrt(channels)); // channels side by side: the fewest that leave no empty place
+  while (channels % across) across++;
+  const gap = rows * columns > 1 ? 1 : 0;
+  const down = channels / across;
+  return {
+    width: across * (columns + gap) - gap,
+    height: down * (rows + gap) - gap,
+    placesAcross: across * columns,
+    placesDown: down * rows,
+    placeOf(neuron) {
+      const channel = neuron % channels;
+      const x = ((neuron - channel) / channels) % columns;
+      const y = Math.floor(neuron / channels / columns);
+      return { row: Math.floor(channel / across) * rows + y, column: (channel % across) * columns + x };
+    },
+    neuronAt({ row, column }) {
+      const channel = Math.floor(row / rows) * across + Math.floor(column / columns);
+      return ((row % rows) * columns + (column % columns)) * channels + channel;
+    },
+    pixelOf({ row, column }) {
+      return { y: row + gap * Math.floor(row / rows), x: column + gap * Math.floor(column / columns) };
+    },
+    placeNear(y, x) {
+      const near = (position, size, places) => {
+        const tile = Math.floor(position / (size + gap));
+        return Math.max(0, Math.min(places - 1, tile * size + Math.min(size - 1, position - tile * (size + gap))));
+      };
+      return { row: near(y, rows, down * rows), column: near(x, columns, across * columns) };
+    },
+  };
+}
+
+/**
+ * A card with the map of a block. `select(block, neuron)` is called for the neuron under the pointer, for one tapped,
+ * and for where the arrow keys lead. Returns {element, draw(run, step), mark(neuron)}.
+ */
+function createMap(block, shape, select) {
+  const layout = mapLayout(shape);
+  const element = document.createElement("figure");
+  element.className = `card map block-${block + 1}`;
+  element.innerHTML =
+    `<figcaption><b>Block ${block + 1}</b> <span class="shape">${shape.filter((size) => size > 1).join("×")}</span>` +
+    `<span class="counts"></span></figcaption>` +
+    `<div class="frame"><canvas tabindex="0" role="application"></canvas><i class="mark" hidden></i></div>`;
+  const [canvas, mark, counts] = ["canvas", ".mark", ".counts"].map((selector) => element.querySelector(selector));
+  [canvas.width, canvas.height] = [layout.width, layout.height];
+  const pixelColours = colourer(layout, canvas);
+  let marked = null;
+
+  const markNeuron = (neuron) => {
+    marked = neuron;
+    mark.hidden = neuron === null;
+    if (neuron === null) return;
+    const { x, y } = layout.pixelOf(layout.placeOf(neuron));
+    mark.style.cssText =
+      `left:${(100 * x) / layout.width}%;top:${(100 * y) / layout.height}%;` +
+      `width:${100 / layout.width}%;height:${100 / layout.height}%`;
+  };
+  const point = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const y = Math.floor(((event.clientY - box.top) / box.height) * layout.height);
+    const x = Math.floor(((event.clientX - box.left) / box.width) * layout.width);
+    select(block, layout.neuronAt(layout.placeNear(y, x)));
+  };
+  canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && point(event));
+  canvas.addEventListener("click", point);
+  canvas.addEventListener("keydown", (event) => {
+    const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    const { row, column } = layout.placeOf(marked ?? 0);
+    const moved = (value, by, places) => Math.max(0, Math.min(places - 1, value + by));
+    const [down, right] = marked === null ? [0, 0] : move; // the first key chooses the first neuron
+    const place = { row: moved(row, down, layout.placesDown), column: moved(column, right, layout.placesAcross) };
+    select(block, layout.neuronAt(place));
+  });
+  new ResizeObserver(() => fitToPixels(element, canvas)).observe(element);
+
+  return {
+    element,
+    mark: markNeuron,
+    draw(run, step) {
+      const [positive, negative] = [run.spikes[step].positive[block], run.spikes[step].negative[block]];
+      const { spikes, counts: said } = run.record.blocks[block];
+      pixelColours(spikes[step], said[step], run.largestCounts[block]);
+      counts.innerHTML = coloured(positive, negative);
+      canvas.setAttribute(
+        "aria-label",
+        `Map of block ${block + 1}, step ${step}: ${countOf(positive, "positive spike")}, ` +
+          `${countOf(negative, "negative spike")}. Arrow keys move from neuron to neuron.`,
+      );
+    },
+  };
+}
+
+/** Numbers of spikes in their colours, as HTML. */
+function coloured(positive, negative) {
+  const plus = positive > 0 ? `<span class="plus">+${withCommas(positive)}</span>` : "";
+  const minus = negative > 0 ? `<span class="minus">−${withCommas(negative)}</span>` : "";
+  return plus || minus ? `${plus} ${minus}` : "silent";
+}
+
+/** A function that draws the spikes and counts of a block's neurons on its canvas. */
+function colourer(layout, canvas) {
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(layout.width, layout.height);
+  const places = [];
+  const set = (place, red, green, blue) => {
+    image.data[place] = red;
+    image.data[place + 1] = green;
+    image.data[place + 2] = blue;
+    image.data[place + 3] = 255;
+  };
+  for (let place = 0; place < image.data.length; place += 4) set(place, ...BETWEEN_CHANNELS);
+  return (spikes, counts, largestCount) => {
+    spikes.forEach((spike, neuron) => {
+      if (places.length <= neuron) {
+        const { x, y } = layout.pixelOf(layout.placeOf(neuron));
+        places.push(4 * (y * layout.width + x));
+      }
+      const grey = NO_SPIKE + ((LIGHTEST_REST - NO_SPIKE) * counts[neuron]) / Math.max(1, largestCount);
+      if (spike === 0) set(places[neuron], grey, grey, grey);
+      else set(places[neuron], ...(spike > 0 ? POSITIVE : NEGATIVE));
+    });
+    context.putImageData(image, 0, 0);
+  };
+}
+
+/** As wide as the card lets it, with each neuron a whole number of the screen's pixels, so that all look alike. */
+function fitToPixels(card, canvas) {
+  const { paddingLeft, paddingRight } = getComputedStyle(card);
+  const room = card.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+  const pixels = Math.max(1, Math.floor((room * devicePixelRatio) / canvas.width));
+  canvas.style.width = `${(pixels * canvas.width) / devicePixelRatio}px`;
+}

@@ -1,0 +1,192 @@
+// The spiking networks in integers, spike for spike what spiking_utils.py computes. The rule of a neuron and the
+// arrays are described in README_MNIST.md, section "Integer network".
+
+const INT32_MIN = -(2 ** 31);
+
+/**
+ * The networks of the page, by k: [{blocks, classifier}], decoded from what figs/live.py has packed.
+ * A layer is {inputShape, kernelSize, stride, outputShape, kernel, thresholds}; the classifier has no thresholds.
+ */
+function decodeNetworks(description, base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  let offset = 0;
+  const read = (ArrayType, length) => {
+    const start = offset;
+    offset += length * ArrayType.BYTES_PER_ELEMENT;
+    return new ArrayType(bytes.buffer.slice(start, offset)); // a copy, since an int32 must lie at a multiple of 4
+  };
+  return description.levels.map(() => {
+    const layers = description.layers.map((layer) => {
+      const [height, width] = layer.kernelSize;
+      const filters = layer.outputShape[2];
+      return { ...layer, kernel: read(Int16Array, height * width * layer.inputShape[2] * filters) };
+    });
+    const classifier = layers.pop();
+    for (const block of layers) {
+      block.thresholds = readThresholds(read, block.outputShape[2], description.largestCount);
+    }
+    return { blocks: layers, classifier };
+  });
+}
+
+/**
+ * Thresholds int32 (filters, largest count + 1): column n is the lowest potential that justifies the count n, and a
+ * count of 0 is always justified. The columns rise evenly up to rounding, so that what is stored is the first of
+ * them, their first difference and how the difference changes.
+ */
+function readThresholds(read, filters, largestCount) {
+  const first = read(Int32Array, filters);
+  const difference = read(Int32Array, filters);
+  const changes = read(Int8Array, filters * (largestCount - 2));
+  const thresholds = new Int32Array(filters * (largestCount + 1));
+  for (let filter = 0; filter < filters; filter++) {
+    const row = filter * (largestCount + 1);
+    let rise = difference[filter];
+    thresholds[row] = INT32_MIN;
+    thresholds[row + 1] = first[filter];
+    for (let n = 2; n <= largestCount; n++) {
+      if (n > 2) rise += changes[filter * (largestCount - 2) + n - 3];
+      thresholds[row + n] = thresholds[row + n - 1] + rise;
+    }
+  }
+  return thresholds;
+}
+
+/**
+ * Adds what arrives to the potentials: u <- u + convolution of the input. Only what is not 0 costs anything: it adds
+ * its weights in each window that contains it. Returns the number of these additions, for units of input; of spikes
+ * they are the synaptic operations.
+ */
+function receive(layer, input, potential) {
+  const { kernel, stride, inputShape, kernelSize, outputShape } = layer;
+  const [, columns, channels] = inputShape;
+  const [height, width, filters] = outputShape;
+  let additions = 0;
+  for (let index = 0; index < input.length; index++) {
+    const value = input[index];
+    if (value === 0) continue;
+    const channel = index % channels;
+    const position = (index - channel) / channels;
+    const x = position % columns;
+    const y = (position - x) / columns;
+    const lastRow = Math.min(height - 1, Math.floor(y / stride[0]));
+    const firstRow = Math.max(0, Math.ceil((y - kernelSize[0] + 1) / stride[0]));
+    const firstColumn = Math.max(0, Math.ceil((x - kernelSize[1] + 1) / stride[1]));
+    const lastColumn = Math.min(width - 1, Math.floor(x / stride[1]));
+    for (let row = firstRow; row <= lastRow; row++) {
+      for (let column = firstColumn; column <= lastColumn; column++) {
+        const inWindow = (y - row * stride[0]) * kernelSize[1] + (x - column * stride[1]);
+        const source = (inWindow * channels + channel) * filters;
+        const target = (row * width + column) * filters;
+        for (let filter = 0; filter < filters; filter++) {
+          potential[target + filter] += value * kernel[source + filter];
+        }
+        additions += filters * Math.abs(value);
+      }
+    }
+  }
+  return additions;
+}
+
+/**
+ * Each neuron fires the difference between the count that its potential justifies and the count n that it has fired,
+ * at most maxSpikes of it, and only upwards unless negative. Changes `count`; returns the spikes, int16 (neurons).
+ */
+function fire(block, potential, count, maxSpikes, negative) {
+  const filters = block.outputShape[2];
+  const columns = block.thresholds.length / filters;
+  const spikes = new Int16Array(potential.length);
+  for (let neuron = 0; neuron < potential.length; neuron++) {
+    const row = (neuron % filters) * columns;
+    const u = potential[neuron];
+    const before = count[neuron];
+    let n = before;
+    while (n - before < maxSpikes && u >= block.thresholds[row + n + 1]) {
+      if (++n === columns - 1) throw new RangeError(`a neuron's count reaches ${n}, expected less`);
+    }
+    if (negative) while (before - n < maxSpikes && u < block.thresholds[row + n]) n--;
+    spikes[neuron] = n - before;
+    count[neuron] = n;
+  }
+  return spikes;
+}
+
+/**
+ * Runs one image, 28 x 28 pixels from 0 to 255, up to the first step in which nothing fires, as nothing will in later
+ * ones, but at most for timeSteps steps. Keeps everything for the page to show: {blocks: [{spikes, counts, potentials,
+ * sops}], outputs}. Each of these is a list over the steps, from 0 (before the first) on, of arrays (neurons) or
+ * (classes); sops is a list of numbers.
+ */
+function simulate(network, pixels, { timeSteps, maxSpikes = 1, negative = true }) {
+  const states = network.blocks.map(({ outputShape: [height, width, filters] }) => {
+    const neurons = height * width * filters;
+    const [potential, count] = [new Int32Array(neurons), new Int8Array(neurons)];
+    const history = { spikes: [new Int16Array(neurons)], counts: [count.slice()], potentials: [potential.slice()] };
+    return { potential, count, ...history, sops: [0] };
+  });
+  const output = new Int32Array(network.classifier.outputShape[2]);
+  const outputs = [output.slice()];
+  for (let step = 1; step <= timeSteps; step++) {
+    // the image is presented at the first step only
+    let input = step === 1 ? Int16Array.from(pixels) : new Int16Array(pixels.length);
+    states.forEach((state, index) => {
+      const additions = receive(network.blocks[index], input, state.potential);
+      if (index > 0) states[index - 1].sops.push(additions);
+      input = fire(network.blocks[index], state.potential, state.count, maxSpikes, negative);
+      state.spikes.push(input);
+      state.counts.push(state.count.slice());
+      state.potentials.push(state.potential.slice());
+    });
+    states.at(-1).sops.push(receive(network.classifier, input, output));
+    outputs.push(output.slice());
+    if (states.every(({ spikes }) => spikes[step].every((spike) => spike === 0))) break;
+  }
+  return { blocks: states, outputs };
+}
+
+/** The class with the highest potential; the lowest class on a tie. */
+function argmax(potentials) {
+  return potentials.indexOf(Math.max(...potentials));
+}
+
+/** How many positive and negative spikes there are, each spike of a burst on its own: [positive, negative]. */
+function countSpikes(spikes) {
+  let [positive, negative] = [0, 0];
+  for (const spike of spikes) {
+    if (spike > 0) positive += spike;
+    else negative -= spike;
+  }
+  return [positive, negative];
+}
+
+/**
+ * What a network answers, step by step, in plain arrays: potentials (steps, classes) as integers, predictions
+ * (steps), and positive and negative spikes and sops, (steps, blocks), of each step on its own.
+ */
+function classify(networks, pixels, { k = 0, timeSteps = 20, maxSpikes = 1 } = {}) {
+  const isPixel = (value) => Number.isInteger(value) && value >= 0 && value <= 255;
+  if (!networks[k]) throw new RangeError(`k is ${k}, expected 0 to ${networks.length - 1}`);
+  const expected = networks[k].blocks[0].inputShape[0] * networks[k].blocks[0].inputShape[1];
+  if (pixels.length !== expected || !Array.from(pixels).every(isPixel)) {
+    throw new RangeError(`found ${pixels.length} pixels, expected ${expected} integers from 0 to 255`);
+  }
+  if (!(Number.isInteger(timeSteps) && timeSteps >= 1)) {
+    throw new RangeError(`timeSteps is ${timeSteps}, expected 1 or more`);
+  }
+  if (!(maxSpikes === Infinity || (Number.isInteger(maxSpikes) && maxSpikes >= 1))) {
+    throw new RangeError(`maxSpikes is ${maxSpikes}, expected 1 or more, or Infinity`);
+  }
+  const { blocks, outputs } = simulate(networks[k], pixels, { timeSteps, maxSpikes });
+  const lastStep = outputs.length - 1; // after which all stays as it is
+  const steps = Array.from({ length: timeSteps }, (_, index) => Math.min(index + 1, lastStep));
+  const counted = steps.map((step) => blocks.map((block) => countSpikes(block.spikes[step])));
+  return {
+    potentials: steps.map((step) => Array.from(outputs[step])),
+    predictions: steps.map((step) => argmax(outputs[step])),
+    positive: counted.map((ofBlocks) => ofBlocks.map(([positive]) => positive)),
+    negative: counted.map((ofBlocks) => ofBlocks.map(([, negative]) => negative)),
+    sops: steps.map((step) => blocks.map((block) => block.sops[step])),
+  };
+}

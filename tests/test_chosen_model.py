@@ -1,0 +1,187 @@
+"""Which model Spiking_LeNet_MNIST.py runs: options, files and folders must agree, and it says what is special."""
+
+import json
+
+import numpy as np
+import pytest
+
+import experiment
+from experiment import images, logs, model
+from experiment.disk import COMPLETE
+from experiment.images import load_split
+from experiment.model import NPZ_NAME, Model
+from LeNet import Spiking_LeNet_MNIST
+from spiking.network import FULL_PRECISION, Network
+from tests import reference
+from tests.helpers import assert_refused, save_model
+from tests.networks import LENET, random_weights
+from tests.script_helpers import snapshot, write_images
+
+SMALL = Network.parse("20x12x3-6C3-P2-9-4")
+SMALL_NAME = "6C3-P2-9-other"
+WEIGHTS = random_weights(SMALL, seed=5)
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A repository with data of 20 x 12 pixels, 3 channels and labels from 1, and with nothing else."""
+    for module in (experiment, logs, model):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    write_images(tmp_path / "data/other", (20, 12, 3), classes=4, first_label=1)
+    return tmp_path
+
+
+@pytest.fixture
+def run(root, run_here):
+    """Runs the script, which must succeed; returns what it printed."""
+
+    def run(*options):
+        process = run_here(Spiking_LeNet_MNIST.main, *options)
+        assert (process.returncode, process.stderr) == (0, "")
+        return process.stdout
+
+    return run
+
+
+def save(path, k=0, **identity):
+    """Weights of the small network for the other data; returns the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_model(path, WEIGHTS, k, SMALL, **{"data": "other"} | identity)
+    return path
+
+
+@pytest.mark.parametrize("k", [0, 2])
+def test_file_says_network_data_and_level(root, run, k):
+    """Its logs are those of the equations, in the folder of its name."""
+    stdout = run("--weights", save(root / "mine.npz", k), "--batch_size", 20)
+    test = load_split("test", root / "data/other")
+    assert test.labels.min() == 0  # 1 in the file
+    trains, potentials = reference.spiking(WEIGHTS, SMALL, k, 20, test.pixels.astype(float))
+    log = logs.read(root / f"figs/k{k}-{SMALL_NAME}")
+    np.testing.assert_array_equal(log.right, np.sum(potentials.argmax(axis=2) == test.labels[:, None], axis=0))
+    np.testing.assert_array_equal(log.spike_num, np.cumsum(sum(np.abs(t).sum(axis=(0, 2, 3, 4)) for t in trains)))
+    np.testing.assert_array_equal(log.sop_num, reference.synaptic_operations(SMALL, trains).sum(axis=0).cumsum())
+    assert log.model == Model(k, "6C3-P2-9", "other")
+    assert "weights    mine.npz\n" in stdout
+    assert "trial" not in stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--k", 1], "is the model k0-6C3-P2-9-other, expected one with k 1"),
+        (["--network", "6C3-P2-10"], "is the model k0-6C3-P2-9-other, expected one with network 6C3-P2-10"),
+        (["--data", "data/mnist"], "is the model k0-6C3-P2-9-other, expected one with data mnist"),
+        (["--recipe", "augmented"], "is the model k0-6C3-P2-9-other, expected one with recipe augmented"),
+        (["--seed", 1], "is the model k0-6C3-P2-9-other, expected one with seed 1"),
+    ],
+)
+def test_options_that_contradict_the_file(root, run, run_here, options, expected, monkeypatch):
+    monkeypatch.chdir(root)
+    weights = save(root / "mine.npz")
+    before = snapshot(root)
+    assert_refused(run_here(Spiking_LeNet_MNIST.main, "--weights", weights, *options), f"mine.npz: {expected}")
+    assert snapshot(root) == before
+
+
+def test_options_that_agree_with_the_file(root, run, tmp_path_factory):
+    folder = write_images(tmp_path_factory.mktemp("elsewhere") / "other", (20, 12, 3), classes=4)
+    options = ["--k", 0, "--network", "6C3-P2-9", "--data", folder, "--recipe", "augmented", "--seed", 3]
+    run("--weights", save(root / "mine.npz", recipe="augmented", seed=3), *options)
+    assert [path.name for path in (root / "figs").iterdir()] == [f"k0-{SMALL_NAME}-augmented-seed3"]
+
+
+@pytest.mark.parametrize("place", ["LeNet/checkpoints/{}/model_MNIST.npz", "LeNet/pretrained/{}.npz"])
+def test_file_of_another_model_in_the_default_place(root, run_here, place):
+    save(root / place.format(f"k0-{SMALL_NAME}"), seed=2)
+    options = ["--k", 0, "--network", "6C3-P2-9", "--data", root / "data/other"]
+    process = run_here(Spiking_LeNet_MNIST.main, *options)
+    expected = f"k0-{SMALL_NAME}-seed2, expected one with seed 0"
+    assert_refused(process, f"{place.format(f'k0-{SMALL_NAME}')}: is the model {expected}")
+
+
+def test_default_weights_are_the_checkpoint_else_the_published(root, run, run_here):
+    options = ["--k", 0, "--network", "6C3-P2-9", "--data", root / "data/other"]
+    expected = (
+        f"LeNet/pretrained/k0-{SMALL_NAME}.npz: not found, expected published weights; train k0-{SMALL_NAME} first"
+    )
+    assert_refused(run_here(Spiking_LeNet_MNIST.main, *options), expected)
+    save(root / f"LeNet/pretrained/k0-{SMALL_NAME}.npz")
+    assert f"weights    LeNet/pretrained/k0-{SMALL_NAME}.npz\n" in run(*options)
+    save(root / f"LeNet/checkpoints/k0-{SMALL_NAME}/{NPZ_NAME}")
+    assert f"weights    LeNet/checkpoints/k0-{SMALL_NAME}/{NPZ_NAME}\n" in run(*options)
+
+
+@pytest.mark.parametrize("folder", [f"LeNet/checkpoints/k0-{SMALL_NAME}", "LeNet/pretrained"])
+def test_default_weights_are_those_of_a_killed_run_too(root, run, folder):
+    name = NPZ_NAME if "checkpoints" in folder else f"k0-{SMALL_NAME}.npz"
+    save(root / folder / COMPLETE / name)
+    options = ["--k", 0, "--network", "6C3-P2-9", "--data", root / "data/other"]
+    assert f"weights    {folder}/{name}\n" in run(*options)
+    assert [path.name for path in (root / folder).iterdir()] == [name]
+
+
+def test_full_precision_is_converted_to_the_level_of_the_option(root, run):
+    stdout = run("--weights", save(root / "fp32.npz", FULL_PRECISION), "--k", 2)
+    assert "of full precision: the quantiser of k=2 is put in at conversion" in stdout
+    run("--weights", save(root / "k2.npz", 2))
+    converted, trained = root / f"figs/fp32-{SMALL_NAME}-k2", root / f"figs/k2-{SMALL_NAME}"
+    for name in ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"):
+        assert (converted / name).read_bytes() == (trained / name).read_bytes()
+    run_json = json.loads((converted / "run.json").read_text())
+    assert (run_json["k"], run_json["model"]["k"]) == (2, FULL_PRECISION)
+    assert logs.read(converted).label == "full precision, 6C3-P2-9, other, converted to k=2"
+
+
+def test_full_precision_needs_a_level(root, run_here):
+    weights = save(root / "fp32.npz", FULL_PRECISION)
+    process = run_here(Spiking_LeNet_MNIST.main, "--weights", weights)
+    assert_refused(process, "fp32.npz: is of full precision, expected --k with it, the level to convert it to")
+
+
+@pytest.mark.parametrize(
+    ("trained", "expected"),
+    [
+        ({"epochs": 3, "images": 400}, "a trial: trained on 3 of 150 epochs, 400 of 50,000 images\n"),
+        ({"epochs": 59, "recipe": "augmented"}, "a trial: trained on 59 of 60 epochs\n"),
+        ({"images": 49_999}, "a trial: trained on 49,999 of 50,000 images\n"),
+    ],
+)
+def test_weights_of_a_trial_say_so(root, run, trained, expected):
+    assert expected in run("--weights", save(root / "mine.npz", **trained))
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "found"),
+    [
+        ((12, 20, 3), 4, "(12, 20, 3, 4)"),
+        ((20, 12), 4, "(20, 12, 1, 4)"),
+        ((20, 12, 3), 5, "(20, 12, 3, 5)"),
+    ],
+)
+def test_images_that_do_not_fit_to_the_network(root, run_here, shape, classes, found, tmp_path_factory):
+    folder = write_images(tmp_path_factory.mktemp("elsewhere") / "other", shape, classes)
+    before = snapshot(root)
+    process = run_here(Spiking_LeNet_MNIST.main, "--weights", save(root / "mine.npz"), "--data", folder)
+    assert_refused(
+        process, f"has images (h, w, channels) and classes {found}, expected (20, 12, 3, 4) as the network"
+    )
+    (root / "mine.npz").unlink()
+    assert snapshot(root) == before
+
+
+def test_images_that_are_not_there(root, run_here):
+    weights = save(root / "mine.npz", data="elsewhere")
+    process = run_here(Spiking_LeNet_MNIST.main, "--weights", weights)
+    assert_refused(process, "data/elsewhere: found no file, expected one named *train*-labels-idx1-ubyte, .gz or not")
+
+
+def test_mnist_without_files_or_network(root, run_here, monkeypatch):
+    monkeypatch.setattr(images, "MNIST", root / "data/mnist")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nothing listens
+    monkeypatch.setenv("no_proxy", "")
+    save_model(root / "k0.npz", random_weights(LENET, seed=0), 0)
+    before = snapshot(root)
+    process = run_here(Spiking_LeNet_MNIST.main, "--weights", root / "k0.npz")
+    assert_refused(process, "train-labels-idx1-ubyte.gz: not found, and no mirror gave it", "Connection refused")
+    assert snapshot(root) == before

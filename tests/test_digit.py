@@ -1,0 +1,151 @@
+"""experiment/digit.py: pictures of a digit become what MNIST would have made of them."""
+
+import gzip
+from fractions import Fraction
+from math import floor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+from experiment import ROOT, InputError
+from experiment.digit import prepare_digit, read_digit
+
+PICTURES = arrays(np.uint8, st.tuples(st.integers(3, 40), st.integers(3, 40)), elements=st.integers(0, 255))
+
+
+@pytest.fixture(scope="module")
+def test_images():
+    content = gzip.decompress((ROOT / "data/mnist/t10k-images-idx3-ubyte.gz").read_bytes())
+    return np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28)[:1000]
+
+
+def box_of(image):
+    """Rows and columns of the smallest box around what is not black."""
+    return (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
+
+
+def centre_of_mass(image, axis):
+    profile = image.astype(int).sum(axis=1 - axis)
+    return profile @ np.arange(28) / profile.sum()
+
+
+def test_images_of_mnist_with_clear_edges_are_left_as_they_are(test_images):
+    clear = []
+    for image in test_images:
+        rows, columns = box_of(image)
+        edges = image[rows[0]], image[rows[-1]], image[:, columns[0]], image[:, columns[-1]]
+        if image.max() == 255 and all(edge.max() >= 16 for edge in edges):
+            clear.append(image)
+    assert len(clear) > 700
+    assert_array_equal([prepare_digit(image) for image in clear], clear)
+
+
+def test_polarity_size_and_place_make_no_difference(test_images):
+    for image in test_images[:50]:
+        expected = prepare_digit(image)
+        larger = np.pad(np.kron(image, np.ones((9, 9), np.uint8)), ((3, 60), (100, 1)))
+        assert_array_equal(prepare_digit(255 - image), expected)
+        assert_array_equal(prepare_digit(larger), expected)
+        assert_array_equal(prepare_digit(255 - larger), expected)
+
+
+def test_background_is_subtracted_and_faint_ink_stretched():
+    picture = np.full((50, 40), 200, np.uint8)
+    picture[10:40, 15:25] = 180
+    digit = prepare_digit(picture)
+    rows, columns = box_of(digit)
+    assert (len(rows), len(columns)) == (20, 7)  # 30 x 10 scaled to 20 in the longer direction
+    assert_array_equal(digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 255)
+
+
+def test_specks_of_paper_do_not_widen_the_box():
+    picture = np.zeros((60, 60), np.uint8)
+    picture[20:40, 20:40] = 255
+    expected = prepare_digit(picture)
+    picture[3, 3] = picture[57, 57] = 15  # fainter than a sixteenth of the darkest ink
+    assert_array_equal(prepare_digit(picture), expected)
+
+
+@given(PICTURES)
+def test_longer_side_becomes_20_by_area_averaging(picture):
+    """Averaged over a finer grid, on which pixels of both sizes have whole numbers of cells."""
+    picture[0], picture[-1], picture[:, 0], picture[:, -1] = 0, 0, 0, 0
+    picture[1, 1] = picture[-2, -2] = 255  # so that the box is all but the border
+    ink = picture[1:-1, 1:-1].astype(int)
+    height, width = (max(1, floor(20 * size / max(ink.shape) + 0.5)) for size in ink.shape)
+    fine = np.kron(ink, np.ones((height, width), int))
+    means = fine.reshape(height, ink.shape[0], width, ink.shape[1]).sum(axis=(1, 3))
+    expected = [
+        [floor(Fraction(255 * int(mean), int(means.max())) + Fraction(1, 2)) for mean in row] for row in means
+    ]
+    digit = prepare_digit(picture)
+    places = [(top, left) for top in range(29 - height) for left in range(29 - width)]
+    parts = [digit[top : top + height, left : left + width] for top, left in places]
+    assert any(np.array_equal(part, expected) and part.sum() == digit.sum() for part in parts)
+
+
+@given(PICTURES)
+def test_centre_of_mass_lies_in_the_middle_as_far_as_the_border_allows(picture):
+    if len(np.unique(picture)) == 1:
+        return
+    digit = prepare_digit(picture)
+    assert (digit.shape, digit.dtype, digit.max()) == ((28, 28), np.uint8, 255)
+    for axis, positions in enumerate(box_of(digit)):
+        centre = centre_of_mass(digit, axis)
+        touches_border = positions[0] == 0 or positions[-1] == 27
+        assert abs(centre - 14) <= 0.5 or touches_border
+
+
+@pytest.mark.parametrize("grey", [0, 93, 255])
+def test_plain_picture_is_refused(grey):
+    with pytest.raises(ValueError, match="all pixels are alike, expected a digit on a plain background"):
+        prepare_digit(np.full((9, 9), grey, np.uint8))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "1", "LA"])
+def test_picture_files_of_any_kind_are_read(mode, tmp_path):
+    picture = np.full((80, 60), 255, np.uint8)
+    picture[10:70, 25:35] = 0
+    Image.fromarray(picture).convert(mode).save(tmp_path / "one.png")
+    assert_array_equal(read_digit(tmp_path / "one.png"), prepare_digit(picture))
+
+
+def test_transparent_parts_are_white(tmp_path):
+    picture = np.zeros((80, 60, 4), np.uint8)  # black, transparent
+    picture[10:70, 25:35, 3] = 255
+    Image.fromarray(picture).save(tmp_path / "one.png")
+    assert_array_equal(read_digit(tmp_path / "one.png"), prepare_digit(255 - picture[..., 3]))
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 30])
+def test_file_that_is_no_picture_is_refused_by_name(content, tmp_path):
+    (tmp_path / "digit.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"digit\.png: .*, expected a picture of a digit, such as a PNG"):
+        read_digit(tmp_path / "digit.png")
+
+
+def test_damaged_picture_is_refused_by_name(tmp_path):
+    Image.effect_noise((90, 90), 50).save(tmp_path / "digit.png")
+    content = (tmp_path / "digit.png").read_bytes()
+    (tmp_path / "digit.png").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"digit\.png: .*truncated.*, expected a picture of a digit"):
+        read_digit(tmp_path / "digit.png")
+
+
+def test_empty_picture_and_too_large_one_are_refused_by_name(tmp_path):
+    Image.new("L", (9, 9)).save(tmp_path / "empty.png")
+    Image.new("1", (5000, 4000)).save(tmp_path / "large.png")
+    with pytest.raises(InputError, match=r"empty\.png: all pixels are alike, expected a digit"):
+        read_digit(tmp_path / "empty.png")
+    with pytest.raises(InputError, match=r"large\.png: 5000 x 4000 pixels, at most 16777216 are read"):
+        read_digit(tmp_path / "large.png")
+
+
+def test_missing_file_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_digit(tmp_path / "missing.png")

@@ -1,0 +1,156 @@
+"""figs/live.html: its file, and what it simulates, in a browser, against the equations and spiking_utils."""
+
+import base64
+import re
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from experiment import ROOT
+from experiment.digit import prepare_digit
+from experiment.images import load_split
+from figs import live
+from spiking_utils import SpikingNetwork
+from tests.browser import chromium, classify
+from tests.live_reference import LENET, Simulation, simulate, weights_of
+
+LEVELS = (0, 1, 2)
+TIME_STEPS = 20
+IMAGES = 200
+LARGEST_PAGE = 4_000_000  # bytes
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """The test images, uint8 (images, 28, 28, 1)."""
+    return load_split("test").pixels
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    """A browser that shows the page."""
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        driver.set_script_timeout(120)
+        driver.get((ROOT / "figs/live.html").as_uri())
+        yield driver
+
+
+def assert_same(found, expected):
+    assert set(found) == set(expected)
+    for key, values in expected.items():
+        assert_array_equal(found[key], values, err_msg=key)
+
+
+def test_script_writes_the_published_page(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("sys.argv", ["live.py", "--output", str(tmp_path / "new")])
+    live.main()
+    content = (tmp_path / "new/live.html").read_bytes()
+    assert len(content) < LARGEST_PAGE
+    assert content == (ROOT / "figs/live.html").read_bytes()
+    assert capsys.readouterr().out == f"written    {tmp_path / 'new/live.html'}, {len(content):,} bytes\n"
+
+
+@pytest.mark.parametrize(("environment", "outcome"), [({}, pytest.skip), ({"CI": "1"}, pytest.fail)])
+def test_without_a_browser_tests_are_skipped_but_fail_in_ci(environment, outcome, monkeypatch, tmp_path):
+    monkeypatch.delenv("CI", raising=False)
+    for name, value in ({"PATH": str(tmp_path)} | environment).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(outcome.Exception, match="install chromium and chromium-driver"), chromium(tmp_path):
+        pass
+
+
+def test_page_names_nothing_on_the_network():
+    text = (ROOT / "figs/live.html").read_text(encoding="utf-8")
+    assert set(re.findall(r"https?://[^\"'\s]+", text)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
+    assert re.findall(r"<link|<img|<iframe|@import|\bsrc=|url\(|fetch\(|XMLHttpRequest|WebSocket", text) == []
+
+
+@pytest.mark.parametrize("k", LEVELS)
+def test_classify_answers_as_spiking_utils_over_many_images(driver, pixels, k):
+    activity = SpikingNetwork(weights_of(k), LENET, k, TIME_STEPS).run(pixels[:IMAGES])
+    expected = Simulation([train.to_dense() for train in activity.trains], [], activity.potentials).summary()
+    assert_same(classify(driver, pixels[:IMAGES], f"{{k: {k}}}"), expected)
+    assert expected["negative"].sum() > IMAGES
+
+
+@pytest.mark.parametrize("k", LEVELS)
+@pytest.mark.parametrize(("in_javascript", "largest"), [("1", 1), ("2", 2), ("Infinity", np.inf)])
+def test_classify_answers_as_the_equations_also_with_bursts(driver, pixels, k, in_javascript, largest):
+    images, time_steps = pixels[[121, 3, 321]], 7
+    expected = simulate(k, time_steps, images, -largest, largest)
+    options = f"{{k: {k}, timeSteps: {time_steps}, maxSpikes: {in_javascript}}}"
+    assert_same(classify(driver, images, options), expected.summary())
+    assert (max(np.abs(block).max() for block in expected.spikes) > 1) == (largest > 1)
+
+
+@pytest.mark.parametrize("negative", [True, False])
+def test_every_potential_and_count_is_that_of_the_equations(driver, pixels, negative):
+    k, time_steps = 1, 6
+    expected = simulate(k, time_steps, pixels[[232]], -1 if negative else 0)
+    settings = f"{{timeSteps: {time_steps}, negative: {str(negative).lower()}}}"
+    blocks = driver.execute_script(
+        f"""const {{ blocks }} = simulate(networks[{k}], arguments[0], {settings});
+        const listed = (steps) => steps.map((step) => [...step]);
+        return blocks.map(({{ potentials, counts }}) => [listed(potentials), listed(counts)]);""",
+        pixels[232].ravel().tolist(),
+    )
+    for (potentials, counts), u, spikes in zip(blocks, expected.potentials, expected.spikes, strict=True):
+        assert not np.any(potentials[0])
+        assert_array_equal(potentials[1:], u.reshape(time_steps, -1))
+        assert not np.any(counts[0])
+        assert_array_equal(counts[1:], spikes[0].cumsum(axis=0).reshape(time_steps, -1))
+    assert any(np.any(block < 0) for block in expected.spikes) == negative
+
+
+@pytest.mark.parametrize("k", LEVELS)
+def test_thresholds_are_those_of_the_integer_network(driver, k):
+    arrays = SpikingNetwork(weights_of(k), LENET, k, live.LARGEST_COUNT).integer_arrays()
+    found = driver.execute_script(f"return networks[{k}].blocks.map((block) => [...block.thresholds])")
+    for block, thresholds in zip(LENET.blocks, found, strict=True):
+        assert_array_equal(thresholds, arrays[f"conv{block.name}/thresholds"].ravel())
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "expected"),
+    [
+        ("new Array(784).fill(0)", "{k: 3}", "k is 3, expected 0 to 2"),
+        ("new Array(783).fill(0)", "{}", "found 783 pixels, expected 784 integers from 0 to 255"),
+        ("new Array(784).fill(0.5)", "{}", "found 784 pixels, expected 784 integers from 0 to 255"),
+        ("new Array(784).fill(256)", "{}", "found 784 pixels, expected 784 integers from 0 to 255"),
+        ("new Array(784).fill(0)", "{timeSteps: 0}", "timeSteps is 0, expected 1 or more"),
+        ("new Array(784).fill(0)", "{maxSpikes: 0}", "maxSpikes is 0, expected 1 or more"),
+        ("new Array(784).fill(0)", "{maxSpikes: 1.5}", "maxSpikes is 1.5, expected 1 or more"),
+    ],
+)
+def test_classify_refuses_what_it_cannot_run(driver, pixels, options, expected):
+    call = f"try {{ window.snn.classify({pixels}, {options}) }} catch (error) {{ return error.message }}"
+    assert driver.execute_script(call).startswith(expected)
+
+
+def test_count_beyond_the_stored_thresholds_is_refused(driver):
+    block = "{outputShape: [1, 1, 1], thresholds: [-100, 1, 2, 3]}"
+    call = f"const count = [0]; return [...fire({block}, arguments, count, Infinity, true), ...count]"
+    assert driver.execute_script(call, 2) == [2, 2]
+    refused = f"try {{ fire({block}, arguments, [0], Infinity, true) }} catch (error) {{ return error.message }}"
+    assert driver.execute_script(refused, 3) == "a neuron's count reaches 3, expected less"
+
+
+def test_picture_is_prepared_as_in_python(driver, pixels):
+    rng = np.random.default_rng(5)
+    pictures = [rng.integers(0, 256, rng.integers(2, 60, 2), np.uint8) for _ in range(40)]
+    for image in pixels[:10, ..., 0]:
+        larger = np.kron(image, np.ones(rng.integers(1, 6, 2), np.uint8))
+        larger = np.pad(larger, rng.integers(0, 50, (2, 2)))
+        pictures += [image, larger, 255 - larger, 40 + larger // 2]
+    arguments = [[base64.b64encode(picture.tobytes()).decode(), *picture.shape] for picture in pictures]
+    prepared = driver.execute_script(
+        """return arguments[0].map(([bytes, rows, columns]) => {
+          const picture = Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0));
+          return [...window.snn.prepare(picture, rows, columns)];
+        });""",
+        arguments,
+    )
+    for found, picture in zip(prepared, pictures, strict=True):
+        assert_array_equal(np.reshape(found, (28, 28)), prepare_digit(picture))
+    assert driver.execute_script("return window.snn.prepare(new Array(6).fill(7), 2, 3)") is None

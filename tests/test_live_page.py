@@ -1,0 +1,250 @@
+"""figs/live.html as its user sees it, in a browser: buttons, drawing, maps, neurons, sentences, screens."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from numpy.testing import assert_array_equal
+
+from experiment import ROOT
+from experiment.digit import prepare_digit
+from experiment.images import load_split
+from tests.browser import Page, chromium, classify, screenshot, show_as
+from tests.live_reference import ANN_OPERATIONS, WRONG_AT_FIRST, WRONG_TO_THE_END, simulate
+
+FIRST = 121  # the test image that is shown as the page opens
+POSITIVE, NEGATIVE, CHOSEN_CLASS = (0xE6, 0x9F, 0x00), (0x56, 0xB4, 0xE9), (0x00, 0x9E, 0x73)
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    """Pixels uint8 (images, 28, 28, 1) and labels of the test images."""
+    return load_split("test")[:2]
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@pytest.fixture
+def shown(driver):
+    """The page as it opens, but playing fast."""
+    show_as(driver, 1280, 900, scale=1, touch=False, scheme="light")
+    driver.get((ROOT / "figs/live.html").as_uri())
+    shown = Page(driver)
+    shown.play_with(pause=5)
+    return shown
+
+
+def test_digit_drawn_with_the_mouse_is_seen_and_classified(shown):
+    from selenium.webdriver import ActionChains
+
+    shown.press("#clear")
+    assert shown.text("#pad-hint") == "draw here"
+    pad = shown.find("#pad")
+    strokes = ActionChains(shown.driver, duration=1).move_to_element_with_offset(pad, -60, -80).click_and_hold()
+    for x, y in [(60, -80), (50, -50), (0, 90)]:  # a 7
+        strokes.move_to_element_with_offset(pad, x, y)
+    strokes.release().perform()
+    shown.wait_for_the_end()
+    assert (shown.text("#guess"), shown.text("#says"), shown.text("#pad-hint")) == ("7", "7", "")
+    assert "Both say 7." in shown.text("#sentence")
+    drawn, seen = shown.pixels("#pad")[..., 0], shown.pixels("#seen")[..., 0]
+    assert_array_equal(seen, prepare_digit(drawn))
+    assert classify(shown.driver, seen, "{}")["predictions"][0, -1] == 7
+
+
+def test_stroke_after_a_test_image_begins_a_new_drawing(shown):
+    from selenium.webdriver import ActionChains
+
+    ActionChains(shown.driver, duration=1).drag_and_drop_by_offset(shown.find("#pad"), 0, 60).perform()
+    columns = np.flatnonzero(shown.pixels("#pad").any(axis=(0, 2)))
+    assert columns.min() > 110
+    assert columns.max() < 170
+    assert "label" not in shown.text("#sentence")
+
+
+def test_buttons_step_through_a_run(shown):
+    _, last = shown.step()
+    assert shown.step() == (1, last)
+    shown.press("#forward")
+    assert shown.step() == (2, last)
+    shown.press("#back")
+    shown.press("#back")
+    assert shown.step() == (0, last)
+    assert "Press Play" in shown.text("#sentence")
+    assert not shown.find("#back").is_enabled()
+    shown.press("#play")
+    shown.wait_for_the_end()
+    assert shown.step() == (last, last)
+    assert not shown.find("#forward").is_enabled()
+    shown.press("#first")
+    assert shown.step() == (0, last)
+    shown.press("#timeline button:nth-child(3)")
+    assert shown.step() == (3, last)
+    shown.play_with(pause=60_000)
+    shown.press("#play")
+    assert shown.text("#play") == "Pause"
+    shown.press("#play")
+    assert (shown.text("#play"), shown.step()) == ("Play", (4, last))
+
+
+def test_slider_moves_with_the_arrow_keys(shown):
+    from selenium.webdriver import Keys
+
+    shown.find("#step").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT)
+    assert shown.step()[0] == 2
+    shown.find("#step").send_keys(Keys.END)
+    assert len(set(shown.step())) == 1
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_gallery_shows_what_becomes_of_each_image(shown, mnist, k):
+    shown.press(f"label:has([name=k][value='{k}'])")
+    for button in shown.find_all("#gallery .image")[:: 1 if k == 0 else 3]:
+        button.click()
+        shown.wait_for_the_end()
+        number = int(re.search(r"Test image (\d+)", button.accessible_name)[1])
+        pixels, label = mnist[0][[number]], mnist[1][number]
+        found = classify(shown.driver, pixels, f"{{k: {k}, timeSteps: 40}}")
+        guess = found["predictions"][0, -1]
+        fired = (found["positive"] + found["negative"])[0].sum(axis=1)
+        assert shown.step()[1] == np.flatnonzero(fired).max() + 2  # and a silent one
+        assert shown.text("#guess") == str(guess)
+        wrong = "" if guess == label else f", though the label says {label}"
+        assert "silence. Every neuron has now said exactly" in shown.text("#sentence")
+        assert f"Both say {guess}{wrong}." in shown.text("#sentence")
+        if k == 0:
+            assert (found["predictions"][0, 1] != label) == (number in WRONG_AT_FIRST + WRONG_TO_THE_END)
+            assert (guess != label) == (number in WRONG_TO_THE_END)
+
+
+@pytest.mark.parametrize(("value", "largest"), [("1", 1), ("2", 2), ("4", 4), ("Infinity", np.inf)])
+def test_table_counts_spikes_and_operations_of_the_equations(shown, mnist, value, largest):
+    shown.press(f"label:has([name=burst][value='{value}'])")
+    shown.wait_for_the_end()
+    _, last = shown.step()
+    shown.press(f"#timeline button:nth-child({last})")
+    expected = simulate(0, last, mnist[0][[FIRST]], -largest, largest).summary()
+    positive, negative, sops = (expected[key][0].sum(axis=1) for key in ("positive", "negative", "sops"))
+    columns = range(1, last + 1), positive, negative, sops, sops.cumsum()
+    rows = shown.table("#numbers")
+    assert [row[:5] for row in rows] == [[f"{number:,}" for number in row] for row in zip(*columns, strict=True)]
+    assert [row[5] for row in rows] == [f"{100 * sop / ANN_OPERATIONS:.1f} %" for sop in sops.cumsum()]
+    assert [row[6] for row in rows] == [str(guess) for guess in expected["predictions"][0]]
+    assert f"{sops.sum():,} additions" in shown.text("#work-label")
+
+
+def test_without_negative_spikes_the_guess_stays_wrong_and_the_page_says_why(shown, mnist):
+    shown.press("#negative")
+    shown.wait_for_the_end()
+    only_positive = simulate(0, shown.step()[1], mnist[0][[FIRST]], lowest=0)
+    both = simulate(0, 12, mnist[0][[FIRST]])
+    pairs = zip(only_positive.spikes, both.spikes, strict=True)
+    mistaken = sum(np.sum(one.sum(axis=1) != other.sum(axis=1)) for one, other in pairs)
+    without, exact = only_positive.outputs[0, -1].argmax(), both.outputs[0, -1].argmax()
+    assert without != exact
+    assert f"{mistaken:,} neurons have not said their true number" in shown.text("#sentence")
+    assert f"The guess is {without}; with negative spikes it would be {exact}" in shown.text("#sentence")
+
+
+def test_sentence_tells_which_block_takes_most_spikes_back_and_the_guess(shown, mnist):
+    found = classify(shown.driver, mnist[0][[FIRST]], "{k: 0}")
+    negative, guesses = found["negative"][0], found["predictions"][0]
+    for step in range(2, 6):
+        shown.press("#forward")
+        sentence, block = shown.text("#sentence"), negative[step - 1].argmax()
+        assert sentence.startswith(f"Step {step}: block {block + 1} takes {negative[step - 1].max()} spikes back")
+        assert f"heard all of block {block}" in sentence
+        before, now = guesses[step - 2 : step]
+        assert (f"The guess stays {now}" if before == now else f"changes from {before} to {now}") in sentence
+
+
+def test_maps_show_the_spikes_neuron_by_neuron(shown, mnist):
+    simulation = simulate(0, 2, mnist[0][[FIRST]])
+    shown.press("#forward")
+    for number, (train, across) in enumerate(zip(simulation.spikes, (5, 5, 10, 10, 25), strict=True), start=1):
+        colours, spikes = shown.pixels(f".block-{number} canvas"), train[0, 1]
+        height, width, channels = spikes.shape
+        gap = int(height > 1)
+        assert colours.shape[:2] == (channels // across * (height + gap) - gap, across * (width + gap) - gap)
+        for channel in range(channels):
+            top, left = channel // across * (height + gap), channel % across * (width + gap)
+            field, fired = colours[top : top + height, left : left + width], spikes[..., channel]
+            assert_array_equal(np.all(field == POSITIVE, axis=2), fired > 0)
+            assert_array_equal(np.all(field == NEGATIVE, axis=2), fired < 0)
+        counts = {"+": np.sum(spikes > 0), "−": np.sum(spikes < 0)}
+        shown_counts = " ".join(f"{sign}{count:,}" for sign, count in counts.items() if count)
+        assert shown.text(f".block-{number} .counts") == (shown_counts or "silent")
+
+
+def number(text):
+    return int(text.replace(",", "").replace("−", "-").replace("+", ""))
+
+
+def test_neuron_chosen_with_the_keyboard_lists_its_potentials_and_thresholds(shown, mnist):
+    from selenium.webdriver import ActionChains, Keys
+
+    canvas = shown.find(".block-3 canvas")
+    shown.driver.execute_script("arguments[0].focus()", canvas)
+    ActionChains(shown.driver).send_keys(12 * Keys.ARROW_RIGHT, 3 * Keys.ARROW_DOWN, Keys.ARROW_UP).perform()
+    # the first key chooses a neuron; 11 to the right lies column 3 of the second map, 2 down its row 2, from 0
+    assert shown.text("#neuron-name") == "Block 3, map 2, row 3, column 4"
+    shown.press("#neuron summary")
+    simulation = simulate(0, shown.step()[1], mnist[0][[FIRST]])
+    potential, spikes = (part[2][0, :, 2, 3, 1] for part in (simulation.potentials, simulation.spikes))
+    rows = shown.table("#neuron-table")
+    assert [number(row[1]) for row in rows] == potential.tolist()
+    assert [number(row[2]) for row in rows] == [0, *spikes.cumsum()[:-1]]
+    assert [number(row[5]) for row in rows] == spikes.tolist()
+    for row, spike in zip(rows, spikes, strict=True):
+        assert (number(row[1]) >= number(row[4])) == (spike > 0)
+        assert (row[3] != "–" and number(row[1]) < number(row[3])) == (spike < 0)
+
+
+def test_neuron_under_the_pointer_is_chosen(shown):
+    from selenium.webdriver import ActionChains
+
+    canvas = shown.find(".block-2 canvas")
+    corner = 2 - canvas.rect["width"] // 2, 2 - canvas.rect["height"] // 2
+    ActionChains(shown.driver).move_to_element_with_offset(canvas, *corner).perform()
+    assert shown.text("#neuron-name") == "Block 2, map 1, row 1, column 1"
+
+
+def test_example_is_a_neuron_that_takes_a_spike_back(shown):
+    shown.press("#example")
+    expected = rf"Step {shown.step()[0]}: it has said \d+ so far, .* it has said too much: it fires −1\."
+    assert re.search(expected, shown.text("#neuron-sentence"))
+    shown.press("label:has([name=burst][value='Infinity'])")  # in bursts without limit all is said at once
+    shown.press("#example")
+    assert "no neuron takes a spike back" in shown.text("#sentence")
+
+
+def test_everything_that_can_be_operated_has_a_name(shown):
+    operable = shown.find_all(":is(button, input, canvas[tabindex]):not([aria-hidden=true] *)")
+    names = [element.accessible_name for element in operable]
+    assert len(names) > 25
+    assert all(names)
+    assert len(shown.find_all("[aria-live=polite]")) == 2
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height", "scale"), [(1280, 900, 1), (390, 844, 2)])
+def test_page_fits_desktop_and_phone_in_light_and_dark(shown, scheme, width, height, scale):
+    show_as(shown.driver, width, height, scale, touch=width < 500, scheme=scheme)
+    shown.press("#example")
+    assert shown.driver.execute_script("return document.documentElement.scrollWidth") == width
+    picture = np.rint(255 * imread(io.BytesIO(screenshot(shown.driver)))[..., :3])
+    assert picture.shape[1] == scale * width
+    assert (np.median(picture) > 128) == (scheme == "light")
+    for colour in (POSITIVE, NEGATIVE, CHOSEN_CLASS):
+        assert np.any(np.all(picture == colour, axis=2))
+    for canvas in shown.find_all(".map canvas"):  # a neuron is a whole number of the screen's pixels
+        magnified = canvas.rect["width"] * scale / int(canvas.get_attribute("width"))
+        assert magnified == pytest.approx(round(magnified), abs=0.02)
+        assert round(magnified) >= 2
