@@ -56,7 +56,8 @@ def main():
     figure.legend(loc="outside lower left", ncols=2)
     bars.set(
         title="Energy, estimated",
-        xlabel="energy per image (µJ),\n32-bit floating point, no memory:\n0.9 pJ an addition,\n4.6 pJ a multiply-accumulate",
+        xlabel="energy per image (µJ),\n32-bit floating point, no memory:\n"
+        "0.9 pJ an addition,\n4.6 pJ a multiply-accumulate",
     )
     bars.set_yticks(range(len(names)), names)
     bars.margins(x=0.2)  # room for the last number
