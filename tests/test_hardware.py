@@ -10,7 +10,8 @@ from numpy.testing import assert_array_equal
 from LeNet import Spiking_LeNet_MNIST, hardware
 from spiking.network import Network
 from spiking_utils import SpikingNetwork
-from tests.helpers import ROOT, assert_refused, random_weights, save_model
+from tests.helpers import ROOT, assert_refused, save_model
+from tests.networks import random_weights
 from tests.script_helpers import write_images
 
 PAGE = (ROOT / "docs/hardware.md").read_text()
