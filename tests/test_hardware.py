@@ -260,11 +260,18 @@ def test_what_makes_no_sense_is_refused(options, expected, run_here, tmp_path, m
 
 
 def test_bursts_beyond_int8_are_refused(run_here, padded, tmp_path):
-    options = [*padded, "--k", 1, "--max_spikes", "unbounded", "--golden", tmp_path / "golden.npz"]
     weights = random_weights(PADDED, seed=3)
     weights["bn2/gamma"] *= 50  # a bounded one would not do
     save_model(tmp_path / "strong.npz", weights, 1, PADDED, data="dots")
-    options[1] = tmp_path / "strong.npz"
+    options = [
+        "--weights",
+        tmp_path / "strong.npz",
+        *padded[2:],
+        "--max_spikes",
+        "unbounded",
+        "--golden",
+        "golden.npz",
+    ]
     assert_refused(
         run_here(Spiking_LeNet_MNIST.main, *options), "argument --max_spikes: a neuron fires more than 127"
     )
