@@ -260,21 +260,20 @@ def test_what_makes_no_sense_is_refused(options, expected, run_here, tmp_path, m
 
 
 def test_bursts_beyond_int8_are_refused(run_here, padded, tmp_path):
-    weights = random_weights(PADDED, seed=3)
+    weights, path = random_weights(PADDED, seed=3), tmp_path / "strong.npz"
     weights["bn2/gamma"] *= 50  # a bounded one would not do
-    save_model(tmp_path / "strong.npz", weights, 1, PADDED, data="dots")
-    options = [
+    save_model(path, weights, 1, PADDED, data="dots")
+    process = run_here(
+        Spiking_LeNet_MNIST.main,
+        *padded,
         "--weights",
-        tmp_path / "strong.npz",
-        *padded[2:],
+        path,
         "--max_spikes",
         "unbounded",
         "--golden",
-        "golden.npz",
-    ]
-    assert_refused(
-        run_here(Spiking_LeNet_MNIST.main, *options), "argument --max_spikes: a neuron fires more than 127"
+        tmp_path / "g.npz",
     )
+    assert_refused(process, "argument --max_spikes: a neuron fires more than 127")
 
 
 def test_page_traces_a_neuron_and_makes_readmemh_files_as_it_says(run, tmp_path, monkeypatch, capsys):
