@@ -1,13 +1,30 @@
-"""The benchmarks of trainings: what they compare, and that what they cannot measure is refused."""
+"""The benchmarks: the baseline computes the same, and what they cannot measure is refused."""
 
 import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from benchmarks import kills, recipes
+from benchmarks.simulation import TIME_STEPS, simulate_densely
 from experiment import InputError
+from tests import reference
+from tests.helpers import assert_refused, run_script
+from tests.networks import LENET, random_weights
+
+
+def test_dense_baseline_gives_the_potentials_of_the_equations():
+    weights = random_weights(LENET, seed=4)
+    pixels = np.random.default_rng(4).integers(0, 256, (3, *LENET.input_shape))
+    _, potentials = reference.spiking(weights, LENET, 1, TIME_STEPS, pixels)
+    np.testing.assert_array_equal(simulate_densely(weights, 1, pixels), potentials[:, -1])
+
+
+def test_level_that_is_not_published():
+    process = run_script("benchmarks/simulation.py", "--k", 9)
+    assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected published weights")
 
 
 def test_recipes_are_compared_on_the_validation_images(run_here):
