@@ -138,7 +138,7 @@ class SpikingNetwork:
                 self.blocks[index].thresholds = self._justified[index].thresholds(highest)
 
     def integer_arrays(self):
-        """All that hardware needs to run it, arrays of integers by key; README_MNIST.md describes them.
+        """All that hardware needs to run it, arrays of integers by key; docs/hardware.md describes them.
 
         Raises
         ------

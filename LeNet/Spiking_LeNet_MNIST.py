@@ -135,7 +135,10 @@ def main():
         artificial = evaluation
         if evaluation.quiescent < len(pixels) or not args.negative_spikes:  # the two may still differ
             exact = SpikingNetwork(trained.weights, trained.network, k, time_steps=1, max_spikes=None)
-            artificial = evaluate(exact, pixels, test.labels, args.batch_size, args.threads, progress)
+            try:
+                artificial = evaluate(exact, pixels, test.labels, args.batch_size, args.threads, progress)
+            except OverflowError:  # activations of an extreme model are too high to be emitted at once
+                artificial = None
         run = logs.describe(run, trained, evaluation, artificial)
         if args.sizes:
             run["sizes"] = hardware.table(network, hardware.measure(network, pixels))

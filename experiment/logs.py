@@ -142,7 +142,7 @@ def describe(run, trained, evaluation, artificial):
     """All of run.json after a spiking evaluation: `settings` and the results, the same on any machine.
 
     `artificial` is an Evaluation that ends in the predictions of the artificial network: the same one where every
-    image has become quiescent, else that of one time step without a bound on the spikes.
+    image has become quiescent, else that of one time step without a bound on the spikes; None where there is none.
     """
     images = run["images"]
     right = evaluation.right.sum(axis=0)
@@ -150,7 +150,7 @@ def describe(run, trained, evaluation, artificial):
     by_block = evaluation.statistics.sum(axis=(0, 2))  # (blocks, 3)
     network = trained.network
     return run | {
-        "ann_accuracy": int(artificial.right[:, -1].sum()) / images,
+        "ann_accuracy": None if artificial is None else int(artificial.right[:, -1].sum()) / images,
         "snn_accuracy": accuracy,
         "quiescent_images": evaluation.quiescent,
         "time_steps_needed": time_steps_needed(right),

@@ -4,7 +4,7 @@ python live.py                                      figs/live.html
 python live.py --output .                           elsewhere
 
 The page is one file that works without server and network. This script joins its parts, which are in figs/live/, with
-the integer networks (README_MNIST.md, section "Integer network") and a few test images.
+the integer networks (docs/hardware.md describes them) and a few test images.
 """
 
 import base64

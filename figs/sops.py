@@ -4,9 +4,10 @@ python sops.py                                 figs/k0, k1 and k2
 python sops.py --recipe augmented              figs/k0-augmented etc.
 python sops.py --logs k0 k1 --output .         these folders
 
-Neither counts the encoding of the image into block 1, which both networks have in common. The energy is an
-estimate: 0.9 pJ an addition (a synaptic operation), 4.6 pJ a multiply-accumulate of the artificial network, both in
-32-bit floating point at 45 nm. Horowitz, "Computing's Energy Problem", ISSCC 2014.
+Neither counts block 1 (in the paper's network 288,000 multiply-accumulates), which both spend on the image. The
+energies are estimates at 45 nm. "float" is 32-bit floating point, as in the paper: 0.9 pJ an addition (a synaptic
+operation), 4.6 pJ a multiply-accumulate of the artificial network. "integer" is of 32 bits, too: 0.1 pJ an addition,
+3.1 pJ more with a multiplication. Memory is in neither. Horowitz, "Computing's Energy Problem", ISSCC 2014.
 """
 
 import sys
@@ -17,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from experiment import command_line
 from figs import plotting
 
-MICROJOULE_PER_ADDITION = 0.9e-6
-MICROJOULE_PER_MULTIPLY_ACCUMULATE = 4.6e-6
+MICROJOULE_PER_ADDITION = {"float": 0.9e-6, "integer": 0.1e-6}
+MICROJOULE_PER_MULTIPLY_ACCUMULATE = {"float": 4.6e-6, "integer": 3.2e-6}
 
 
 def main():
@@ -27,34 +28,36 @@ def main():
     artificial = list(dict.fromkeys(log.network for log in logs))  # each network once
 
     figure, (curves, bars) = plotting.new_figure(panels=2, width_ratios=(3, 2))
-    print(f"{'network':24}{'SOPs/image':>14}{'of the ANN':>12}{'energy (estimate)':>20}")
+    print(f"{'network':24}{'SOPs/image':>14}{'of the ANN':>12}{'energy: float':>18}{'integer':>12}")
     names = []  # of the bars
     for log, style in zip(logs, plotting.styles()):
         steps = range(1, len(log.sops) + 1)
-        sops, energy = log.sops[-1], log.sops[-1] * MICROJOULE_PER_ADDITION
+        sops, energy = log.sops[-1], energies(log.sops[-1], MICROJOULE_PER_ADDITION)
         label = plotting.legend_entry(f"{log.label}: {sops / 1e6:.2f} million")
         curves.plot(steps, log.sops / 1e6, label=label, **style)
-        draw_bar(bars, len(names), energy, style["color"])
+        draw_bar(bars, len(names), energy["float"], style["color"])
         names.append(log.label.replace(", ", ",\n"))  # else long ones would leave the bars no room
-        print(f"{log.label:24}{sops:14,.0f}{100 * sops / log.network.ann_operations:10.1f} %{energy:17.2f} µJ")
+        report(log.label, f"{sops:,.0f}", sops / log.network.ann_operations, energy)
     for network in artificial:
         operations = network.ann_operations
-        energy = network.counted_multiply_accumulates * MICROJOULE_PER_MULTIPLY_ACCUMULATE
+        energy = energies(network.counted_multiply_accumulates, MICROJOULE_PER_MULTIPLY_ACCUMULATE)
         name = "ANN" if len(artificial) == 1 else f"ANN {network.layers}"
         curves.axhline(operations / 1e6, label=f"{name}: {operations / 1e6:.2f} million", **plotting.REFERENCE_STYLE)
-        draw_bar(bars, len(names), energy, plotting.REFERENCE_STYLE["color"])
+        draw_bar(bars, len(names), energy["float"], plotting.REFERENCE_STYLE["color"])
         names.append(name.replace(" ", "\n"))
-        print(f"{name:24}{operations:14,}{100:10.1f} %{energy:17.2f} µJ")
+        report(name, f"{operations:,}", 1, energy)
+    print("Energies are estimates of the arithmetic alone, in 32 bits; memory and block 1 are not counted.")
 
     curves.set(
         title=f"Synaptic operations of {plotting.subject(log.model for log in logs)}",
-        ylabel="operations per image,\nup to the time step (million)",
+        ylabel="operations per image,\nwithout block 1,\nup to the time step (million)",
         ylim=(0, None),
     )
     figure.legend(loc="outside lower left", ncols=2)
     bars.set(
         title="Energy, estimated",
-        xlabel="energy per image (µJ)\n0.9 pJ an addition,\n4.6 pJ a multiply-accumulate",
+        xlabel="energy per image (µJ),\n32-bit floating point, no memory:\n"
+        "0.9 pJ an addition,\n4.6 pJ a multiply-accumulate",
     )
     bars.set_yticks(range(len(names)), names)
     bars.margins(x=0.2)  # room for the last number
@@ -62,6 +65,16 @@ def main():
     bars.grid(axis="y", visible=False)
     plotting.label_time_steps(curves)
     plotting.save(figure, plotting.picture_name("scnn_sop", args, [log.model for log in logs]), args.output)
+
+
+def energies(operations, microjoule):
+    """For each kind of arithmetic, in microjoule."""
+    return {kind: operations * each for kind, each in microjoule.items()}
+
+
+def report(name, operations, share, energy):
+    """Prints a row of the table."""
+    print(f"{name:24}{operations:>14}{100 * share:10.1f} %{energy['float']:15.2f} µJ{energy['integer']:9.2f} µJ")
 
 
 def draw_bar(axes, place, energy, color):

@@ -16,7 +16,7 @@ import pytest
 from experiment.disk import COMPLETE, STAGING, SUMS, check_sums, exists
 from experiment.model import HISTORY_NAME, NPZ_NAME
 from experiment.weights import read_npz
-from LeNet import Quant_LeNet_MNIST
+from LeNet import Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 from LeNet.tensorlayer.training import STATE_FILES
 from tests.helpers import ROOT
 from tests.script_helpers import history_without_seconds, snapshot
@@ -105,14 +105,14 @@ def test_interruption_while_tensorflow_is_imported_leaves_nothing_behind(tmp_pat
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_evaluation_leaves_the_older_logs(signum, tmp_path):
+def test_interrupted_evaluation_leaves_the_older_logs(signum, tmp_path, run_here):
     logs = tmp_path / "logs"
-    logs.mkdir()
+    options = ("--k", 0, "--weights", ROOT / "LeNet/pretrained/k0.npz", "--logs", logs)
+    # compiles the kernels where they are new: an interruption waits for the batches that have begun
+    assert run_here(Spiking_LeNet_MNIST.main, *options, "--limit", 1).returncode == 0
     (logs / "accuracy.txt").write_text("of an older run\n")
     before = snapshot(tmp_path)
-    weights = ROOT / "LeNet/pretrained/k0.npz"
-    options = ("--k", 0, "--weights", weights, "--time_steps", 500, "--logs", logs)
-    with running("LeNet/Spiking_LeNet_MNIST.py", *options) as process:
+    with running("LeNet/Spiking_LeNet_MNIST.py", *options, "--time_steps", 500) as process:
         start = time.monotonic()
         interrupt(process, signum, lambda: begun(logs))
         assert time.monotonic() - start < 20  # not after all batches

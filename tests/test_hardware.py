@@ -1,0 +1,298 @@
+"""--golden and --sizes, against the exported integers run in a plain NumPy loop, and against numbers by hand."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from LeNet import Spiking_LeNet_MNIST, hardware
+from spiking.network import Network
+from spiking_utils import SpikingNetwork
+from tests.helpers import ROOT, assert_refused, save_model
+from tests.networks import random_weights
+from tests.script_helpers import write_images
+
+PAGE = (ROOT / "docs/hardware.md").read_text()
+PADDED = Network.parse("9x8x2-6C3ps2x1m2-P2p-7-3b")
+STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def run(run_here):
+    """Runs the script, which must succeed; returns what it printed."""
+
+    def run(*options):
+        process = run_here(Spiking_LeNet_MNIST.main, *options)
+        assert process.returncode == 0, process.stderr
+        return process.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def padded(tmp_path_factory):
+    """Options of a small model with padding, uneven strides, a bound and a bias, with images of its own."""
+    folder = tmp_path_factory.mktemp("padded")
+    save_model(folder / "k1.npz", random_weights(PADDED, seed=3), 1, PADDED, data="dots")
+    return ("--weights", folder / "k1.npz", "--data", write_images(folder / "dots", (9, 8, 2), classes=3))
+
+
+def replay(arrays, pixels, time_steps):
+    """The network of an exported file, in a loop over time steps: nothing of the project, integers only.
+
+    Returns the additions to each layer's potentials in each step, (rises, falls), potentials after them, and spikes:
+    lists over the layers of (images, time steps, h, w, c), the last that of the classifier, which has no spikes.
+    """
+    layers = [key.removesuffix("/kernel") for key in arrays if key.endswith("/kernel")]
+    names = ("rises", "falls", "potentials", "spikes")
+    recorded = {name: [[] for _ in layers] for name in names}
+    u, n = [0] * len(layers), [0] * len(layers)
+    u[-1] = arrays["fc/bias"].astype(np.int64)
+    for t in range(time_steps):
+        x = pixels.astype(np.int64) * (t == 0)
+        for i, layer in enumerate(layers):
+            kernel = arrays[f"{layer}/kernel"].astype(np.int64)
+            if layer == "fc":
+                x, kernel = x.reshape(len(x), 1, 1, -1), kernel[None, None]
+            stride, padding = (
+                arrays.get(f"{layer}/stride", (1, 1)),
+                arrays.get(f"{layer}/padding", np.zeros((2, 2), int)),
+            )
+            parts = [(convolve(np.maximum(sign * x, 0), kernel, stride, padding), sign) for sign in (1, -1)]
+            recorded["rises"][i].append(sum(up if sign > 0 else down for (up, down), sign in parts))
+            recorded["falls"][i].append(sum(down if sign > 0 else up for (up, down), sign in parts))
+            u[i] = u[i] + recorded["rises"][i][-1] - recorded["falls"][i][-1]
+            recorded["potentials"][i].append(u[i])
+            if layer == "fc":
+                continue
+            thresholds = arrays[f"{layer}/thresholds"]  # (out, counts)
+            justified = (u[i][..., None] >= thresholds[:, 1:]).sum(axis=-1)  # they do not fall with the count
+            burst = int(arrays["max_spikes"])
+            x = np.clip(justified - n[i], -burst if arrays["negative_spikes"] else 0, burst)
+            n[i] = n[i] + x
+            recorded["spikes"][i].append(x)
+    return {name: [np.stack(steps, axis=1) for steps in recorded[name] if steps] for name in names}
+
+
+def convolve(x, kernel, stride, padding):
+    """What the positive and what the negative weights add, without its sign, for inputs that are not negative."""
+    x = np.pad(x, [(0, 0), *padding, (0, 0)])
+    height, width = ((x.shape[i + 1] - kernel.shape[i]) // stride[i] + 1 for i in (0, 1))
+    result = np.zeros((2, len(x), height, width, kernel.shape[3]), np.int64)
+    for row, column in np.ndindex(kernel.shape[:2]):
+        patch = x[:, row:, column:][:, :: stride[0], :: stride[1]][:, :height, :width]
+        weights = kernel[row, column]
+        result += np.stack([patch @ np.maximum(weights, 0), patch @ np.maximum(-weights, 0)])
+    return result
+
+
+CASES = {
+    "k0, ten images": (["--k", 0], 10),
+    "k1": (["--k", 1, "--limit", 2], 2),
+    "k2": (["--k", 2, "--limit", 2], 2),
+    "bursts": (["--k", 2, "--limit", 2, "--max_spikes", 3], 2),
+    "padding": ([], 10),
+    "padding, bursts, no negative spikes": (["--max_spikes", 2, "--negative_spikes", False], 10),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_golden_file_is_what_the_exported_network_does_spike_for_spike(case, run, padded, tmp_path):
+    options, images = CASES[case]
+    if "padding" in case:
+        options = [*options, *padded]
+    limit = options.index("--limit") if "--limit" in options else len(options)
+    run(*options, "--time_steps", STEPS, "--golden", tmp_path / "golden.npz")
+    run(*options[:limit], *options[limit + 2 :], "--time_steps", STEPS, "--export", tmp_path / "integers.npz")
+    golden, arrays = (dict(np.load(tmp_path / name, allow_pickle=False)) for name in ("golden.npz", "integers.npz"))
+    expected = replay(arrays, golden["pixels"], STEPS)
+    assert golden["pixels"].dtype == np.uint8
+    assert len(golden["pixels"]) == images
+    for number, (potentials, spikes) in enumerate(zip(expected["potentials"], expected["spikes"]), start=1):
+        assert golden[f"block{number}/potential"].dtype == np.int32
+        assert golden[f"block{number}/spikes"].dtype == np.int8
+        assert_array_equal(golden[f"block{number}/potential"], potentials)
+        assert_array_equal(golden[f"block{number}/spikes"], spikes)
+    outputs = expected["potentials"][-1][:, :, 0, 0]
+    assert golden["fc/potential"].dtype == np.int32
+    assert_array_equal(golden["fc/potential"], outputs)
+    assert_array_equal(golden["prediction"], outputs.argmax(axis=2))
+    largest = max(int(abs(spikes).max()) for spikes in expected["spikes"])
+    assert largest == arrays["max_spikes"]  # else the case would not show what it is for
+    assert any(np.any(spikes < 0) for spikes in expected["spikes"]) == bool(arrays["negative_spikes"])
+
+
+def test_golden_file_tells_which_weights_it_is_of(run, padded, tmp_path):
+    run(*padded, "--golden", tmp_path / "golden.npz", "--limit", 1)
+    golden = np.load(tmp_path / "golden.npz", allow_pickle=False)
+    assert (golden["network"], golden["k"], golden["level"], golden["data"]) == (PADDED.notation, 1, 1, "dots")
+    assert re.fullmatch("[0-9a-f]{64}", str(golden["weights_sha256"]))
+
+
+def bits(lowest, highest):
+    """The fewest bits of two's complement that hold both."""
+    return next(n for n in range(1, 65) if -(2 ** (n - 1)) <= lowest and highest < 2 ** (n - 1))
+
+
+@pytest.mark.parametrize("burst", [1, 3])
+def test_sizes_are_those_of_a_dense_run(burst, run, padded, tmp_path, monkeypatch):
+    monkeypatch.setattr(hardware, "MOST_MEASURED", 7 * STEPS * PADDED.neurons)  # batches of 7, 7 and 6
+    options = [*padded, "--time_steps", STEPS, "--max_spikes", burst]
+    run(*options, "--sizes", "--logs", tmp_path)
+    run(*options, "--golden", tmp_path / "golden.npz", "--limit", 20)
+    run(*options, "--export", tmp_path / "integers.npz")
+    arrays = dict(np.load(tmp_path / "integers.npz", allow_pickle=False))
+    expected = replay(arrays, np.load(tmp_path / "golden.npz")["pixels"], STEPS)
+    rows = json.loads((tmp_path / "run.json").read_text())["sizes"]
+    assert [row["name"] for row in rows] == ["block 1", "block 2", "block 3", "classifier"]
+    for i, row in enumerate(rows):
+        after, rises, falls = (expected[name][i] for name in ("potentials", "rises", "falls"))
+        before = after - rises + falls
+        assert (row["lowest_potential"], row["highest_potential"]) == (min(after.min(), 0), max(after.max(), 0))
+        partial = min((before - falls).min(), 0), max((before + rises).max(), 0)
+        assert (row["lowest_partial_sum"], row["highest_partial_sum"]) == partial
+        assert row["accumulator_bits"] == bits(*partial)
+        if i < 3:
+            spikes = expected["spikes"][i]
+            most = abs(spikes).sum(axis=(2, 3, 4)).max(axis=1)  # of each image
+            assert row["most_spikes_in_a_step"] == most.max()
+            assert row["most_spikes_in_a_step_on_average"] == most.mean()
+            assert row["largest_count"] == spikes.cumsum(axis=1).max()
+
+
+def test_sizes_of_a_network_by_hand():
+    """Weights 1, then 1 and -1/2, then -1, on grids of 2^-14: 16384, -8192 and -16384.
+
+    Of the pixels 200 and 200, then 200 and 0, each of at least 128 gives a spike, in step 1. BN changes nothing.
+    """
+    weights = {
+        "conv1/W": np.ones((1, 1, 1, 1), np.float32),
+        "conv2/W": np.array([1, -0.5], np.float32).reshape(1, 2, 1, 1),
+        "fc/W": -np.ones((1, 1), np.float32),
+    }
+    for number in (1, 2):
+        parameters = {"beta": 0, "gamma": np.sqrt(1 + 1e-5), "moving_mean": 0, "moving_var": 1}
+        weights |= {f"bn{number}/{key}": np.array([value], np.float32) for key, value in parameters.items()}
+    network = SpikingNetwork(weights, Network.parse("1x2x1-1C1-1-1"), k=0, time_steps=3)
+    pixels = np.array([[200, 200], [200, 0]], np.uint8).reshape(2, 1, 2, 1)
+    first, second, classifier = hardware.table(network, hardware.measure(network, pixels))
+    both = {"lowest_potential": 0, "weight_bits": 16, "threshold_bytes": 8, "largest_count": 1, "count_bits": 1}
+    assert first == both | {
+        "name": "block 1",
+        "highest_potential": 200 * 16384,
+        "lowest_partial_sum": 0,
+        "highest_partial_sum": 200 * 16384,  # from 2^21 on, below 2^22
+        "accumulator_bits": 23,
+        "threshold_bits": 24,  # theta_2, 1.5 * 256 * 16384 = 1.5 * 2^22
+        "most_spikes_in_a_step": 2,
+        "most_spikes_in_a_step_on_average": 1.5,
+        "weight_bytes": 2,
+        "state_bytes": 10,
+    }
+    assert second == both | {
+        "name": "block 2",
+        "highest_potential": 16384,
+        "lowest_partial_sum": -8192,  # should the second spike come first
+        "highest_partial_sum": 16384,  # 2^14
+        "accumulator_bits": 16,
+        "threshold_bits": 16,  # theta_2, 1.5 * 16384 = 1.5 * 2^14
+        "most_spikes_in_a_step": 1,
+        "most_spikes_in_a_step_on_average": 1.0,
+        "weight_bytes": 4,
+        "state_bytes": 5,
+    }
+    assert classifier == {
+        "name": "classifier",
+        "lowest_potential": -16384,
+        "highest_potential": 0,
+        "lowest_partial_sum": -16384,
+        "highest_partial_sum": 0,
+        "accumulator_bits": 15,
+        "weight_bits": 15,
+        "weight_bytes": 2,
+        "state_bytes": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest"), [(0, 0), (-1, 0), (0, 1), (-128, 127), (-129, 0), (0, 128), (-5, 300)]
+)
+def test_bits_are_the_fewest_that_hold_both(lowest, highest):
+    assert hardware.signed_bits(lowest, highest) == bits(lowest, highest)
+
+
+def test_sizes_are_in_run_json_only_where_asked_for(run, padded, tmp_path):
+    run(*padded, "--logs", tmp_path / "plain")
+    printed = run(*padded, "--logs", tmp_path / "sizes", "--sizes")
+    plain, sizes = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("plain", "sizes"))
+    assert sizes.pop("sizes")
+    assert sizes == plain
+    assert printed.splitlines()[-1].startswith("memory ")
+    for name in ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"):
+        assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "sizes" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--golden", "g.npz", "--sizes"], "argument --sizes: not allowed with --golden"),
+        (["--golden", "g.npz", "--noise_ratio", 0.5], "argument --noise_ratio: not allowed with --golden"),
+        (["--golden", "g.npz", "--verify"], "not allowed with argument"),
+        (["--export", "e.npz", "--sizes"], "argument --sizes: not allowed with --export"),
+        (["--golden", ROOT / "docs"], "docs is a folder, expected the name of a file"),
+        (["--golden", "g.npz", "--time_steps", 10_000], "argument --golden: 10 images x 10,000 time steps x 18,900"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(options, expected, run_here, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert_refused(run_here(Spiking_LeNet_MNIST.main, "--k", 0, *options), expected)
+    assert not list(tmp_path.iterdir())
+
+
+def test_bursts_beyond_int8_are_refused(run_here, padded, tmp_path):
+    weights, path = random_weights(PADDED, seed=3), tmp_path / "strong.npz"
+    weights["bn2/gamma"] *= 50  # a bounded one would not do
+    save_model(path, weights, 1, PADDED, data="dots")
+    process = run_here(
+        Spiking_LeNet_MNIST.main,
+        *padded,
+        "--weights",
+        path,
+        "--max_spikes",
+        "unbounded",
+        "--golden",
+        tmp_path / "g.npz",
+    )
+    assert_refused(process, "argument --max_spikes: a neuron fires more than 127")
+
+
+def test_page_traces_a_neuron_and_makes_readmemh_files_as_it_says(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for option, name in {"--export": "k0_int.npz", "--golden": "k0_golden.npz"}.items():
+        run("--k", 0, "--time_steps", STEPS, option, name)
+    for code in re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE):
+        exec(compile(code, "docs/hardware.md", "exec"), {})
+    trace = re.search(r"^\| step \|.*?\n\n", PAGE, re.DOTALL | re.MULTILINE)[0]
+    rows = [
+        [cell.strip().replace(",", "") for cell in line.strip("|").split("|")]
+        for line in trace.splitlines()[2:]
+        if line
+    ]
+    golden, arrays = np.load("k0_golden.npz"), np.load("k0_int.npz")
+    neuron = (0, slice(None), 4, 8, 7)  # of the first image: row 4, column 8, channel 7
+    u, spikes = golden["block2/potential"][neuron], golden["block2/spikes"][neuron]
+    n, thresholds = 0, arrays["conv2/thresholds"][7]
+    for t in range(5):
+        below = str(thresholds[n]) if n else "never"
+        expected = [t + 1, u[t], n, thresholds[n + 1], below, f"{spikes[t]:+d}" if spikes[t] else 0, n + spikes[t]]
+        assert rows[t] == [str(value) for value in expected]
+        n += spikes[t]
+    assert len(rows) == 5
+    assert capsys.readouterr().out.split() == [*map(str, u), *map(str, spikes)]
+    kernel = arrays["conv2/kernel"].ravel()
+    words = [int(word, 16) for word in (tmp_path / "conv2_kernel.hex").read_text().split()]
+    assert_array_equal(np.array(words, np.uint16).view(np.int16), kernel)
+    words = [int(word, 16) for word in (tmp_path / "conv2_thresholds.hex").read_text().split()]
+    assert_array_equal(np.array(words, np.uint32).view(np.int32), arrays["conv2/thresholds"].ravel())
