@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spiking.layers import MissingThreshold, SpikingConv, SpikingLinear
+from spiking.layers import MissingThreshold, SpikingConv, SpikingLinear, check_integer
 from spiking.network import HIGHEST_LEVEL, PIXEL_LEVELS
 from spiking.thresholds import JustifiedCount
 from spiking.trains import SpikeTrain
@@ -64,10 +64,8 @@ class SpikingNetwork:
     """
 
     def __init__(self, weights, network, k, time_steps, max_spikes=1, negative_spikes=True):
-        if not 0 <= k <= HIGHEST_LEVEL:
-            raise ValueError(f"k is {k}, expected an integer from 0 to {HIGHEST_LEVEL}")
-        if time_steps < 1:
-            raise ValueError(f"time_steps is {time_steps}, expected an integer from 1 on")
+        check_integer("k", k, 0, HIGHEST_LEVEL)
+        check_integer("time_steps", time_steps, 1)
         check_weights(weights, network.weight_shapes)
         self.network, self.k, self.time_steps = network, k, time_steps
         self.max_spikes, self.negative_spikes = max_spikes, negative_spikes
@@ -189,6 +187,10 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
     batch_size, threads : int
     progress : function that gives back the iterable of finished batches that it gets, and may show how far it is
     """
+    check_integer("batch_size", batch_size, 1)
+    check_integer("threads", threads, 1)
+    if len(pixels) != len(labels) or len(pixels) == 0:
+        raise ValueError(f"{len(pixels)} images and {len(labels)} labels, expected as many of both, at least one")
     part_size = max(1, MOST_SPIKES // (threads * network.time_steps * network.network.neurons))
 
     def run_part(images):

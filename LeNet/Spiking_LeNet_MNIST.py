@@ -26,7 +26,7 @@ K = 1  # where neither --k nor --weights says it
 GOLDEN_IMAGES = 10
 UNUSED_OPTIONS = {
     "verify": ("time_steps", "logs", "threads", "negative_spikes", "sizes"),
-    "export": ("batch_size", "logs", "limit", "threads", "noise_ratio", "noise_seed", "sizes"),
+    "export": ("batch_size", "logs", "data", "limit", "threads", "noise_ratio", "noise_seed", "sizes"),
     "golden": ("batch_size", "logs", "threads", "noise_ratio", "noise_seed", "sizes"),
 }
 
@@ -88,6 +88,8 @@ def parse_arguments():
         for name in unused:
             if getattr(args, mode) and getattr(args, name) != parser.get_default(name):
                 parser.error(f"argument --{name}: not allowed with --{mode}, which has no use for it")
+    if args.noise_seed != parser.get_default("noise_seed") and args.noise_ratio == 0:
+        parser.error("argument --noise_seed: not allowed without --noise_ratio, as there is no noise")
     for mode in ("export", "golden"):
         path = getattr(args, mode)
         if path and path.is_dir():

@@ -60,7 +60,7 @@ def page(networks, pixels, labels):
     ----------
     networks : list of SpikingNetwork
     pixels : uint8 array (images, h, w, 1)
-    labels : uint8 array (images,)
+    labels : integer array (images,)
     """
     parts = {
         "style": (PARTS / "style.css").read_text(encoding="utf-8"),

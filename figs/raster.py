@@ -118,7 +118,7 @@ def draw(title, image, label, spikes, potentials):
     title : str
     image : uint8 array (h, w, channels); three are red, green and blue
     label : int
-    spikes : list of int8 arrays (time steps, h, w, channels), one for each block
+    spikes : list of int32 arrays (time steps, h, w, channels), one for each block
     potentials : float array (time steps, classes)
     """
     steps = shown_steps(spikes)

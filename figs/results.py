@@ -4,7 +4,6 @@ python results.py                           figs/k0, k1 and k2
 python results.py --recipe augmented        figs/k0-augmented etc.
 python results.py --logs k0 k2              these folders
 
-The ANN's accuracy is known where every image became quiescent.
 """
 
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiment import command_line
+from experiment.recipes import RECIPES
 from figs import plotting
 
 SHOWN_STEPS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 20)
@@ -65,7 +65,7 @@ def results(log):
 
 def training(log):
     """How long the model was trained, as text, and that it is a trial; empty for logs that do not say."""
-    if not log.run:
+    if not log.run or log.model.recipe not in RECIPES:  # of others, or of somebody's own
         return ""
     return f"a trial: {log.shortfall}" if log.shortfall else f"{log.run['model']['epochs']} epochs"
 

@@ -45,7 +45,7 @@ def options():
     """Numba's options for the kernels.
 
     They allocate nothing: without Numba's run time (_nrt) they do not count references to their arrays, which takes
-    a third of their time. Numba does not document it, so we do without where it is gone.
+    a third to a half of their time. Numba does not document it, so we do without where it is gone.
     """
     try:
         from numba.core.cpu import CPUTargetOptions

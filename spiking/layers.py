@@ -1,6 +1,7 @@
 """Spiking convolution and linear layers: functions from a spike train to a spike train, checked at their doors."""
 
 import math
+import operator
 
 import numpy as np
 
@@ -44,8 +45,12 @@ class SpikingConv:
     def __init__(
         self, kernel, thresholds, input_shape, stride=(1, 1), same=False, max_spikes=1, negative_spikes=True
     ):
-        if max_spikes is not None and max_spikes < 1:
-            raise ValueError(f"max_spikes is {max_spikes}, expected an integer from 1 on, or None")
+        if max_spikes is not None:
+            check_integer("max_spikes", max_spikes, 1)
+        if len(input_shape) != 3 or len(stride) != 2:
+            raise ValueError(
+                f"input_shape is {input_shape} and stride {stride}, expected (h, w, in) and (rows, columns)"
+            )
         self.input_shape = tuple(input_shape)
         self.kernel = _checked_kernel(kernel, self.input_shape)
         self.max_spikes, self.negative_spikes = max_spikes, negative_spikes
@@ -101,6 +106,7 @@ class SpikingConv:
 
     def encode(self, images, time_steps):
         """The output SpikeTrain for integer images (images, h, w, in), presented at the first step only."""
+        check_integer("time_steps", time_steps, 1)
         images = np.asarray(images)
         if not np.issubdtype(images.dtype, np.integer):
             raise ValueError(f"images are {images.dtype}, expected integers; a pixel is 0 to 255")
@@ -144,7 +150,7 @@ class SpikingLinear:
         self.input_shape = tuple(input_shape)
         weights = np.asarray(weights)
         inputs = math.prod(self.input_shape)
-        if weights.ndim != 2 or len(weights) != inputs:
+        if weights.ndim != 2 or len(weights) != inputs or weights.shape[1] == 0:
             raise ValueError(f"weights have shape {weights.shape}, expected ({inputs}, neurons)")
         self.neurons = weights.shape[1]
         self._kernel = _checked_kernel(weights.reshape(*self.input_shape, self.neurons), self.input_shape)
@@ -162,6 +168,17 @@ class SpikingLinear:
         neurons = new_neurons(1, self.neurons, math.prod(self.input_shape))
         kernels.run_classifier(train.data, self._synapses, self.bias, neurons, potentials, statistics)
         return potentials, statistics
+
+
+def check_integer(name, value, lowest, highest=math.inf):
+    """Raises ValueError unless the value is an integer in a range."""
+    try:
+        fits = not isinstance(value, bool) and lowest <= operator.index(value) <= highest
+    except TypeError:
+        fits = False
+    if not fits:
+        limits = f"from {lowest} on" if highest == math.inf else f"from {lowest} to {highest}"
+        raise ValueError(f"{name} is {value}, expected an integer {limits}")
 
 
 def _checked_kernel(kernel, input_shape):

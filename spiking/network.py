@@ -3,7 +3,7 @@
     28x28x1-20C5-P2-50C5-P2-500-10
 
 is an input of 28 x 28 pixels and 1 channel, the layers 20C5-P2-50C5-P2-500 and 10 classes. Every layer is a block:
-convolution without bias -> batch normalisation -> ReLU -> quantiser. The classifier is linear, without bias.
+convolution without bias -> batch normalisation -> ReLU -> quantiser. The classifier is linear.
 
     nCk    n filters of k x k, stride 1, only windows that lie inside the input
     nCkxl  of k rows and l columns

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from spiking.network import LARGEST_SIZE
+from spiking.weight_grid import INT32_MAX
 
 POSITION_SHIFT = 16
 ROW_MASK = (1 << POSITION_SHIFT) - 1  # channel << 1 | negative
-SPIKES, NEGATIVE, SOPS = range(
-    3
-)  # columns of statistics: spikes, those of them that are negative, synaptic operations
+# columns of statistics: spikes, those of them that are negative, synaptic operations
+SPIKES, NEGATIVE, SOPS = range(3)
 
 
 class Events(NamedTuple):
@@ -45,6 +45,10 @@ class SpikeTrain:
     def from_dense(cls, spikes):
         """From an array of integers, (images, time steps, h, w, channels): beyond -1, 0 and +1 they are bursts."""
         spikes = np.asarray(spikes)
+        if spikes.ndim != 5 or spikes.shape[1] == 0:
+            raise ValueError(f"spikes have shape {spikes.shape}, expected (images, time steps, h, w, channels)")
+        if not np.all(np.abs(spikes) <= INT32_MAX):  # NaN is not, either
+            raise ValueError(f"spikes are not finite or beyond {INT32_MAX}, expected int32")
         images, time_steps, height, width, channels = spikes.shape
         check_event_range(height * width, channels)
         counts = np.cumsum(spikes, axis=1, dtype=np.int64)

@@ -222,7 +222,7 @@ def conv(kernel=((1,),), thresholds=((0, 1, 2, 3),), **more):
         (lambda: conv(thresholds=[[0, np.nan, 2, 4]]), "thresholds are fractional or fall with the count"),
         (lambda: conv(thresholds=[[0, 1, 2**31]]), "thresholds reach from 0 to .*, expected int32$"),
         (lambda: conv(thresholds=[[0, 1, 2.0**40]]), "thresholds reach from 0 to .*, expected int32$"),
-        (lambda: conv(max_spikes=0), "max_spikes is 0, expected an integer from 1 on, or None"),
+        (lambda: conv(max_spikes=0), "max_spikes is 0, expected an integer from 1 on"),
         (lambda: conv(stride=(0, 1)), "stride must be at least 1"),
         (
             lambda: SpikingConv(np.ones((1, 1, 1, 1)), np.ones((1, 4)), (200, 200, 1)),
@@ -273,7 +273,7 @@ def test_bad_weights_of_a_network_are_named(key, value, error):
         ({"k": -1}, "^k is -1, expected an integer from 0 to 16$"),
         ({"k": 17}, "^k is 17, expected an integer from 0 to 16$"),
         ({"time_steps": 0}, "^time_steps is 0, expected an integer from 1 on$"),
-        ({"max_spikes": 0}, "^max_spikes is 0, expected an integer from 1 on, or None$"),
+        ({"max_spikes": 0}, "^max_spikes is 0, expected an integer from 1 on$"),
     ],
 )
 def test_bad_settings_of_a_network_are_named(settings, error):
