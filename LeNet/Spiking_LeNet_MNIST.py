@@ -202,14 +202,14 @@ def report(run, seconds, written):
     for name, row in [*rows, ("total", run["total"])]:
         neurons, positive, negative, sops = row.values()
         print(f"{name:10}{neurons:10,}{positive:12,.1f}{negative:12,.1f}{sops:14,.0f}")
-    images = run["images"]
-    lasting = "for good" if run["quiescent_images"] == images else "but not every image is quiescent"
+    count = run["images"]
+    lasting = "for good" if run["quiescent_images"] == count else "but not every image is quiescent"
     print(
-        f"accuracy   {100 * run['snn_accuracy']:.2f} % of {images:,} images, "
+        f"accuracy   {100 * run['snn_accuracy']:.2f} % of {count:,} images, "
         f"unchanged since time step {run['time_steps_needed']}, {lasting}"
     )
     print(f"quiescent  {run['quiescent_images']:,} images after {run['time_steps']} time steps")
-    print(f"time       {seconds:.1f} s, {1e3 * seconds / images:.3f} ms per image")
+    print(f"time       {seconds:.1f} s, {1e3 * seconds / count:.3f} ms per image")
     print(f"written    {', '.join(shown(path) for path in written)}")
 
 

@@ -86,7 +86,8 @@ def add_noise_seed(parser):
 
 
 def add_threads(parser, meaning="batches simulated at a time"):
-    parser.add_argument("--threads", type=POSITIVE, default=usable_cores(), help=meaning)
+    cores = "the cores that it may use"
+    parser.add_argument("--threads", type=POSITIVE, default=usable_cores(), shown_default=cores, help=meaning)
 
 
 def usable_cores(root=Path("/")):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment import ROOT, InputError, disk, printable, shown
+from experiment import InputError, disk, printable, shown
 from experiment.images import HIGHEST_NOISE_RATIO
 from experiment.model import LENET, Model
 from experiment.weights import COUNTS, NUMBERS, shortfall
@@ -115,7 +115,7 @@ def variations(run):
 
 def default_folder(model, run):
     """Where the logs of a run lie unless --logs says otherwise: figs/k0, figs/k0-augmented-noise0.5, ..."""
-    return ROOT / "figs" / "-".join([model.name, *(part for part, _ in variations(run))])
+    return model.logs.with_name("-".join([model.name, *(part for part, _ in variations(run))]))
 
 
 def time_steps_needed(right):

@@ -93,9 +93,6 @@ class Model:
         return replace(self, k=k)
 
 
-LENET_MODELS = tuple(Model(k, recipe=recipe) for recipe in RECIPES for k in (FULL_PRECISION, *PUBLISHED_LEVELS))
-
-
 def _network_option(text):
     """Option type: the notation of the layers."""
     try:

@@ -14,7 +14,7 @@ from experiment import InputError, disk, shown
 from experiment.model import NPZ_NAME, Model, named
 from experiment.recipes import RECIPES
 from spiking.network import FULL_PRECISION, Network
-from spiking.weight_grid import on_grid, round_to_grid
+from spiking.weight_grid import check_weights, on_grid, round_to_grid
 
 NPZ = "a npz file of network weights"  # as error messages call it
 HEADER = 1024  # bytes at most, of an array in the file
@@ -135,21 +135,22 @@ def load(args, k, converts=False):
 def default_weights(model):
     """The npz file of the model's checkpoint if there is one, else the published one."""
     checkpoint = model.checkpoint / NPZ_NAME
-    if disk.exists(checkpoint):
-        return checkpoint
-    if not disk.exists(model.published):
-        raise InputError(f"{shown(model.published)}: not found, expected published weights; train {model.name} first")
-    return model.published
+    return checkpoint if disk.exists(checkpoint) else _published(model)
 
 
 def read_published(model):
     """The Trained of a model in the repository."""
-    if not disk.exists(model.published):
-        raise InputError(f"{shown(model.published)}: not found, expected published weights; train {model.name} first")
-    trained = read_npz(model.published)
+    trained = read_npz(_published(model))
     if trained.model != model:
         raise InputError(f"{shown(model.published)}: is the model {trained.model.name}, expected {model.name}")
     return trained
+
+
+def _published(model):
+    """The npz file of a model in the repository; raises InputError if there is none."""
+    if not disk.exists(model.published):
+        raise InputError(f"{shown(model.published)}: not found, expected published weights; train {model.name} first")
+    return model.published
 
 
 def save_npz(trained, path):
@@ -215,7 +216,7 @@ def _read_archive(archive):
         array = _read_array(archive, members[key], key, shape, "f", 8 * math.prod(shape))
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
             weights[key] = array.astype(np.float32)
-        _check_values(key, weights[key])
+    _check_values(weights, shapes)
     counts = {key: identity[key] for key in COUNTS}
     return {"model": model, "network": network, "weights": weights} | counts
 
@@ -250,10 +251,12 @@ def _read_array(archive, info, key, shape, kinds, largest):
     return np.lib.format.read_array(member, allow_pickle=False)
 
 
-def _check_values(key, weight):
-    if not np.all(np.isfinite(weight)):
-        raise InputError(f"{key} has NaN or infinite values, expected finite ones")
-    if key.endswith("/W") and not np.all(np.isfinite(round_to_grid(weight))):
-        raise InputError(f"{key} has weights that float32 cannot hold on the weight grid")
-    if key.endswith("moving_var") and np.any(weight < 0):
-        raise InputError(f"{key} is {weight.min():g} at its lowest, expected 0 or above")
+def _check_values(weights, shapes):
+    """Raises InputError where a weight cannot be."""
+    try:
+        check_weights(weights, shapes)
+    except ValueError as error:
+        raise InputError(error) from None
+    for key, weight in weights.items():
+        if key.endswith("/W") and not np.all(np.isfinite(round_to_grid(weight))):
+            raise InputError(f"{key} has weights that float32 cannot hold on the weight grid")

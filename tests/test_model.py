@@ -9,6 +9,7 @@ from experiment import ROOT, InputError, command_line, model, weights
 from experiment.model import LENET, NPZ_NAME, Model
 from experiment.weights import Trained, load, network_for, read_npz, read_published, save_npz, shortfall
 from spiking.network import FULL_PRECISION, Network
+from tests.helpers import PUBLISHED
 from tests.networks import random_weights
 
 LAYERS = "2C3-P2"
@@ -235,7 +236,7 @@ def test_file_in_the_place_of_another_model_is_refused(repository, save, setting
 
 
 def test_published_weights_are_those_of_their_names():
-    for published in model.LENET_MODELS:
+    for published in PUBLISHED:
         assert read_published(published).model == published
         assert read_npz(published.published).shortfall == ""
 
