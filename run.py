@@ -28,7 +28,9 @@ def main():
     parser = command_line.ArgumentParser(__doc__)
     parser.add_argument("--train", action="store_true", help="train the networks and publish their weights first")
     parser.add_argument("--recipe", choices=tuple(RECIPES), default=PAPER.name, help="how they are trained, or were")
-    parser.add_argument("--seeds", type=command_line.SEED, nargs="+", default=[SEED], help="of the trainings")
+    parser.add_argument(
+        "--seeds", type=command_line.SEED, nargs="+", default=[SEED], shown_default="0", help="of the trainings"
+    )
     args = parser.parse_args()
     levels = (FULL_PRECISION, *PUBLISHED_LEVELS)
     models = [Model(k, recipe=args.recipe, seed=seed) for seed in args.seeds for k in levels]

@@ -31,7 +31,8 @@ def main():
         train_and_test.train(FULL_PRECISION, args)
         return
     trained, test_set = train_and_test.load_test(FULL_PRECISION, args)
-    run = logs.settings(trained, FULL_PRECISION, len(test_set.labels), BATCH_SIZE, time_steps=1)
+    limit = {"limit": args.limit} if args.limit else {}
+    run = logs.settings(trained, FULL_PRECISION, len(test_set.labels), BATCH_SIZE, time_steps=1, **limit)
     with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
         right = train_and_test.test(trained, test_set)
         batches = [right[start : start + BATCH_SIZE].sum() for start in range(0, len(right), BATCH_SIZE)]

@@ -169,7 +169,8 @@ def variation(args):
     """What sets the run apart from the paper's, as run.json holds it."""
     noise = {"noise_ratio": args.noise_ratio, "noise_seed": args.noise_seed} if args.noise_ratio > 0 else {}
     burst = {} if args.max_spikes == 1 else {"max_spikes": args.max_spikes or logs.UNBOUNDED}
-    return noise | burst | ({} if args.negative_spikes else {"negative_spikes": False})
+    limit = {"limit": args.limit} if args.limit else {}
+    return noise | burst | ({} if args.negative_spikes else {"negative_spikes": False}) | limit
 
 
 def write_arrays(arrays, path):
@@ -208,7 +209,9 @@ def report(run, seconds, written):
         f"accuracy   {100 * run['snn_accuracy']:.2f} % of {count:,} images, "
         f"unchanged since time step {run['time_steps_needed']}, {lasting}"
     )
-    print(f"quiescent  {run['quiescent_images']:,} images after {run['time_steps']} time steps")
+    if run["ann_accuracy"] is not None:
+        print(f"ANN        {100 * run['ann_accuracy']:.2f} %")
+    print(f"quiescent  {run['quiescent_images']:,} of {count:,} images after {run['time_steps']} time steps")
     print(f"time       {seconds:.1f} s, {1e3 * seconds / count:.3f} ms per image")
     print(f"written    {', '.join(shown(path) for path in written)}")
 

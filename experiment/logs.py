@@ -59,7 +59,8 @@ class Logs:
         folder = printable(self.folder.resolve().name)
         if self.model is None:
             return folder
-        label = ", ".join([self.model.label, *(words for _, words in variations(self.run))])
+        trial = ["trial"] if self.shortfall else []
+        label = ", ".join([self.model.label, *trial, *(words for _, words in variations(self.run))])
         return label if folder == default_folder(self.model, self.run).name else f"{label} ({folder})"
 
     @property
@@ -110,6 +111,8 @@ def variations(run):
         found.append((f"burst-{burst}", f"bursts of {burst}" if burst != UNBOUNDED else "unbounded bursts"))
     if not run.get("negative_spikes", True):
         found.append(("positive", "no negative spikes"))
+    if limit := run.get("limit"):
+        found.append((f"first{limit}", f"first {limit} images"))
     return found
 
 
@@ -132,7 +135,7 @@ def settings(trained, k, images, batch_size, time_steps, **variation):
     trained : Trained
     k : int, the level that it was run at
     images, batch_size, time_steps : int
-    variation : noise_ratio and noise_seed, max_spikes, negative_spikes: those that are not the default
+    variation : noise_ratio and noise_seed, max_spikes, negative_spikes, limit: those that are not the default
     """
     sizes = {"k": k, "time_steps": time_steps, "batch_size": batch_size, "images": images}
     return sizes | {"model": trained.identity} | variation

@@ -105,6 +105,8 @@ def load(args, k, converts=False):
     trained : Trained, on the weight grid
     k : int, the level to run it at: that of the option for a conversion, else the model's
     """
+    if args.data is not None and not args.data.is_dir():
+        raise InputError(f"argument --data: found no folder {shown(args.data)}, expected one with four IDX files")
     given = named(args, k)
     path = args.weights or default_weights(given)
     trained = read_npz(path)

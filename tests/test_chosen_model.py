@@ -25,7 +25,7 @@ WEIGHTS = random_weights(SMALL, seed=5)
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A repository with data of 20 x 12 pixels, 3 channels and labels from 1, and with nothing else."""
-    for module in (experiment, logs, model):
+    for module in (experiment, model):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     write_images(tmp_path / "data/other", (20, 12, 3), classes=4, first_label=1)
     return tmp_path

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import experiment
-from experiment import logs, model
+from experiment import model
 from experiment.model import Model
 from figs import accuracy_speed, results, sops, sparsity
 from spiking.network import FULL_PRECISION
@@ -24,7 +24,7 @@ def script(request):
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A repository with logs of k=0 and of full precision, and the user's own in a folder "mine"."""
-    for module in (experiment, model, logs):
+    for module in (experiment, model):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     for folder in ("figs/k0", "mine"):
         write_logs(tmp_path / folder, Model(0), 5, 3, [[1, 2], [0, 1]], [[[(9, 1, 70), (4, 2, 40)]]] * 2)

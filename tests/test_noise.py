@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from experiment import logs
+from experiment import logs, model
 from experiment.images import HIGHEST_NOISE_RATIO, load_split, noisy
 from experiment.model import Model
 from figs import noise
@@ -97,7 +97,7 @@ def test_noise_of_an_image_does_not_depend_on_how_many_follow(evaluate, tmp_path
 
 
 def test_logs_go_to_a_folder_of_their_own(evaluate, tmp_path, monkeypatch):
-    monkeypatch.setattr(logs, "ROOT", tmp_path)
+    monkeypatch.setattr(model, "ROOT", tmp_path)
     evaluate()
     evaluate("--noise_ratio", "1e0")
     evaluate("--noise_ratio", 0)

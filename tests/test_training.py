@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from experiment import logs, model
+from experiment import model
 from experiment.disk import COMPLETE
 from experiment.images import MNIST, scaled
 from experiment.model import HISTORY_NAME, NPZ_NAME, Model
@@ -43,8 +43,7 @@ def assert_same_training(folder, expected):
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
     """All default places lie below this folder, where LeNet/checkpoints is a link to a folder that is yet to be."""
-    for module in (model, logs):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(model, "ROOT", tmp_path)
     for folder in ("LeNet", "data"):
         (tmp_path / folder).mkdir()
     (tmp_path / "data/mnist").symlink_to(MNIST)
