@@ -177,6 +177,6 @@ def test_caption_of_the_animation_is_about_the_animation():
     caption = README[: README.index("    make run")].replace("\n", " ")
     assert f"Test image {animation.IMAGE} in the network of k=0" in caption
     pixels, labels, _ = load_split("test")
-    chosen = simulate(0, 20, pixels[[animation.IMAGE]]).potentials[0].argmax(axis=-1)
+    chosen = simulate(0, 20, pixels[[animation.IMAGE]]).outputs[0].argmax(axis=-1)
     assert f"the early guess, {chosen[0]}, becomes {chosen[-1]}" in caption
     assert labels[animation.IMAGE] == chosen[-1]
