@@ -88,8 +88,6 @@ def parse_arguments():
         for name in unused:
             if getattr(args, mode) and getattr(args, name) != parser.get_default(name):
                 parser.error(f"argument --{name}: not allowed with --{mode}, which has no use for it")
-    if args.noise_seed != parser.get_default("noise_seed") and args.noise_ratio == 0:
-        parser.error("argument --noise_seed: not allowed without --noise_ratio, as there is no noise")
     for mode in ("export", "golden"):
         path = getattr(args, mode)
         if path and path.is_dir():

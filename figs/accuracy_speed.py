@@ -21,28 +21,27 @@ def main():
 
     figure, (whole, zoomed) = plotting.new_figure(panels=2)
     print(f"{'network':24}{'accuracy':>10}{'time steps':>12}")
-    for log, style in zip(networks, plotting.styles()):
+    names = plotting.labels([*networks, *references])
+    for number, (log, name, style) in enumerate(zip(networks, names, plotting.styles())):
         steps = range(1, len(log.accuracy) + 1)
-        label = f"{log.label}: {log.accuracy[-1]:.2f} %, {log.time_steps_needed} time steps"
+        label = f"{name}: {log.accuracy[-1]:.2f} %, {log.time_steps_needed} time steps"
+        style = style | plotting.emphasis(number, len(networks))
         for axes in (whole, zoomed):
             axes.plot(steps, log.accuracy, label=plotting.legend_entry(label), **style)
         print(f"{log.label:24}{log.accuracy[-1]:8.2f} %{log.time_steps_needed:12}")
-    for log in references:
+    for log, name in zip(references, names[len(networks) :]):
         for axes in (whole, zoomed):
-            label = plotting.legend_entry(f"{log.label}: {log.accuracy[-1]:.2f} %")
+            label = plotting.legend_entry(f"{name}: {log.accuracy[-1]:.2f} %")
             axes.axhline(log.accuracy[-1], label=label, **plotting.REFERENCE_STYLE)
         print(f"{log.label:24}{log.accuracy[-1]:8.2f} %")
-    whole.set(
-        title=f"Accuracy of {plotting.subject(log.model for log in networks)}", ylabel="accuracy (%)", ylim=(0, 101)
-    )
-    finals = [log.accuracy[-1] for log in networks]
-    zoomed.set(
-        title="the same, around the final values",
-        ylabel="accuracy (%)",
-        ylim=(min(finals) - 1.25, max(finals) + 0.25),
-    )
+    figure.suptitle(f"Accuracy of {plotting.subject(log.model for log in networks)}")
+    finals = [log.accuracy[-1] for log in (*networks, *references)]
+    whole.set(title="from 0 to 100 %", ylim=(0, 103))
+    zoomed.set(title="around the final values (cut axis)")
+    plotting.cut_axis(zoomed, min(finals) - 1.25, max(finals) + 0.25)
     whole.legend(loc="lower right", fontsize="small")
     for axes in (whole, zoomed):
+        axes.set_ylabel("accuracy (%)")
         plotting.label_time_steps(axes)
     plotting.save(figure, plotting.picture_name("scnn_accuracy", args, [log.model for log in networks]), args.output)
 

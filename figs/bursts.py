@@ -59,11 +59,14 @@ def read_variants(named):
 def draw(found):
     """A column for each level: accuracy over the time steps, below it spikes and SOPs after the last one."""
     figure, axes = plotting.pyplot().subplots(3, len(found), figsize=(plotting.WIDTH, 6.6), layout="constrained")
-    for (accuracy, spikes, sops), (named, variants) in zip(axes.T, found.items()):
+    figure.suptitle(f"Bursts and negative spikes of {plotting.subject(found)}")
+    for (accuracy, spikes, sops), named, variants in zip(axes.T, plotting.distinct(found), found.values()):
         for place, ((name, log), style) in enumerate(zip(variants.items(), plotting.styles())):
             dashed = {"linestyle": "--"} if name == NO_NEGATIVE else {}
             steps = range(1, len(log.accuracy) + 1)
-            accuracy.plot(steps, log.accuracy, label=name, **dashed, **style)
+            accuracy.plot(
+                steps, log.accuracy, label=name, **dashed, **style | plotting.emphasis(place, len(variants))
+            )
             positive, negative = log.positive_spikes[-1] / 1e3, log.negative_spikes[-1] / 1e3
             spikes.bar(place, positive, color=style["color"])
             bar = spikes.bar(place, negative, bottom=positive, color=style["color"], alpha=0.5, hatch="////")
@@ -71,13 +74,13 @@ def draw(found):
             sops.bar_label(
                 sops.bar(place, log.sops[-1] / 1e6, color=style["color"]), fmt="%.2f", padding=2, fontsize=7
             )
-        accuracy.set(title=named.label, ylim=(0, 101))
+        accuracy.set(title=named.label, ylim=(0, 104))
         plotting.label_time_steps(accuracy)
         for bars in (spikes, sops):
             bars.margins(y=0.15)
             bars.set_xticks(range(len(variants)), ["1", "2", "4", "∞", "none\nneg."])
             bars.grid(axis="x", visible=False)
-        sops.set_xlabel("spikes a neuron may fire in a step")
+    figure.supxlabel("spikes that a neuron may fire in a time step", fontsize="medium")
     for row, name in zip(axes[:, 0], ("accuracy (%)", "spikes per image (thousand)", "SOPs per image (million)")):
         row.set_ylabel(name)
     axes[0, 0].legend(loc="lower right", fontsize="small")

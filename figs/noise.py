@@ -57,7 +57,9 @@ def main():
     settings = [] if tuple(args.levels) == PUBLISHED_LEVELS else [one.model.level for one in trained]
     settings += [f"noise_seed{args.noise_seed}"] if args.noise_seed else []
     settings += [f"first{len(test.pixels)}"] if args.limit else []
-    figure = draw(accuracy, plotting.subject([one.model for one in trained]))
+    models = [one.model for one in trained]
+    names = [one.label for one in plotting.distinct(models)]
+    figure = draw(dict(zip(names, accuracy.values(), strict=True)), plotting.subject(models))
     plotting.save(figure, plotting.picture_name("scnn_noise", args, parts=settings), args.output)
 
 

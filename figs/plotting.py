@@ -3,6 +3,7 @@
 import logging
 import os
 import warnings
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -22,6 +23,8 @@ STYLES = (
     {"color": "#E69F00", "marker": "v"},
     {"color": "#56B4E9", "marker": "P"},
 )
+IDENTITY = ("network", "data", "recipe", "seed")  # of a model, beside its level
+PAPERS = model.Model(PUBLISHED_LEVELS[0])  # the paper's; logs without a run.json are taken for one of it
 REFERENCE_STYLE = {"color": "#444444", "linestyle": "--", "linewidth": 1.2}
 
 
@@ -63,7 +66,7 @@ def read_logs(args):
     for log in found:
         if log.spike_num is None:
             raise InputError(f"{shown(log.folder)}: is of full precision, expected logs of a spiking network")
-        for name in ("network", "data", "recipe", "seed"):
+        for name in IDENTITY:
             if (log.model is not None and args.logs is None) or getattr(args, name) is not None:
                 expected = getattr(models[0], name)
                 if log.model is None or getattr(log.model, name) != expected:
@@ -86,13 +89,34 @@ def full_precision(found):
     return references
 
 
+def labels(found):
+    """Of each of the Logs in a legend below the title of `subject`."""
+    short = distinct(log.model for log in found)
+    return [
+        log.label if log.model is None else one.label + log.label.removeprefix(log.model.label)
+        for log, one in zip(found, short)
+    ]
+
+
+def distinct(models):
+    """The models without what all have in common, so that their labels say what the title of `subject` does not."""
+    models = [one or PAPERS for one in models]
+    return [replace(one, **{name: getattr(PAPERS, name) for name in alike(models)}) for one in models]
+
+
 def subject(models):
-    """What a figure of some models is about, for its title: "the spiking LeNet on MNIST"; None stands for MNIST's."""
-    models = [named or model.Model(PUBLISHED_LEVELS[0]) for named in models]
-    networks = {named.network if named.network != LENET else "LeNet" for named in models}
-    data = {named.data if named.data != MNIST else "MNIST" for named in models}
-    network = "spiking networks" if len(networks) > 1 else f"the spiking {networks.pop()}"
-    return network + (f" on {data.pop()}" if len(data) == 1 else "")
+    """What a figure of some models is about, for its title: "the spiking LeNet on MNIST, augmented"."""
+    common = alike([one or PAPERS for one in models])
+    network, data = common.pop("network", None), common.pop("data", None)
+    words = f"the spiking {'LeNet' if network == LENET else network}" if network else "spiking networks"
+    place = f" on {'MNIST' if data == MNIST else data}" if data else ""
+    return ", ".join([words + place, *replace(PAPERS, **common).differences])
+
+
+def alike(models):
+    """What all models have in common, by name."""
+    values = {name: {getattr(one, name) for one in models} for name in IDENTITY}
+    return {name: found.pop() for name, found in values.items() if len(found) == 1}
 
 
 def stem(name, shown_model):
@@ -142,6 +166,19 @@ def pyplot():
         "svg.hashsalt": "figs",  # else every run gives other bytes
     }
     return plt
+
+
+def emphasis(number, of):
+    """Line width and size of markers of the number-th of so many curves: later ones, drawn on top, hide less."""
+    share = number / max(of - 1, 1)
+    return {"linewidth": 3.2 - 2.0 * share, "markersize": 6.5 - 3.5 * share}
+
+
+def cut_axis(axes, low, high):
+    """Lets the y axis run from low to high, and marks at its foot that it does not begin at 0."""
+    axes.set_ylim(low, high)
+    mark = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 8, "color": "black", "clip_on": False}
+    axes.plot([0, 0], [0.02, 0.05], transform=axes.transAxes, linestyle="none", **mark)
 
 
 def legend_entry(label):

@@ -1,19 +1,24 @@
-"""Draws what happens inside the spiking network when it sees one test image.
+"""Draws what happens inside the spiking network when it sees one image.
 
 python raster.py                                    image 0 through the network of k=0
 python raster.py --k 1 --image 7 --output .         another one
+python raster.py --image digit.png                  a picture of one digit, dark on light or light on dark
+python raster.py --k 2 --steps 1 8                  only these time steps
 python raster.py --recipe augmented                 the network that was trained on shifted images
 """
 
 import math
+import re
 import sys
+import textwrap
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, images, model, weights
+from experiment import InputError, command_line, images, model, printable, weights
+from experiment.digit import IMAGE_SIZE, read_digit
 from experiment.logs import time_steps_needed, variations
 from figs import plotting
 
@@ -25,7 +30,8 @@ NO_SPIKE, BETWEEN_CHANNELS, EMPTY_FIELD = "#222222", "#666666", "#f0f0f0"
 OTHER_CLASS, QUIET_TEXT = "#999999", "#777777"
 # in inches: the column with the names of the rows, maps, what lies between maps, the space above and below them
 NAMES_WIDTH, NARROWEST_MAP, WIDEST_MAP, GAP, HEADER, FOOTER = 1.5, 0.7, 1.4, 0.09, 0.5, 0.5
-IMAGE_HEIGHT, POTENTIALS_HEIGHT = 0.7, 1.3
+IMAGE_HEIGHT, NAME_HEIGHT, CLASS_HEIGHT = 0.7, 0.42, 0.13
+NARROWEST_PAGE, TITLE_LINE, LETTERS_PER_INCH = 3.5, 0.18, 12  # the legend needs that width
 
 
 def parse_arguments():
@@ -33,20 +39,29 @@ def parse_arguments():
     model.add_options(parser, k=K)
     model.add_weights(parser)
     add = parser.add_argument
-    add("--image", type=command_line.integer_from(0), default=0, metavar="N", help="which test image")
-    meaning = "time steps simulated, a column each"
-    add("--time_steps", type=command_line.integer_from(1, 100), default=TIME_STEPS, help=meaning)
+    meaning = "which test image, or the file of a picture of one digit"
+    add("--image", type=image_option, default=0, shown_default="0", metavar="N|FILE", help=meaning)
+    steps = command_line.integer_from(1, 100)
+    add("--time_steps", type=steps, default=TIME_STEPS, help="time steps simulated")
+    default = "from 1 to the first in which nothing fires any more"
+    add("--steps", type=steps, nargs=2, metavar=("A", "B"), shown_default=default, help="time steps shown, A to B")
     plotting.add_output(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.steps and not args.steps[0] <= args.steps[1] <= args.time_steps:
+        found, expected = "{} {}".format(*args.steps), f"A of at most B, B of at most {args.time_steps}"
+        raise InputError(f"argument --steps: found {found}, expected {expected}")
+    return args
+
+
+def image_option(text):
+    """Option type: the number of a test image, or the Path of a picture."""
+    return command_line.integer_from(0)(text) if re.fullmatch(r"-?\d+", text) else Path(text)
 
 
 def main():
     args = parse_arguments()
     trained, k = weights.load(args, K, converts=True)
-    test = images.load_test(args.data or trained.model.images, trained.network)
-    if args.image >= len(test.pixels):
-        raise InputError(f"argument --image: found {args.image}, expected at most {len(test.pixels) - 1}")
-    pixels, label = test.pixels[args.image], test.labels[args.image]
+    pixels, name, label = read_image(args, trained)
 
     from spiking_utils import SpikingNetwork
 
@@ -54,20 +69,45 @@ def main():
     activity = network.run(pixels[None])
     spikes = [train.to_dense()[0] for train in activity.trains]  # (time steps, h, w, channels) each
     potentials = activity.potentials[0] * 2.0 ** -network.exponents[-1]  # (time steps, classes)
+    steps = range(args.steps[0] - 1, args.steps[1]) if args.steps else until_silence(spikes)
 
-    print(f"image      {args.image}, label {label}")
-    report(spikes, potentials)
+    print(", ".join(filter(None, [f"image      {name.removeprefix('test image ')}", label])))
+    report(spikes, potentials, steps)
     neurons = f"{trained.network.neurons:,} neurons"
     conversion = variations({"k": k, "model": trained.identity})
-    name = ", ".join([trained.model.label, *(words for _, words in conversion)])
-    title = f"Every spike of the {neurons}, step by step: test image {args.image}, {name}"
-    figure = draw(title, pixels, label, spikes, potentials)
-    settings = [trained.model.level] if trained.model.k != K else []
+    network_name = ", ".join([trained.model.label, *(words for _, words in conversion)])
+    title = f"Every spike of the {neurons}, step by step: {name}, {network_name}"
+    figure = draw(title, pixels, label, spikes, potentials, steps)
+    plotting.save(figure, picture_name(args, trained.model, conversion), args.output)
+
+
+def read_image(args, trained):
+    """The pixels, uint8 (h, w, channels), of the image that the options choose, its name and, if known, its label."""
+    if isinstance(args.image, Path):
+        height, width, channels = trained.network.input_shape
+        if (height, width, channels) != (IMAGE_SIZE, IMAGE_SIZE, 1):
+            size, expected = f"{height} x {width} x {channels}", f"{IMAGE_SIZE} x {IMAGE_SIZE} x 1"
+            raise InputError(
+                f"argument --image: found a picture for a network of {size}, expected a network of {expected}"
+            )
+        return read_digit(args.image)[..., None], printable(args.image.name), ""
+    test = images.load_test(args.data or trained.model.images, trained.network)
+    if args.image >= len(test.pixels):
+        raise InputError(f"argument --image: found {args.image}, expected at most {len(test.pixels) - 1}")
+    return test.pixels[args.image], f"test image {args.image}", f"label {test.labels[args.image]}"
+
+
+def picture_name(args, shown_model, conversion):
+    """The figure's name, with all that is not the default."""
+    settings = [shown_model.level] if shown_model.k != K else []
     settings += [part for part, _ in conversion]
-    settings += [f"image{args.image}"] if args.image else []
+    if isinstance(args.image, Path):
+        settings += [f"image-{args.image.stem}"]
+    elif args.image:
+        settings += [f"image{args.image}"]
     settings += [f"steps{args.time_steps}"] if args.time_steps != TIME_STEPS else []
-    name = "-".join([plotting.stem("scnn_raster", trained.model), *settings])  # the default has the data's name only
-    plotting.save(figure, name, args.output)
+    settings += ["shown{}-{}".format(*args.steps)] if args.steps else []
+    return "-".join([plotting.stem("scnn_raster", shown_model), *settings])
 
 
 def last_spike_step(spikes):
@@ -76,20 +116,20 @@ def last_spike_step(spikes):
     return int(np.flatnonzero(fired).max(initial=-1)) + 1
 
 
-def shown_steps(spikes):
-    """How many time steps the figure shows: up to the first in which all is silent for good, if there is one."""
-    return min(max(map(last_spike_step, spikes)) + 1, len(spikes[0]))
+def until_silence(spikes):
+    """The time steps that the figure shows, from 0: up to the first in which all is silent for good."""
+    return range(min(max(map(last_spike_step, spikes)) + 1, len(spikes[0])))
 
 
-def report(spikes, potentials):
+def report(spikes, potentials, steps):
     """Prints the numbers of the figure."""
     print(f"{'':10}{'neurons':>10}{'+ spikes':>10}{'- spikes':>10}{'last in step':>14}")
     for number, block in enumerate(spikes, start=1):
         positive, negative, last = (block > 0).sum(), (block < 0).sum(), last_spike_step(block)
         print(f"{f'block {number}':10}{block[0].size:10,}{positive:10,}{negative:10,}{last or 'none':>14}")
     print(f"{'potential':10}{''.join(f'class {number}'.rjust(9) for number in range(potentials.shape[1]))}")
-    for step, row in enumerate(potentials[: shown_steps(spikes)], start=1):
-        print(f"{f'step {step}':10}{''.join(f'{potential:9.2f}' for potential in row)}")
+    for step in steps:
+        print(f"{f'step {step + 1}':10}{''.join(f'{potential:9.2f}' for potential in potentials[step])}")
     chosen = potentials.argmax(axis=1)
     print(f"chosen     class {chosen[-1]}, from step {time_steps_needed(chosen)} on")
 
@@ -110,46 +150,49 @@ def feature_maps(spikes):
     return grid[: len(grid) - gap, : grid.shape[1] - gap]
 
 
-def draw(title, image, label, spikes, potentials):
+def draw(title, image, label, spikes, potentials, steps):
     """The figure: a column for each time step; a row for the image, for each block and for the class potentials.
 
     Parameters
     ----------
     title : str
     image : uint8 array (h, w, channels); three are red, green and blue
-    label : int
+    label : str, empty where there is none
     spikes : list of int32 arrays (time steps, h, w, channels), one for each block
     potentials : float array (time steps, classes)
+    steps : range of those that are shown, counted from 0
     """
-    steps = shown_steps(spikes)
-    maps = [[feature_maps(block[step]) for step in range(steps)] for block in spikes]
-    width = np.clip((plotting.WIDTH - NAMES_WIDTH) / steps - GAP, NARROWEST_MAP, WIDEST_MAP)
-    map_heights = [width * row[0].shape[0] / row[0].shape[1] for row in maps]
-    figure, axes = grid_of_axes(steps, width, [IMAGE_HEIGHT, *map_heights, POTENTIALS_HEIGHT])
-    figure.suptitle(title, fontsize=10.5, y=0.99)
+    maps = [[feature_maps(block[step]) for step in steps] for block in spikes]
+    width = np.clip((plotting.WIDTH - NAMES_WIDTH) / len(steps) - GAP, NARROWEST_MAP, WIDEST_MAP)
+    map_heights = [max(width * row[0].shape[0] / row[0].shape[1], NAME_HEIGHT) for row in maps]
+    potentials_height = CLASS_HEIGHT * max(potentials.shape[1], 8)  # at least that of the words beside it
+    figure, axes = grid_of_axes(title, len(steps), width, [IMAGE_HEIGHT, *map_heights, potentials_height])
     for axis in axes[:-1].flat:
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
-    for step, axis in enumerate(axes[0], start=1):
-        axis.set_title(f"step {step}", fontsize=9)
-    draw_image(axes[0], image, label)
+    for step, axis in zip(steps, axes[0]):
+        axis.set_title(f"step {step + 1}", fontsize=9)
+    draw_image(axes[0], image, label, steps)
     colours = spike_colours(figure)
     for number, (row, block, block_maps) in enumerate(zip(axes[1:], spikes, maps), start=1):
-        draw_block(row, f"block {number}", block, block_maps, colours)
-    draw_potentials(axes[-1], potentials[:steps])
+        draw_block(row, f"block {number}", block, block_maps, colours, steps)
+    draw_potentials(axes[-1], potentials, steps)
     return figure
 
 
-def grid_of_axes(columns, width, heights):
-    """A figure with axes of the given width and heights, an array of (rows, columns).
+def grid_of_axes(title, columns, width, heights):
+    """A figure with a title and axes of the given width and heights, an array of (rows, columns).
 
     Every place is computed here: Matplotlib's constrained layout differs in the last bits from run to run.
     """
-    page_width = max(NAMES_WIDTH + columns * (width + GAP), plotting.WIDTH)
-    page_height = HEADER + sum(heights) + (len(heights) - 1) * GAP + FOOTER
+    page_width = max(NAMES_WIDTH + columns * (width + GAP), NARROWEST_PAGE)
+    lines = textwrap.wrap(title, int(LETTERS_PER_INCH * page_width))
+    header = HEADER + TITLE_LINE * max(len(lines) - 1, 0)
+    page_height = header + sum(heights) + (len(heights) - 1) * GAP + FOOTER
     figure = plotting.pyplot().figure(figsize=(page_width, page_height))
+    figure.suptitle("\n".join(lines), fontsize=10.5, y=1 - 0.06 / page_height)
     axes = np.empty((len(heights), columns), object)
-    bottom = page_height - HEADER
+    bottom = page_height - header
     for row, height in enumerate(heights):
         bottom -= height
         for column in range(columns):
@@ -167,29 +210,37 @@ def spike_colours(figure):
 
     meanings = {"spike +1": POSITIVE, "spike −1": NEGATIVE, "no spike": NO_SPIKE}
     handles = [Patch(color=colour, label=meaning) for meaning, colour in meanings.items()]
-    figure.legend(handles=handles, loc="lower center", ncols=len(handles), handlelength=1.2)
+    figure.legend(handles=handles, loc="lower center", ncols=len(handles), handlelength=1.2, columnspacing=1.5)
     return ListedColormap([NEGATIVE, NO_SPIKE, POSITIVE]).with_extremes(bad=BETWEEN_CHANNELS)
 
 
-def draw_image(row, image, label):
-    """The image in the first step; nothing comes in afterwards."""
-    name_row(row[0], "image", f"label {label}")
+def draw_image(row, image, label, steps):
+    """The image in the first step, or beside the row where that is not shown; nothing comes in afterwards."""
+    name_row(row[0], "image", label)
     grey = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
-    row[0].imshow(image if image.shape[2] == 3 else grey, interpolation="none")
-    for axis in row[1:]:
+    if steps[0] == 0:
+        axis, *quiet = row
+    else:
+        quiet, width = row, row[0].get_position().width * row[0].figure.get_figwidth()
+        axis = row[0].inset_axes([(0.1 - NAMES_WIDTH) / width, 0, IMAGE_HEIGHT / width, 1])
+        axis.set_axis_off()
+    axis.imshow(image if image.shape[2] == 3 else grey, interpolation="none")
+    for axis in quiet:
         draw_empty(axis, "no input", image.shape)
 
 
-def draw_block(row, name, spikes, maps, colours):
-    """A block's map in each step, and how much it has fired."""
+def draw_block(row, name, spikes, maps, colours, steps):
+    """A block's map in each step that is shown, and how much it has fired in all."""
     last, positive, negative = last_spike_step(spikes), (spikes > 0).sum(), (spikes < 0).sum()
     silence = f"silent after step {last}" if last < len(spikes) else f"still firing in step {last}"
+    silence = silence if last else "never fires"
     size = " × ".join(map(str, spikes.shape[1:]))
     name_row(row[0], f"{name}: {size}", f"+{positive:,}   −{negative:,}\n{silence}")
-    for axis, spike_map in zip(row[:last], maps):
-        axis.imshow(spike_map, cmap=colours, vmin=-1, vmax=1, interpolation="none")
-    for axis in row[last:]:
-        draw_empty(axis, "silent", maps[0].shape)
+    for axis, step, spike_map in zip(row, steps, maps):
+        if step < last:
+            axis.imshow(spike_map, cmap=colours, vmin=-1, vmax=1, interpolation="none")
+        else:
+            draw_empty(axis, "silent", spike_map.shape)
 
 
 def draw_empty(axis, reason, shape):
@@ -198,14 +249,15 @@ def draw_empty(axis, reason, shape):
     axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color=QUIET_TEXT, fontsize=8)
 
 
-def draw_potentials(row, potentials):
-    """The class potentials after each step, the chosen class in colour."""
+def draw_potentials(row, potentials, steps):
+    """The class potentials after each step that is shown, the chosen class in colour."""
     from matplotlib.ticker import MaxNLocator
 
     chosen = potentials.argmax(axis=1)
-    low, high = min(potentials.min(), 0), max(potentials.max(), 0)
+    shown = potentials[steps[0] : steps[-1] + 1]
+    low, high = min(shown.min(), 0), max(shown.max(), 0)
     margin = 0.05 * (high - low) or 1
-    for axis, values, highest in zip(row, potentials, chosen):
+    for axis, values, highest in zip(row, shown, chosen[steps[0] :]):
         bars = axis.barh(range(len(values)), values, height=0.8, color=OTHER_CLASS)
         bars[highest].set_color(CHOSEN_CLASS)
         axis.axvline(0, color="#444444", linewidth=0.8)
@@ -213,7 +265,7 @@ def draw_potentials(row, potentials):
         axis.set(xlim=(low - margin, high + margin), ylim=(len(values) - 0.4, -0.6), yticks=[])
         axis.tick_params(labelsize=8, length=0)
         # those on the left would meet the labels of the step before
-        axis.set_xticks([tick for tick in MaxNLocator(2).tick_values(0, high) if tick <= high + margin])
+        axis.set_xticks([tick for tick in MaxNLocator(2).tick_values(0, high or 1) if tick <= high + margin])
     row[0].set_yticks(range(potentials.shape[1]))
     row[0].get_yticklabels()[chosen[-1]].set(color=CHOSEN_CLASS, weight="bold")
     details = f"weights × spikes\n\nchosen: {chosen[-1]}\nfrom step {time_steps_needed(chosen)} on"

@@ -93,22 +93,27 @@ def row(quantity, values, reference):
 def draw(networks):
     """Accuracy over the time steps: mean and band of the seeds, and the published curve."""
     figure, (whole, zoomed) = plotting.new_figure(panels=2)
-    for (one, seeds), style in zip(networks.items(), plotting.styles()):
+    names = [one.label for one in plotting.distinct(networks)]
+    for (one, seeds), name, style in zip(networks.items(), names, plotting.styles()):
+        label = f"{name}: mean of {len(seeds)} seeds" if len(seeds) > 1 else f"{name}: one seed"
         accuracy = np.stack([log.accuracy for log in seeds])  # (seeds, time steps)
         steps = np.arange(1, accuracy.shape[1] + 1)
         for axes in (whole, zoomed):
             axes.fill_between(
                 steps, accuracy.min(axis=0), accuracy.max(axis=0), color=style["color"], alpha=0.25, lw=0
             )
-            axes.plot(steps, accuracy.mean(axis=0), label=f"{one.label}: mean of {len(seeds)} seeds", **style)
+            axes.plot(steps, accuracy.mean(axis=0), label=label, **style)
             if is_published(one):
                 curve = {"color": style["color"], "linestyle": ":", "linewidth": 1.4}
-                axes.plot(published.STEPS, published.ACCURACY[one.k], label=f"k={one.k}: published", **curve)
+                axes.plot(published.STEPS, published.ACCURACY[one.k], label=f"{name}: published", **curve)
     lowest = min(log.accuracy[-1] for seeds in networks.values() for log in seeds)
-    whole.set(title=f"Accuracy of {plotting.subject(networks)}", ylabel="accuracy (%)", ylim=(0, 101))
-    zoomed.set(title="around the final values (cut axis)", ylabel="accuracy (%)", ylim=(lowest - 1, lowest + 0.5))
+    figure.suptitle(f"Accuracy of {plotting.subject(networks)}")
+    whole.set(title="from 0 to 100 %", ylim=(0, 103))
+    zoomed.set(title="around the final values (cut axis)")
+    plotting.cut_axis(zoomed, lowest - 1, lowest + 0.5)
     whole.legend(loc="lower right", fontsize="small", title="band: lowest to highest", title_fontsize="small")
     for axes in (whole, zoomed):
+        axes.set_ylabel("accuracy (%)")
         plotting.label_time_steps(axes)
     return figure
 

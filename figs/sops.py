@@ -30,13 +30,13 @@ def main():
     figure, (curves, bars) = plotting.new_figure(panels=2, width_ratios=(3, 2))
     print(f"{'network':24}{'SOPs/image':>14}{'of the ANN':>12}{'energy: float':>18}{'integer':>12}")
     names = []  # of the bars
-    for log, style in zip(logs, plotting.styles()):
+    for log, name, style in zip(logs, plotting.labels(logs), plotting.styles()):
         steps = range(1, len(log.sops) + 1)
         sops, energy = log.sops[-1], energies(log.sops[-1], MICROJOULE_PER_ADDITION)
-        label = plotting.legend_entry(f"{log.label}: {sops / 1e6:.2f} million")
+        label = plotting.legend_entry(f"{name}: {sops / 1e6:.2f} million")
         curves.plot(steps, log.sops / 1e6, label=label, **style)
         draw_bar(bars, len(names), energy["float"], style["color"])
-        names.append(log.label.replace(", ", ",\n"))  # else long ones would leave the bars no room
+        names.append(name.replace(", ", ",\n"))  # else long ones would leave the bars no room
         report(log.label, f"{sops:,.0f}", sops / log.network.ann_operations, energy)
     for network in artificial:
         operations = network.ann_operations
@@ -48,19 +48,22 @@ def main():
         report(name, f"{operations:,}", 1, energy)
     print("Energies are estimates of the arithmetic alone, in 32 bits; memory and block 1 are not counted.")
 
+    curves.margins(y=0.1)  # above the highest curve
     curves.set(
-        title=f"Synaptic operations of {plotting.subject(log.model for log in logs)}",
+        title=f"Synaptic operations of\n{plotting.subject(log.model for log in logs)}",
         ylabel="operations per image,\nwithout block 1,\nup to the time step (million)",
         ylim=(0, None),
     )
-    figure.legend(loc="outside lower left", ncols=2)
+    longest = max(map(len, curves.get_legend_handles_labels()[1]))
+    columns = 2 if longest < 25 else 1
+    curves.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns)
     bars.set(
         title="Energy, estimated",
         xlabel="energy per image (µJ),\n32-bit floating point, no memory:\n"
         "0.9 pJ an addition,\n4.6 pJ a multiply-accumulate",
     )
     bars.set_yticks(range(len(names)), names)
-    bars.margins(x=0.2)  # room for the last number
+    bars.margins(x=0.35)  # room for the last number
     bars.invert_yaxis()
     bars.grid(axis="y", visible=False)
     plotting.label_time_steps(curves)

@@ -20,12 +20,12 @@ def main():
 
     figure, axes = plotting.new_figure()
     print(f"{'network':24}{'+ spikes':>12}{'- spikes':>12}{'per image; per neuron':>26}")
-    for log, style in zip(networks, plotting.styles()):
+    for log, name, style in zip(networks, plotting.labels(networks), plotting.styles()):
         steps = range(1, len(log.accuracy) + 1)
         positive, negative, neurons = log.positive_spikes, log.negative_spikes, log.network.neurons
-        entry = plotting.legend_entry(f"{log.label}: {positive[-1]:,.0f} positive")
+        entry = plotting.legend_entry(f"{name}: {positive[-1]:,.0f} positive")
         axes.plot(steps, positive / neurons, label=entry, **style)
-        entry = plotting.legend_entry(f"{log.label}: {negative[-1]:,.0f} negative")
+        entry = plotting.legend_entry(f"{name}: {negative[-1]:,.0f} negative")
         axes.plot(steps, negative / neurons, label=entry, linestyle=":", markerfacecolor="white", **style)
         per_neuron = (positive[-1] + negative[-1]) / neurons
         print(f"{log.label:24}{positive[-1]:12,.0f}{negative[-1]:12,.0f}{per_neuron:26.3f}")

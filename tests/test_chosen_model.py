@@ -77,6 +77,7 @@ def test_file_says_network_data_and_level(root, run, k):
     ],
 )
 def test_options_that_contradict_the_file(root, run, run_here, options, expected, monkeypatch):
+    (root / "data/mnist").mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(root)
     weights = save(root / "mine.npz")
     before = snapshot(root)

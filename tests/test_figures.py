@@ -73,7 +73,8 @@ TEXTS = {
         ("6.47",),
         ("11.02",),
         ("Energy", "estimate"),
-        ("Synaptic operations", "MNIST"),
+        ("Synaptic operations",),
+        ("spiking LeNet on MNIST",),
         ("energy per image (µJ)",),
         ("operations per image",),
         ("time step",),
@@ -208,6 +209,26 @@ def test_figures_of_another_model_have_its_logs_and_a_name_of_their_own(script, 
         for label in ("k=0", "full precision"):
             row = row.replace(label, f"{label}, usps, augmented, seed3")
         assert (row in words(run.stdout)) == ("k=2" not in row)
+
+
+@pytest.mark.parametrize("script", FIGURES, indirect=True)
+def test_what_networks_share_stands_in_the_title_and_what_differs_in_the_labels(script, project, tmp_path):
+    levels = {"k0": 0, "k2": 2}
+    for level in levels:
+        change_run(
+            shutil.copytree(project / "figs" / level, tmp_path / level), {"recipe": "augmented", "data": "usps"}
+        )
+    for folders, share in ((("k0", "k2"), True), (("k0", project / "figs/k2"), False)):
+        output = tmp_path / f"shared {share}"
+        drawn(project, script, "--logs", *folders, "--output", output, cwd=tmp_path, output=tmp_path / "new")
+        svg = next(output.glob("*.svg")).read_text()
+        texts = re.findall(r"<!-- (.*?) -->", svg, re.DOTALL)
+        title = next(text for text in texts if "the spiking LeNet" in text)
+        labels = [text for text in texts if re.match(r"k=\d.*: \d", text)]
+        assert len(labels) >= 2
+        assert title.endswith("the spiking LeNet on usps, augmented" if share else "the spiking LeNet")
+        expected = ["k=0", "k=2"] if share else ["k=0, usps, augmented", "k=2"]
+        assert {label.partition(" (")[0].partition(":")[0] for label in labels} == set(expected)
 
 
 def test_networks_of_the_same_name_have_a_bar_each(project, tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from experiment import logs, model
-from experiment.images import HIGHEST_NOISE_RATIO, load_split, noisy
+from experiment.images import HIGHEST_NOISE_RATIO, MNIST, load_split, noisy
 from experiment.model import Model
 from figs import noise
 from LeNet import Spiking_LeNet_MNIST
@@ -98,6 +98,8 @@ def test_noise_of_an_image_does_not_depend_on_how_many_follow(evaluate, tmp_path
 
 def test_logs_go_to_a_folder_of_their_own(evaluate, tmp_path, monkeypatch):
     monkeypatch.setattr(model, "ROOT", tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/mnist").symlink_to(MNIST)
     evaluate()
     evaluate("--noise_ratio", "1e0")
     evaluate("--noise_ratio", 0)

@@ -5,11 +5,13 @@ import io
 import re
 
 import numpy as np
+import PIL.Image
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 from numpy.testing import assert_allclose, assert_array_equal
 
+from experiment.digit import read_digit
 from experiment.images import load_split
 from experiment.model import Model
 from figs import raster
@@ -142,8 +144,8 @@ def test_table_has_spikes_last_step_and_potentials(simulation, drawn):
 def test_bars_are_the_potentials_and_the_chosen_class_has_its_own_colour(simulation):
     """Of each step that is shown, in the figure's last row."""
     _, trains, potentials = simulation
-    figure = raster.draw("", np.zeros((28, 28, 1), np.uint8), 0, trains, potentials)
     steps = shown_steps(simulation)
+    figure = raster.draw("", np.zeros((28, 28, 1), np.uint8), "", trains, potentials, range(steps))
     axes = figure.axes[-steps:]
     for axis, expected in zip(axes, potentials, strict=False):
         assert_allclose([bar.get_width() for bar in axis.patches], expected, rtol=1e-12)
@@ -163,6 +165,9 @@ def test_network_that_never_fires(tmp_path, run_here):
     process = run_here(raster.main, "--weights", tmp_path / "k0.npz", "--output", tmp_path / "figs")
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.count("none") == 5
+    svg = (tmp_path / "figs/scnn_raster_mnist.svg").read_text()
+    assert svg.count("<!-- never fires -->") == 5
+    assert "silent after" not in svg
     assert "chosen     class 0, from step 1 on" in process.stdout  # the lowest class on a tie
 
 
@@ -196,7 +201,8 @@ def test_name_and_title_tell_the_model_and_how_it_is_run(model, options, name, t
     process = run_here(raster.main, "--weights", tmp_path / "weights.npz", *options, "--output", output)
     assert (process.returncode, process.stderr) == (0, "")
     assert {path.name for path in output.iterdir()} == {f"scnn_raster_{name}.png", f"scnn_raster_{name}.svg"}
-    assert title in (output / f"scnn_raster_{name}.svg").read_text()
+    texts = re.findall(r"<!-- (.*?) -->", (output / f"scnn_raster_{name}.svg").read_text(), re.DOTALL)
+    assert title in " ".join(texts)  # which may stand on two lines
 
 
 @pytest.mark.parametrize("shape", [(12, 20), (12, 20, 2), (20, 12, 3)])
@@ -214,9 +220,71 @@ def test_images_of_any_shape_and_colour(shape, tmp_path, run_here):
     assert_array_equal(picture[..., :3], np.broadcast_to(expected, (*shape[:2], 3)))
 
 
+def test_page_is_no_wider_than_its_columns():
+    spikes, potentials = np.zeros((9, 4, 4, 6), np.int8), np.zeros((9, 3))
+    for steps in (1, 3):
+        figure = raster.draw("A title " * 9, np.zeros((8, 8, 1), np.uint8), "", [spikes], potentials, range(steps))
+        right = max(axis.get_position().x1 for axis in figure.axes) * figure.get_figwidth()
+        assert figure.get_figwidth() - right < 0.7  # inches
+
+
+@pytest.mark.parametrize("classes", [2, 26])
+def test_names_of_the_classes_do_not_overlap(classes):
+    spikes, potentials = np.ones((2, 4, 4, 6), np.int8), np.ones((2, classes))
+    figure = raster.draw("", np.zeros((8, 8, 1), np.uint8), "", [spikes], potentials, range(2))
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[-2].get_yticklabels()]
+    assert len(boxes) == classes
+    lower_edges, upper_edges = [box.y0 for box in boxes[:-1]], [box.y1 for box in boxes[1:]]  # from top to bottom
+    assert all(lower >= upper for lower, upper in zip(lower_edges, upper_edges, strict=True))
+
+
+@pytest.mark.parametrize("simulation", [20], indirect=True)
+def test_steps_that_are_asked_for_are_shown(simulation, weights_path, tmp_path, run_here):
+    _, trains, potentials = simulation
+    options = ["--image", IMAGE, "--weights", weights_path, "--steps", 2, 3, "--output", tmp_path]
+    process = run_here(raster.main, *options)
+    assert (process.returncode, process.stderr) == (0, "")
+    svg = (tmp_path / f"{NAMES[20]}-shown2-3.svg").read_text()
+    assert re.findall(r"<!-- (step \d+) -->", svg) == ["step 2", "step 3"]
+    assert svg.count("<!-- no input -->") == 2  # the image, shown before, is beside them
+    assert any(np.array_equal(image[..., 0], load_split("test").pixels[IMAGE][..., 0]) for image in images_of(svg))
+    rows = [line.split() for line in process.stdout.splitlines() if line.startswith("step")]
+    assert rows == [["step", str(t), *(f"{u:.2f}" for u in potentials[t - 1])] for t in (2, 3)]
+    for train in trains:  # numbers are those of the whole run
+        assert f"+{np.sum(train > 0):,}   −{np.sum(train < 0):,}" in svg
+
+
+def test_picture_of_a_digit_is_prepared_and_has_no_label(weights_path, tmp_path, run_here):
+    picture = np.full((90, 60), 230, np.uint8)
+    picture[20:75, 28:36] = 20  # a one, dark on light
+    PIL.Image.fromarray(picture).save(tmp_path / "one.png")
+    options = ["--image", tmp_path / "one.png", "--weights", weights_path, "--time_steps", 2]
+    process = run_here(raster.main, *options, "--output", tmp_path / "figs")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "image      one.png\n" in process.stdout
+    svg = (tmp_path / "figs/scnn_raster_mnist-k1-image-one-steps2.svg").read_text()
+    digit, *_ = images_of(svg)
+    assert_array_equal(digit[..., :3], np.repeat(read_digit(tmp_path / "one.png")[..., None], 3, axis=2))
+    assert "one.png, k=1" in svg
+    assert "label" not in re.findall(r"<!-- (\w+)", svg)
+
+
+def test_picture_for_a_network_of_other_images(tmp_path, run_here):
+    network = Network.parse("16x16x1-4C3-3")
+    save_model(tmp_path / "k0.npz", random_weights(network, seed=2), 0, network, data="other")
+    options = ["--weights", tmp_path / "k0.npz", "--image", tmp_path / "one.png", "--output", tmp_path / "figs"]
+    expected = "argument --image: found a picture for a network of 16 x 16 x 1, expected a network of 28 x 28 x 1"
+    assert_refused(run_here(raster.main, *options), expected)
+    assert not (tmp_path / "figs").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
+        (["--steps", "3", "2"], "found 3 2, expected A of at most B, B of at most 20"),
+        (["--steps", "3", "21"], "found 3 21, expected A of at most B, B of at most 20"),
+        (["--steps", "0", "2"], "found '0', expected an integer of at least 1"),
         (["--image", "-1"], "found '-1', expected an integer of at least 0"),
         (["--time_steps", "101"], "found '101', expected an integer of at least 1 and at most 100"),
         (["--k", "-1"], "found '-1', expected an integer of at least 0"),
@@ -232,6 +300,7 @@ def test_bad_options_are_refused_before_numba_is_imported(options, expected, tmp
     [
         (["--k", 2], "k1.npz: is the model k1, expected one with k 2"),
         (["--recipe", "augmented"], "k1.npz: is the model k1, expected one with recipe augmented"),
+        (["--image", "none.png"], "none.png: No such file"),
         (["--image", 10_000], "argument --image: found 10000, expected at most 9999"),
     ],
 )

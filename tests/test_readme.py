@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from experiment import logs
+from experiment.images import load_split
 from experiment.model import PUBLISHED_LEVELS, Model
+from figs import animation
 from LeNet import Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
 from spiking.thresholds import JustifiedCount
 from spiking_utils import SpikeTrain, SpikingConv
 from tests import reference
 from tests.helpers import PUBLISHED, ROOT
+from tests.live_reference import simulate
 
 README = (ROOT / "README_MNIST.md").read_text()
 RECIPES = (ROOT / "docs/recipes.md").read_text()
@@ -170,8 +173,10 @@ def test_table_of_folders_names_what_is_there():
         assert all((ROOT / place).exists() for place in re.findall(r"`([^`]+)`", places))
 
 
-def test_caption_of_the_picture_is_about_the_picture():
-    svg = (ROOT / "figs/scnn_raster_mnist.svg").read_text()
-    assert "test image 0, k=0" in svg
-    assert {int(step) for step in re.findall(r"silent after step (\d+)", svg)} == {5}
-    assert "After step 5 nothing fires any more" in README.replace("\n", " ")
+def test_caption_of_the_animation_is_about_the_animation():
+    caption = README[: README.index("    make run")].replace("\n", " ")
+    assert f"Test image {animation.IMAGE} in the network of k=0" in caption
+    pixels, labels, _ = load_split("test")
+    chosen = simulate(0, 20, pixels[[animation.IMAGE]]).outputs[0].argmax(axis=-1)
+    assert f"the early guess, {chosen[0]}, becomes {chosen[-1]}" in caption
+    assert labels[animation.IMAGE] == chosen[-1]

@@ -1,0 +1,136 @@
+"""figs/bursts.py and figs/seeds.py: tables and bars by hand from small logs."""
+
+import re
+
+import pytest
+from numpy.testing import assert_allclose
+
+import experiment
+from experiment import logs, model
+from experiment.model import Model
+from figs import bursts, seeds
+from tests.helpers import assert_refused
+from tests.script_helpers import change_run, write_logs
+
+STATISTICS = [[[(9, 1, 70), (5, 3, 50)]], [[(4, 0, 30), (2, 0, 10)]]]  # of two batches, one block, two time steps
+RIGHT = [[1, 3], [1, 1]]  # of 5 images: 40 %, then 80 %
+VARIATIONS = ({}, {"max_spikes": 2}, {"max_spikes": 4}, {"max_spikes": logs.UNBOUNDED}, {"negative_spikes": False})
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    for module in (experiment, model, logs):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    return tmp_path
+
+
+def write(one, right=RIGHT, statistics=STATISTICS, **variation):
+    run = {"k": one.k, "model": {"k": one.k}} | variation
+    folder = logs.default_folder(one, run)
+    write_logs(folder, one, 5, 3, right, statistics, **variation)
+    return folder
+
+
+@pytest.fixture
+def burst_folders(root):
+    """The logs of each variant of k=0, 1 and 2; those without negative spikes have others than the rest."""
+    without = [[[(5, 0, 40), (0, 0, 0)]], [[(5, 0, 60), (0, 0, 0)]]]
+    statistics = [STATISTICS] * 4 + [without]
+    return [
+        write(Model(k), statistics=numbers, **variation)
+        for k in (0, 1, 2)
+        for variation, numbers in zip(VARIATIONS, statistics, strict=True)
+    ]
+
+
+def words(stdout):
+    return [" ".join(line.split()) for line in stdout.splitlines()]
+
+
+def test_bursts_table_has_the_numbers_of_every_variant(root, burst_folders, run_here):
+    process = run_here(bursts.main, "--output", root / "figures")
+    assert (process.returncode, process.stderr) == (0, "")
+    table = words(process.stdout)
+    for k in (0, 1, 2):
+        for name in ("B = 1", "B = 2", "B = 4", "unbounded"):
+            # 20 spikes of 5 images, 4 of them negative; 160 operations
+            assert f"k{k} {name} 80.00 % 2 3 1 32" in table
+        assert f"k{k} none negative 80.00 % 2 2 0 20" in table
+    assert {path.name for path in (root / "figures").iterdir()} == {"scnn_bursts_mnist.png", "scnn_bursts_mnist.svg"}
+
+
+def test_bursts_bars_and_lines_are_the_numbers(burst_folders):
+    figure = bursts.draw({Model(k): bursts.read_variants(Model(k)) for k in (0, 1)})
+    for column in (0, 1):
+        accuracy, spikes, sops = figure.axes[column::2]
+        assert [list(line.get_ydata()) for line in accuracy.lines] == 5 * [[40, 80]]
+        positive, negative = spikes.patches[::2], spikes.patches[1::2]
+        assert_allclose([bar.get_height() for bar in positive], [*4 * [16 / 5 / 1e3], 10 / 5 / 1e3])
+        assert_allclose([bar.get_height() for bar in negative], [*4 * [4 / 5 / 1e3], 0], atol=1e-15)
+        assert_allclose([bar.get_height() for bar in sops.patches], [*4 * [32 / 1e6], 20 / 1e6])
+
+
+def test_bursts_without_the_logs_of_a_variant(root, burst_folders, run_here):
+    (root / "figs/k1-burst-4/accuracy.txt").unlink()
+    assert_refused(
+        run_here(bursts.main), "figs/k1-burst-4: no logs found, expected those of LeNet/Spiking_LeNet_MNIST"
+    )
+
+
+def test_bursts_with_logs_in_the_folder_of_another_variant(root, burst_folders, run_here):
+    change_run(root / "figs/k1-burst-4", max_spikes=2)
+    assert_refused(run_here(bursts.main), "figs/k1-burst-4: is of k=1, bursts of 2 (k1-burst-4), expected k=1, B = 4")
+
+
+@pytest.fixture
+def seed_folders(root):
+    """k=0 with seeds 0 and 12, of 80 % and 60 %, of which run.json knows the ANN's accuracy; k=1 with one seed."""
+    write(Model(0))
+    # 15 spikes of 5 images, none negative; 50 operations
+    write(Model(0, seed=12), [[1, 2], [1, 1]], [[[(10, 0, 40), (0, 0, 0)]], [[(5, 0, 10), (0, 0, 0)]]])
+    for seed, accuracy in {0: 0.8, 12: 0.6}.items():
+        change_run(Model(0, seed=seed).logs, ann_accuracy=accuracy)
+    write(Model(0, seed=12), noise_ratio=0.5, noise_seed=0)  # another run of a seed, which does not count
+    write(Model(1, seed=2))
+
+
+def test_seeds_table_has_mean_spread_and_extremes(root, seed_folders, run_here):
+    process = run_here(seeds.main, "--output", root / "figures")
+    assert (process.returncode, process.stderr) == (0, "")
+    table = words(process.stdout)
+    # a sample of two has the standard deviation |a - b| / sqrt(2)
+    assert "| k=0 | ANN accuracy (%) | 2 | 70.00 | 14.14 | 60.00 | 80.00 | 99.29 | no |" in table
+    assert "| k=0 | SNN accuracy (%) | 2 | 70.00 | 14.14 | 60.00 | 80.00 | 99.29 | no |" in table
+    rows = {tuple(row.split(" | ")[:2]): row.split(" | ")[2:6] for row in table}
+    assert rows["| k=0", "accuracy after step 1 (%)"] == ["2", "40.00", "0.00", "40.00"]
+    assert rows["| k=0", "time steps"] == ["2", "2.0", "0.0", "2.0"]
+    assert rows["| k=0", "+ spikes"] == ["2", "3", "0", "3"]  # 16 / 5 and 15 / 5
+    assert rows["| k=0", "- spikes"] == ["2", "0", "1", "0"]  # 4 / 5 and 0
+    assert rows["| k=0", "SOPs"] == ["2", "21", "16", "10"]  # 32 and 10
+    assert "| k=1 | SNN accuracy (%) | 1 | 80.00 | | 80.00 | 80.00 | 99.32 | no |" in table  # one seed has no spread
+    assert not any("k=2" in row for row in table)
+    svg = (root / "figures/scnn_seeds_mnist.svg").read_text()
+    labels = re.findall(r"<!-- (k=\d: .*?) -->", svg)
+    assert labels == ["k=0: mean of 2 seeds", "k=0: published", "k=1: one seed", "k=1: published"]
+
+
+def test_seeds_curve_is_the_mean_and_the_band_reaches_from_lowest_to_highest(seed_folders):
+    whole, zoomed = seeds.draw({Model(0): seeds.read_seeds(Model(0))}).axes
+    for axes in (whole, zoomed):
+        assert_allclose(axes.lines[0].get_ydata(), [40, 70])
+        corners = axes.collections[0].get_paths()[0].vertices
+        last = corners[corners[:, 0] == 2, 1]
+        assert (last.min(), last.max()) == (60, 80)
+
+
+def test_seeds_of_another_recipe_have_no_published_figures(root, run_here):
+    write(Model(0, recipe="augmented", seed=1))
+    process = run_here(seeds.main, "--recipe", "augmented", "--output", root / "figures")
+    assert "| k=0, augmented | SNN accuracy (%) | 1 | 80.00 | | 80.00 | 80.00 | | |" in words(process.stdout)
+    svg = (root / "figures/scnn_seeds_mnist-augmented.svg").read_text()
+    assert re.findall(r"<!-- (k=.*?) -->", svg) == ["k=0: one seed"]
+    assert "on MNIST, augmented -->" in svg
+
+
+def test_seeds_without_logs(root, run_here):
+    assert_refused(run_here(seeds.main), "no logs found, expected figs/k0 etc.")
