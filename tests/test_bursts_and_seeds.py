@@ -19,7 +19,7 @@ VARIATIONS = ({}, {"max_spikes": 2}, {"max_spikes": 4}, {"max_spikes": logs.UNBO
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    for module in (experiment, model, logs):
+    for module in (experiment, model):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     return tmp_path
 

@@ -30,20 +30,20 @@ SCRIPTS = (*FIGURES, "results.py")
 # the ANN, which are 2,395,400 multiply-accumulates without block 1's 288,000; in floating point 0.9 pJ an addition
 # and 4.6 pJ a multiply-accumulate, in integers 0.1 and 3.1 + 0.1.
 ROWS = {
-    "accuracy_speed.py": ["k=0 80.00 % 3", "k=2 75.00 % 18", "full precision 87.50 %"],
-    "sparsity.py": ["k=0 9,450 945 0.550", "k=2 23,625 4,725 1.500"],
+    "accuracy_speed.py": ["k=0 80.00 % 3", "k=2, trial 75.00 % 18", "full precision 87.50 %"],
+    "sparsity.py": ["k=0 9,450 945 0.550", "k=2, trial 23,625 4,725 1.500"],
     "sops.py": [
         "k=0 3,593,100 50.0 % 3.23 µJ 0.36 µJ",
-        "k=2 7,186,200 100.0 % 6.47 µJ 0.72 µJ",
+        "k=2, trial 7,186,200 100.0 % 6.47 µJ 0.72 µJ",
         "ANN 7,186,200 100.0 % 11.02 µJ 7.67 µJ",
     ],
     "results.py": [
         "| full precision | 150 epochs | 87.50 % | | | | | | |",
         "| k=0 | 150 epochs | | 80.00 % | 3 | 9,450 | 945 | 3,593,100 | 50.0 % |",
-        "| k=2 | a trial: 3 of 150 epochs | 75.00 % | 75.00 % | 18 | 23,625 | 4,725 | 7,186,200 | 100.0 % |",
+        "| k=2, trial | a trial: 3 of 150 epochs | 75.00 % | 75.00 % | 18 | 23,625 | 4,725 | 7,186,200 | 100.0 % |",
         "| network | 1 | 2 | 3 | 4 | 6 | 8 | 10 | 13 | 18 | 20 |",
         "| k=0 | 20.00 | 60.00 | 80.00 | 80.00 |",
-        "| k=2 | 25.00 | 25.00 | 25.00 | 25.00 | 25.00 | 25.00 | 100.00 | 100.00 | 75.00 | 75.00 |",
+        "| k=2, trial | 25.00 | 25.00 | 25.00 | 25.00 | 25.00 | 25.00 | 100.00 | 100.00 | 75.00 | 75.00 |",
     ],
 }
 # parts that the legend, the title and the axes must show, in this order within one text
@@ -227,7 +227,7 @@ def test_what_networks_share_stands_in_the_title_and_what_differs_in_the_labels(
         labels = [text for text in texts if re.match(r"k=\d.*: \d", text)]
         assert len(labels) >= 2
         assert title.endswith("the spiking LeNet on usps, augmented" if share else "the spiking LeNet")
-        expected = ["k=0", "k=2"] if share else ["k=0, usps, augmented", "k=2"]
+        expected = ["k=0", "k=2, trial"] if share else ["k=0, usps, augmented", "k=2, trial"]
         assert {label.partition(" (")[0].partition(":")[0] for label in labels} == set(expected)
 
 

@@ -103,8 +103,10 @@ def test_logs_go_to_a_folder_of_their_own(evaluate, tmp_path, monkeypatch):
     evaluate()
     evaluate("--noise_ratio", "1e0")
     evaluate("--noise_ratio", 0)
-    assert {path.name for path in (tmp_path / "figs").iterdir()} == {"k0-noise1.5", "k0-noise1", "k0"}
-    assert not {"noise_ratio", "noise_seed"} & json.loads((tmp_path / "figs/k0/run.json").read_text()).keys()
+    expected = {"k0-noise1.5-first12", "k0-noise1-first12", "k0-first12"}
+    assert {path.name for path in (tmp_path / "figs").iterdir()} == expected
+    run = json.loads((tmp_path / "figs/k0-first12/run.json").read_text())
+    assert not {"noise_ratio", "noise_seed"} & run.keys()
 
 
 def test_verify_compares_on_the_noisy_images(evaluate, images, monkeypatch):
