@@ -2,6 +2,7 @@
 
 python noise.py                                k=0, 1 and 2: about a minute each
 python noise.py --k 0 --limit 1000             one of them, on fewer images
+python noise.py --weights FILE.npz             a network of your own
 
 A pixel is scaled by 1 + R * (z - 1/2), z uniform in [0, 1), as --noise_ratio of Spiking_LeNet_MNIST.py does it.
 """
@@ -13,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import command_line, images, model, weights
+from experiment import InputError, command_line, images, model, weights
 from experiment.disk import OutputFolder
 from experiment.model import PUBLISHED_LEVELS
 from figs import plotting
@@ -24,11 +25,10 @@ TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
-    meaning = "quantisation levels"
-    parser.add_argument(
-        "--k", dest="levels", type=command_line.LEVEL, nargs="+", default=PUBLISHED_LEVELS, help=meaning
-    )
+    levels = {"dest": "levels", "type": command_line.LEVEL, "nargs": "+", "metavar": "K", "shown_default": "0 1 2"}
+    parser.add_argument("--k", **levels, help="quantisation levels")
     model.add_options(parser, seed="the networks' trainings")
+    model.add_weights(parser)
     command_line.add_noise_seed(parser)
     command_line.add_limit(parser)
     command_line.add_threads(parser)
@@ -40,7 +40,7 @@ def main():
     args = parse_arguments()
     with OutputFolder(args.output):
         pass  # an unwritable folder fails here, before minutes of work
-    trained = [weights.read_published(model.named(args, k)) for k in args.levels]
+    trained = load(args)
     test = images.load_test(args.data or trained[0].model.images, trained[0].network).first(args.limit)
 
     from spiking_utils import SpikingNetwork, evaluate
@@ -54,13 +54,24 @@ def main():
             accuracy[label].append(100 * right[:, -1].sum() / len(noisy))
 
     report(accuracy)
-    settings = [] if tuple(args.levels) == PUBLISHED_LEVELS else [one.model.level for one in trained]
+    levels = tuple(one.model.k for one in trained)
+    settings = [] if levels == PUBLISHED_LEVELS else [one.model.level for one in trained]
     settings += [f"noise_seed{args.noise_seed}"] if args.noise_seed else []
     settings += [f"first{len(test.pixels)}"] if args.limit else []
     models = [one.model for one in trained]
     names = [one.label for one in plotting.distinct(models)]
     figure = draw(dict(zip(names, accuracy.values(), strict=True)), plotting.subject(models))
-    plotting.save(figure, plotting.picture_name("scnn_noise", args, parts=settings), args.output)
+    plotting.save(figure, "-".join([plotting.stem("scnn_noise", models[0]), *settings]), args.output)
+
+
+def load(args):
+    """The Trained of --weights, or of each level."""
+    if args.weights is None:
+        return [weights.load(args, k)[0] for k in args.levels or PUBLISHED_LEVELS]
+    if args.levels is not None and len(args.levels) > 1:
+        raise InputError(f"argument --k: found {len(args.levels)} levels, expected at most one beside --weights")
+    args.k = args.levels[0] if args.levels else None  # None: the file says it
+    return [weights.load(args, PUBLISHED_LEVELS[0])[0]]
 
 
 def report(accuracy):

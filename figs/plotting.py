@@ -125,11 +125,11 @@ def stem(name, shown_model):
     return "-".join([f"{name}_{shown_model.data}", *differences])
 
 
-def picture_name(name, args, models=(), parts=()):
-    """Of a figure of some models; the folders of --logs and `parts` tell it from the picture of the default."""
-    folders = getattr(args, "logs", None)
+def picture_name(name, args, models):
+    """Of a figure of some models; the folders of --logs tell it from the picture of the default."""
+    folders = args.logs
     if not folders:
-        return "-".join([stem(name, model.named(args, PUBLISHED_LEVELS[0])), *parts])
+        return stem(name, model.named(args, PUBLISHED_LEVELS[0]))
     data = {MNIST if one is None else one.data for one in models}
     return "-".join(
         [f"{name}_{data.pop() if len(data) == 1 else 'several'}", *(path.resolve().name for path in folders)]

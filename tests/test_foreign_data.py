@@ -1,0 +1,51 @@
+"""Real data that are not MNIST, scikit-learn's digits of 8 x 8: from four files to a verified spiking network."""
+
+import re
+
+import pytest
+from sklearn.datasets import load_digits
+
+from experiment import logs, weights
+from figs import accuracy_speed, raster
+from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
+from tests.script_helpers import idx
+
+NETWORK = "12C3p-P2-16C3s2x1-32"
+TEST_IMAGES = 297
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A folder of four IDX files, 1,500 images for training and the other 297 for testing."""
+    folder = tmp_path_factory.mktemp("data") / "digits"
+    folder.mkdir()
+    images, labels = (16 * load_digits().images).clip(0, 255), load_digits().target
+    for split, part in {"train": slice(TEST_IMAGES, None), "test": slice(TEST_IMAGES)}.items():
+        (folder / f"{split}-images-idx3-ubyte").write_bytes(idx(images[part]))
+        (folder / f"{split}-labels-idx1-ubyte").write_bytes(idx(labels[part]))
+    return folder
+
+
+@pytest.mark.parametrize(("script", "level"), [(Quant_LeNet_MNIST, ("--k", 1)), (FP32_LeNet_MNIST, ())])
+def test_foreign_digits_become_a_lossless_spiking_network(script, level, digits, run_here, tmp_path):
+    training = ("--network", NETWORK, "--data", digits, "--epochs", 12, "--checkpoint", tmp_path / "state")
+    assert run_here(script.main, *level, *training).returncode == 0
+    path = tmp_path / "state/model_MNIST.npz"
+    trained = weights.read_npz(path)
+    assert trained.network.notation == f"8x8x1-{NETWORK}-10"
+    assert (trained.model.data, trained.images, trained.all_images) == ("digits", 1250, 1250)
+
+    options = ("--weights", path, "--data", digits, "--k", 1)
+    process = run_here(Spiking_LeNet_MNIST.main, *options, "--verify")
+    neurons = trained.network.neurons * TEST_IMAGES
+    assert re.search(rf"^total +{neurons:,} +{neurons:,} ", process.stdout, re.MULTILINE), process.stderr
+    assert process.stdout.endswith("\nlossless\n")
+
+    assert run_here(Spiking_LeNet_MNIST.main, *options, "--logs", tmp_path / "logs").returncode == 0
+    log = logs.read(tmp_path / "logs")
+    assert (log.network, log.images) == (trained.network, TEST_IMAGES)
+    assert log.accuracy[-1] > 50  # of ten classes: it has learnt something
+    for figure, chosen in ((accuracy_speed, ("--logs", tmp_path / "logs")), (raster, options)):
+        process = run_here(figure.main, *chosen, "--output", tmp_path / "figs")
+        assert process.returncode == 0, process.stderr
+    assert "digits" in next((tmp_path / "figs").glob("scnn_accuracy*.svg")).read_text()
