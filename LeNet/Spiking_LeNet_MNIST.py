@@ -26,7 +26,7 @@ K = 1  # where neither --k nor --weights says it
 GOLDEN_IMAGES = 10
 UNUSED_OPTIONS = {
     "verify": ("time_steps", "logs", "threads", "negative_spikes", "sizes"),
-    "export": ("batch_size", "logs", "data", "limit", "threads", "noise_ratio", "noise_seed", "sizes"),
+    "export": ("batch_size", "logs", "limit", "threads", "noise_ratio", "noise_seed", "sizes"),
     "golden": ("batch_size", "logs", "threads", "noise_ratio", "noise_seed", "sizes"),
 }
 

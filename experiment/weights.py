@@ -105,10 +105,8 @@ def load(args, k, converts=False):
     trained : Trained, on the weight grid
     k : int, the level to run it at: that of the option for a conversion, else the model's
     """
-    if args.data is not None and not args.data.is_dir():
-        raise InputError(f"argument --data: found no folder {shown(args.data)}, expected one with four IDX files")
     given = named(args, k)
-    path = args.weights or default_weights(given)
+    path = args.weights or default_weights(given, args.data)
     trained = read_npz(path)
     found = trained.model
     chosen_k = getattr(args, "k", k)  # None where there is the option, but not given
@@ -134,10 +132,16 @@ def load(args, k, converts=False):
     return replace(trained, weights=weights), chosen_k if conversion else found.k
 
 
-def default_weights(model):
-    """The npz file of the model's checkpoint if there is one, else the published one."""
+def default_weights(model, data=None):
+    """The npz file of the model's checkpoint if there is one, else the published one; `data` as --data gives it."""
     checkpoint = model.checkpoint / NPZ_NAME
-    return checkpoint if disk.exists(checkpoint) else _published(model)
+    if disk.exists(checkpoint):
+        return checkpoint
+    try:
+        return _published(model)
+    except InputError as error:
+        hint = "" if data is None or data.is_dir() else f"; {shown(data)} of --data is no folder"
+        raise InputError(f"{error}{hint}") from None
 
 
 def read_published(model):
