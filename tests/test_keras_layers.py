@@ -232,3 +232,28 @@ def test_weights_that_are_not_finite_are_refused():
     conv.set_weights([np.full((3, 3, 2, 4), np.nan), np.zeros(4)])
     with pytest.raises(InputError, match=r"layer conv: found NaN or infinite weights, expected finite ones"):
         keras_network(model, 2)
+
+
+def test_derived_model_that_computes_something_else_is_refused():
+    class Doubled(keras.Sequential):
+        def call(self, *args, **settings):
+            return 2 * super().call(*args, **settings) + 1
+
+    model = Doubled([keras.Input((6, 6, 1)), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(3)])
+    with pytest.raises(InputError, match=r"found a Doubled, expected a Sequential or a functional model$"):
+        keras_network(model, 0)
+
+
+def test_normalization_without_variance_is_refused():
+    normalization = layers.BatchNormalization(epsilon=0, moving_variance_initializer="zeros", name="mine")
+    stack = [
+        layers.Rescaling(1 / 255),
+        layers.Flatten(),
+        layers.Dense(3),
+        normalization,
+        layers.ReLU(),
+        layers.Dense(2),
+    ]
+    model = keras.Sequential([keras.Input((6, 6, 1)), *stack, layers.Dense(2)])
+    with pytest.raises(InputError, match=r"mine: found variance \+ epsilon of 0, expected above 0"):
+        keras_network(model, 0)

@@ -141,7 +141,10 @@ class Folding:
         self._per_channel(layer)
         if layer.axis not in (-1, self.rank):
             raise refusal(layer, f"axis={layer.axis}", "the last axis")
-        scale = 1 / np.sqrt(values(layer, layer.moving_variance) + layer.epsilon)
+        variance = values(layer, layer.moving_variance) + layer.epsilon
+        if np.any(variance <= 0):
+            raise refusal(layer, f"variance + epsilon of {variance.min():g}", "above 0")
+        scale = 1 / np.sqrt(variance)
         if layer.scale:
             scale = scale * values(layer, layer.gamma)
         offset = -values(layer, layer.moving_mean) * scale

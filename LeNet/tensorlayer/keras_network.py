@@ -78,6 +78,8 @@ def fold(model):
 
 def chain(model):
     """The layers of a model, and of the models inside it, in the order in which they compute."""
+    if not type(model).__module__.startswith("keras."):  # a derived class may compute anything
+        raise InputError(f"{model.name}: found a {type(model).__name__}, expected a Sequential or a functional model")
     if isinstance(model, keras.Sequential):
         if not model.built:
             raise InputError(f"{model.name}: found no input shape, expected keras.Input((h, w, channels)) at first")
