@@ -27,7 +27,7 @@ GOLDEN_IMAGES = 10
 UNUSED_OPTIONS = {
     "verify": ("time_steps", "logs", "threads", "negative_spikes", "sizes"),
     "export": ("batch_size", "logs", "limit", "threads", "noise_ratio", "noise_seed", "sizes"),
-    "golden": ("batch_size", "logs", "threads", "noise_ratio", "noise_seed", "sizes"),
+    "golden": ("batch_size", "logs", "threads", "noise_ratio", "noise_seed"),
 }
 
 
@@ -120,6 +120,8 @@ def main():
     if args.golden:
         pixels = pixels[: args.limit or GOLDEN_IMAGES]
         write_arrays(hardware.golden_vectors(network, trained, pixels), args.golden)
+        if args.sizes:
+            hardware.report(hardware.table(network, hardware.measure(network, pixels)))
         return
 
     progress = partial(command_line.progress, total=-(-len(pixels) // args.batch_size), unit="batch")

@@ -185,17 +185,18 @@ def signed_bits(lowest, highest):
 
 def report(rows):
     """Prints the table."""
-    print(f"{'':12}{'potential':>26}{'bits of':>24}{'largest':>9}{'spikes in a step':>18}")
-    heads = f"{'':12}{'lowest':>13}{'highest':>13}{'sum':>7}{'weight':>8}{'thresh.':>9}{'count':>9}"
-    print(f"{heads}{'most':>8}{'mean most':>10}")
+    print(f"{'':10}{'potential':>24}{'bits of':>27}{'largest':>8}{'spikes in a step':>17}")
+    heads = f"{'':10}{'lowest':>12}{'highest':>12}{'sum':>6}{'weight':>7}{'thresh.':>8}{'count':>6}"
+    print(f"{heads}{'count':>8}{'most':>7}{'mean most':>10}")
     for row in rows:
-        print(f"{row['name']:12}{row['lowest_potential']:13,}{row['highest_potential']:13,}", end="")
-        print(f"{row['accumulator_bits']:7}{row['weight_bits']:8}", end="")
+        print(f"{row['name']:10}{row['lowest_potential']:12,}{row['highest_potential']:12,}", end="")
+        print(f"{row['accumulator_bits']:6}{row['weight_bits']:7}", end="")
         if "largest_count" in row:
-            print(f"{row['threshold_bits']:9}{row['largest_count']:9}{row['most_spikes_in_a_step']:8,}", end="")
+            print(f"{row['threshold_bits']:8}{row['count_bits']:6}", end="")
+            print(f"{row['largest_count']:8}{row['most_spikes_in_a_step']:7,}", end="")
             print(f"{row['most_spikes_in_a_step_on_average']:10,.1f}", end="")
         print()
-    total = {key: sum(row.get(f"{key}_bytes", 0) for row in rows) for key in ("weight", "threshold", "state")}
-    print(
-        f"memory      {', '.join(f'{key}s {size:,}' for key, size in total.items())} bytes".replace("states", "state")
+    weights, thresholds, state = (
+        sum(row.get(f"{what}_bytes", 0) for row in rows) for what in ("weight", "threshold", "state")
     )
+    print(f"memory    weights {weights:,}, thresholds {thresholds:,}, state {state:,} bytes")

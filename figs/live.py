@@ -93,6 +93,7 @@ def describe(network, pixels, labels):
         "largestCount": LARGEST_COUNT,
         "layers": layers,
         "annOperations": network.ann_operations,
+        "leftOut": network.blocks[0].multiply_accumulates,
         "gallery": gallery,
     }
 

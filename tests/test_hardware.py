@@ -229,7 +229,11 @@ def test_sizes_are_in_run_json_only_where_asked_for(run, padded, tmp_path):
     plain, sizes = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("plain", "sizes"))
     assert sizes.pop("sizes")
     assert sizes == plain
-    assert printed.splitlines()[-1].startswith("memory ")
+    golden = run(*padded, "--golden", tmp_path / "golden.npz", "--limit", 1, "--sizes")
+    for output in (printed, golden):
+        *rows, memory = output.splitlines()[-5:]
+        assert [line[:10].strip() for line in rows] == ["block 1", "block 2", "block 3", "classifier"]
+        assert memory.startswith("memory ")
     for name in ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"):
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "sizes" / name).read_bytes()
 
@@ -237,7 +241,6 @@ def test_sizes_are_in_run_json_only_where_asked_for(run, padded, tmp_path):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--golden", "g.npz", "--sizes"], "argument --sizes: not allowed with --golden"),
         (["--golden", "g.npz", "--noise_ratio", 0.5], "argument --noise_ratio: not allowed with --golden"),
         (["--golden", "g.npz", "--verify"], "not allowed with argument"),
         (["--export", "e.npz", "--sizes"], "argument --sizes: not allowed with --export"),

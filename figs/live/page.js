@@ -176,7 +176,7 @@ function drawWork() {
   const percent = (100 * done) / description.annOperations;
   find("work-label").innerHTML =
     `Work so far: <b>${withCommas(done)}</b> additions (SOPs), <b>${percent.toFixed(0)} %</b> of the ` +
-    `${withCommas(description.annOperations)} that the artificial network needs`;
+    `${withCommas(description.annOperations)} that the artificial network needs, both without block 1`;
   find("work").setAttribute("aria-label", `${percent.toFixed(0)} percent of the artificial network's operations`);
   find("work").firstElementChild.style.width = `${Math.min(100, percent)}%`;
 }
@@ -189,7 +189,10 @@ function drawNumbers() {
     const numbers = [sum(positive), sum(negative), sops, total].map(withCommas);
     return [index + 1, ...numbers, `${percent} %`, state.run.guesses[index + 1]];
   });
-  const caption = `The artificial network needs ${withCommas(description.annOperations)} operations`;
+  const left = withCommas(description.leftOut);
+  const caption =
+    `The artificial network needs ${withCommas(description.annOperations)} operations. ` +
+    `Block 1's ${left} multiply-accumulates, which both spend on the image, are left out of both.`;
   fillTable(find("numbers"), caption, ["step", "+1", "−1", "SOPs", "SOPs so far", "of these", "guess"], rows);
 }
 
