@@ -29,7 +29,7 @@ def main():
     parser.add_argument("--train", action="store_true", help="train the networks and publish their weights first")
     parser.add_argument("--recipe", choices=tuple(RECIPES), default=PAPER.name, help="how they are trained, or were")
     parser.add_argument(
-        "--seeds", type=command_line.SEED, nargs="+", default=[SEED], shown_default="0", help="of the trainings"
+        "--seeds", type=command_line.SEED, nargs="+", default=[SEED], default_text="0", help="of the trainings"
     )
     args = parser.parse_args()
     levels = (FULL_PRECISION, *PUBLISHED_LEVELS)

@@ -23,7 +23,7 @@ def main():
     model.add_options(parser)
     train_and_test.add_arguments(parser)
     parser.add_argument(
-        "--logs", type=Path, metavar="DIR", shown_default="figs/fp32 etc.", help="folder of the logs of inference"
+        "--logs", type=Path, metavar="DIR", default_text="figs/fp32 etc.", help="folder of the logs of inference"
     )
     args = parser.parse_args()
 

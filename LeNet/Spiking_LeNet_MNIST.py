@@ -52,14 +52,14 @@ def parse_arguments():
         help="False takes the negative spikes away, to show what they are for",
     )
     add("--batch_size", type=command_line.POSITIVE, default=200, help="images per line of the logs")
-    add("--logs", type=Path, metavar="DIR", shown_default="figs/k0 etc.", help="folder of the logs")
+    add("--logs", type=Path, metavar="DIR", default_text="figs/k0 etc.", help="folder of the logs")
     command_line.add_limit(parser)
     command_line.add_threads(parser, "batches simulated at a time")
     add(
         "--noise_ratio",
         type=command_line.number_from(0, images.HIGHEST_NOISE_RATIO),
         default=0.0,
-        shown_default="0",
+        default_text="0",
         metavar="R",
         help="scale pixels by 1 + R * (z - 1/2), z uniform in [0, 1), and round them to whole numbers from 0 on",
     )

@@ -18,7 +18,7 @@ def add_arguments(parser):
     add(
         "--epochs",
         type=command_line.POSITIVE,
-        shown_default=", ".join(f"{recipe.name} {recipe.epochs}" for recipe in RECIPES.values()),
+        default_text=", ".join(f"{recipe.name} {recipe.epochs}" for recipe in RECIPES.values()),
         help="finished epochs to train up to; a learning rate that decays does so within them",
     )
     command_line.add_limit(parser, "images of each set")
@@ -27,7 +27,7 @@ def add_arguments(parser):
         "--checkpoint",
         type=Path,
         metavar="DIR",
-        shown_default="LeNet/checkpoints/fp32, k0, k0-augmented etc.",
+        default_text="LeNet/checkpoints/fp32, k0, k0-augmented etc.",
         help="folder of the training state",
     )
     model.add_weights(parser, when="inference: ")

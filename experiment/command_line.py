@@ -26,10 +26,10 @@ class ArgumentParser(argparse.ArgumentParser):
     def __init__(self, docstring):
         super().__init__(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
 
-    def add_argument(self, *names, help, default=None, shown_default=None, **settings):
-        """As in argparse; `help` ends in the default, or in `shown_default` where that is computed."""
-        if shown_default is not None or default not in (None, argparse.SUPPRESS):
-            help = f"{help} (default: {shown_default or default})"
+    def add_argument(self, *names, help, default=None, default_text=None, **settings):
+        """As in argparse; `help` ends in the default, or in `default_text` where that is computed."""
+        if default_text is not None or default not in (None, argparse.SUPPRESS):
+            help = f"{help} (default: {default_text or default})"
         return super().add_argument(*names, help=help, default=default, **settings)
 
     def error(self, message):
@@ -78,7 +78,7 @@ SEED = integer_from(0, HIGHEST_SEED)
 
 
 def add_limit(parser, of="test images"):
-    parser.add_argument("--limit", type=POSITIVE, shown_default="all", help=f"only the first N {of}, for trials")
+    parser.add_argument("--limit", type=POSITIVE, default_text="all", help=f"only the first N {of}, for trials")
 
 
 def add_noise_seed(parser):
@@ -87,7 +87,7 @@ def add_noise_seed(parser):
 
 def add_threads(parser, meaning="batches simulated at a time"):
     cores = "the cores that it may use"
-    parser.add_argument("--threads", type=POSITIVE, default=usable_cores(), shown_default=cores, help=meaning)
+    parser.add_argument("--threads", type=POSITIVE, default=usable_cores(), default_text=cores, help=meaning)
 
 
 def usable_cores(root=Path("/")):

@@ -26,14 +26,20 @@ def read_digit(path):
     OSError
         It cannot be read.
     """
-    from PIL import Image  # Matplotlib brings it; not all who prepare digits need it
+    # Matplotlib brings it; not all who prepare digits need it
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     content = Path(path).read_bytes()
     try:
         with Image.open(io.BytesIO(content)) as image:
             if image.width * image.height > LARGEST_PICTURE:
                 raise ValueError(f"{image.width} x {image.height} pixels, at most {LARGEST_PICTURE} are read")
-            coloured = image.convert("RGBA")
+            upright = ImageOps.exif_transpose(image)  # a phone writes how it was held beside the pixels
+            if upright.mode.startswith("I"):  # 16 bits a pixel, which convert() would cut off at 255
+                upright = Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
+            coloured = upright.convert("RGBA")
+    except UnidentifiedImageError:  # its text has an address in memory
+        raise InputError(f"{shown(path)}: no picture, expected one of a digit, such as a PNG") from None
     except Exception as error:  # a damaged file raises whatever its bytes lead to
         raise InputError(f"{shown(path)}: {error}, expected a picture of a digit, such as a PNG") from None
     white = Image.new("RGBA", coloured.size, "white")

@@ -113,17 +113,17 @@ def add_options(parser, k=None, seed="initial values, shuffling and augmentation
     """
     add = parser.add_argument
     if k is not None:
-        add("--k", type=LEVEL, shown_default=str(k), help="quantisation level: activations are multiples of 1 / 2^k")
-    add("--network", type=_network_option, metavar="NOTATION", shown_default=LENET, help="layers of the network")
-    add("--data", type=Path, metavar="DIR", shown_default="data/mnist", help="folder of the images, four IDX files")
-    add("--recipe", shown_default=PAPER.name, choices=tuple(RECIPES), help="how the network is trained, or was")
-    add("--seed", type=SEED, shown_default="0", help=f"of {seed}")
+        add("--k", type=LEVEL, default_text=str(k), help="quantisation level: activations are multiples of 1 / 2^k")
+    add("--network", type=_network_option, metavar="NOTATION", default_text=LENET, help="layers of the network")
+    add("--data", type=Path, metavar="DIR", default_text="data/mnist", help="folder of the images, four IDX files")
+    add("--recipe", default_text=PAPER.name, choices=tuple(RECIPES), help="how the network is trained, or was")
+    add("--seed", type=SEED, default_text="0", help=f"of {seed}")
 
 
 def add_weights(parser, when="", files="npz file"):
     meaning = f"{when}{files} of a trained model; the options above may only agree with it"
     default = "that of their checkpoint, if there is one, else the published one"
-    parser.add_argument("--weights", type=Path, metavar="FILE", shown_default=default, help=meaning)
+    parser.add_argument("--weights", type=Path, metavar="FILE", default_text=default, help=meaning)
 
 
 def named(args, k):

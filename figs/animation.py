@@ -30,7 +30,7 @@ IMAGE_PLACE = (24, 310, 3)
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent, shown_default="figs", help="its folder")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent, default_text="figs", help="its folder")
     folder = parser.parse_args().output
 
     pixels, labels, _ = images.load_split("test")

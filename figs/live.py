@@ -36,7 +36,7 @@ GALLERY = {
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--output", type=Path, default=PARTS.parent, shown_default="figs", help="folder of the page")
+    parser.add_argument("--output", type=Path, default=PARTS.parent, default_text="figs", help="folder of the page")
     folder = parser.parse_args().output
 
     content = page(load_networks(), *images.load_split("test")[:2]).encode()

@@ -25,7 +25,7 @@ TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
 
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
-    levels = {"dest": "levels", "type": command_line.LEVEL, "nargs": "+", "metavar": "K", "shown_default": "0 1 2"}
+    levels = {"dest": "levels", "type": command_line.LEVEL, "nargs": "+", "metavar": "K", "default_text": "0 1 2"}
     parser.add_argument("--k", **levels, help="quantisation levels")
     model.add_options(parser, seed="the networks' trainings")
     model.add_weights(parser)

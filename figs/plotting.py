@@ -37,7 +37,7 @@ def parse_arguments(docstring, draws=True):
         type=Path,
         nargs="+",
         metavar="DIR",
-        shown_default="those of figs/k0, k1, k2 that exist, or of figs/k0-augmented etc. with other options",
+        default_text="those of figs/k0, k1, k2 that exist, or of figs/k0-augmented etc. with other options",
         help="log folders",
     )
     if draws:
@@ -48,7 +48,7 @@ def parse_arguments(docstring, draws=True):
 def add_output(parser):
     """The option --output."""
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", default=ROOT / "figs", shown_default="figs", help="folder of the figure"
+        "--output", type=Path, metavar="DIR", default=ROOT / "figs", default_text="figs", help="folder of the figure"
     )
 
 
@@ -119,10 +119,10 @@ def alike(models):
     return {name: found.pop() for name, found in values.items() if len(found) == 1}
 
 
-def stem(name, shown_model):
+def stem(name, drawn_model):
     """A figure's name, which says what differs from the paper's models: scnn_sop_mnist-augmented."""
-    differences = [part for part in shown_model.differences if part != shown_model.data]
-    return "-".join([f"{name}_{shown_model.data}", *differences])
+    differences = [part for part in drawn_model.differences if part != drawn_model.data]
+    return "-".join([f"{name}_{drawn_model.data}", *differences])
 
 
 def picture_name(name, args, models):
@@ -195,6 +195,11 @@ def label_time_steps(axes):
 def styles():
     """A style for each network, in order, without end."""
     return cycle(STYLES)
+
+
+def table_row(cells):
+    """A row of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"
 
 
 def save(figure, name, folder):

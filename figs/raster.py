@@ -40,11 +40,11 @@ def parse_arguments():
     model.add_weights(parser)
     add = parser.add_argument
     meaning = "which test image, or the file of a picture of one digit"
-    add("--image", type=image_option, default=0, shown_default="0", metavar="N|FILE", help=meaning)
+    add("--image", type=image_option, default=0, default_text="0", metavar="N|FILE", help=meaning)
     steps = command_line.integer_from(1, 100)
     add("--time_steps", type=steps, default=TIME_STEPS, help="time steps simulated")
     default = "from 1 to the first in which nothing fires any more"
-    add("--steps", type=steps, nargs=2, metavar=("A", "B"), shown_default=default, help="time steps shown, A to B")
+    add("--steps", type=steps, nargs=2, metavar=("A", "B"), default_text=default, help="time steps shown, A to B")
     plotting.add_output(parser)
     args = parser.parse_args()
     if args.steps and not args.steps[0] <= args.steps[1] <= args.time_steps:
@@ -97,9 +97,9 @@ def read_image(args, trained):
     return test.pixels[args.image], f"test image {args.image}", f"label {test.labels[args.image]}"
 
 
-def picture_name(args, shown_model, conversion):
+def picture_name(args, drawn_model, conversion):
     """The figure's name, with all that is not the default."""
-    settings = [shown_model.level] if shown_model.k != K else []
+    settings = [drawn_model.level] if drawn_model.k != K else []
     settings += [part for part, _ in conversion]
     if isinstance(args.image, Path):
         settings += [f"image-{args.image.stem}"]
@@ -107,7 +107,7 @@ def picture_name(args, shown_model, conversion):
         settings += [f"image{args.image}"]
     settings += [f"steps{args.time_steps}"] if args.time_steps != TIME_STEPS else []
     settings += ["shown{}-{}".format(*args.steps)] if args.steps else []
-    return "-".join([plotting.stem("scnn_raster", shown_model), *settings])
+    return "-".join([plotting.stem("scnn_raster", drawn_model), *settings])
 
 
 def last_spike_step(spikes):
@@ -254,10 +254,10 @@ def draw_potentials(row, potentials, steps):
     from matplotlib.ticker import MaxNLocator
 
     chosen = potentials.argmax(axis=1)
-    shown = potentials[steps[0] : steps[-1] + 1]
-    low, high = min(shown.min(), 0), max(shown.max(), 0)
+    drawn = potentials[steps[0] : steps[-1] + 1]
+    low, high = min(drawn.min(), 0), max(drawn.max(), 0)
     margin = 0.05 * (high - low) or 1
-    for axis, values, highest in zip(row, shown, chosen[steps[0] :]):
+    for axis, values, highest in zip(row, drawn, chosen[steps[0] :]):
         bars = axis.barh(range(len(values)), values, height=0.8, color=OTHER_CLASS)
         bars[highest].set_color(CHOSEN_CLASS)
         axis.axvline(0, color="#444444", linewidth=0.8)

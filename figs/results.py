@@ -15,7 +15,7 @@ from experiment import command_line
 from experiment.recipes import RECIPES
 from figs import plotting
 
-SHOWN_STEPS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 20)
+TABLE_STEPS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 20)
 COLUMNS = (
     "network",
     "trained for",
@@ -33,18 +33,18 @@ def main():
     args = plotting.parse_arguments(__doc__, draws=False)
     networks = plotting.read_logs(args)
 
-    print(table_row(COLUMNS))
+    print(plotting.table_row(COLUMNS))
     print("|---" * len(COLUMNS) + "|")
     for log in plotting.full_precision(networks):
-        print(table_row([log.label, training(log), f"{log.accuracy[-1]:.2f} %", *[""] * (len(COLUMNS) - 3)]))
+        print(plotting.table_row([log.label, training(log), f"{log.accuracy[-1]:.2f} %", *[""] * (len(COLUMNS) - 3)]))
     for log in networks:
-        print(table_row(results(log)))
+        print(plotting.table_row(results(log)))
     print("\naccuracy (%) after time step")
-    print(table_row(["network", *map(str, SHOWN_STEPS)]))
-    print("|---" * (1 + len(SHOWN_STEPS)) + "|")
+    print(plotting.table_row(["network", *map(str, TABLE_STEPS)]))
+    print("|---" * (1 + len(TABLE_STEPS)) + "|")
     for log in networks:
-        steps = [step for step in SHOWN_STEPS if step <= len(log.accuracy)]
-        print(table_row([log.label, *(f"{log.accuracy[step - 1]:.2f}" for step in steps)]))
+        steps = [step for step in TABLE_STEPS if step <= len(log.accuracy)]
+        print(plotting.table_row([log.label, *(f"{log.accuracy[step - 1]:.2f}" for step in steps)]))
 
 
 def results(log):
@@ -68,10 +68,6 @@ def training(log):
     if not log.run or log.model.recipe not in RECIPES:  # of others, or of somebody's own
         return ""
     return f"a trial: {log.shortfall}" if log.shortfall else f"{log.run['model']['epochs']} epochs"
-
-
-def table_row(cells):
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -35,12 +35,12 @@ def main():
     if not any(found.values()):
         raise InputError(f"no logs found, expected {shown(named[1].logs)} etc.; run.py --train --seeds writes them")
 
-    print(table_row(COLUMNS))
+    print(plotting.table_row(COLUMNS))
     print("|---" * len(COLUMNS) + "|")
     for one, seeds in found.items():
         reference = published.RESULTS.get(one.k, {}) if is_published(one) else {}
         for quantity, values in quantities(seeds).items():
-            print(table_row([one.label, *row(quantity, values, reference.get(quantity))]))
+            print(plotting.table_row([one.label, *row(quantity, values, reference.get(quantity))]))
     spiking = {one: seeds for one, seeds in found.items() if seeds and one.k != FULL_PRECISION}
     plotting.save(draw(spiking), plotting.stem("scnn_seeds", named[1]), args.output)
 
@@ -116,10 +116,6 @@ def draw(networks):
         axes.set_ylabel("accuracy (%)")
         plotting.label_time_steps(axes)
     return figure
-
-
-def table_row(cells):
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

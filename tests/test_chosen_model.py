@@ -179,8 +179,7 @@ def test_images_that_are_not_there(root, run_here):
 
 def test_mnist_without_files_or_network(root, run_here, monkeypatch):
     monkeypatch.setattr(images, "MNIST", root / "data/mnist")
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nothing listens
-    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setattr(images, "MIRRORS", ["http://127.0.0.1:9/"])  # where nothing listens
     save_model(root / "k0.npz", random_weights(LENET, seed=0), 0)
     before = snapshot(root)
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", root / "k0.npz")

@@ -15,6 +15,7 @@ from PIL import Image
 from experiment import ROOT, InputError
 from experiment.digit import prepare_digit, read_digit
 
+EXIF_ORIENTATION = 274  # the number of the tag
 PICTURES = arrays(np.uint8, st.tuples(st.integers(3, 40), st.integers(3, 40)), elements=st.integers(0, 255))
 
 
@@ -122,10 +123,29 @@ def test_transparent_parts_are_white(tmp_path):
     assert_array_equal(read_digit(tmp_path / "one.png"), prepare_digit(255 - picture[..., 3]))
 
 
+def test_photograph_is_turned_as_its_exif_says(tmp_path):
+    """A telephone saves what its sensor saw, and beside it how it was held."""
+    upright = np.full((80, 60), 255, np.uint8)
+    upright[10:70, 25:35] = 0
+    upright[10:20, 25:50] = 0  # not the same upside down
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 6  # to be turned clockwise by a quarter
+    Image.fromarray(np.rot90(upright)).save(tmp_path / "turned.png", exif=exif)
+    assert_array_equal(read_digit(tmp_path / "turned.png"), prepare_digit(upright))
+
+
+def test_16_bits_per_pixel_are_read_as_8(tmp_path):
+    """As scanners write them: none of the levels above 255 may become white."""
+    levels = np.full((80, 60), 250, np.uint8)
+    levels[10:70, 25:35] = np.arange(60)[:, None]
+    Image.fromarray(levels.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    assert_array_equal(read_digit(tmp_path / "deep.png"), prepare_digit(levels))
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 30])
 def test_file_that_is_no_picture_is_refused_by_name(content, tmp_path):
     (tmp_path / "digit.png").write_bytes(content)
-    with pytest.raises(InputError, match=r"digit\.png: .*, expected a picture of a digit, such as a PNG"):
+    with pytest.raises(InputError, match=r"digit\.png: no picture, expected one of a digit, such as a PNG$"):
         read_digit(tmp_path / "digit.png")
 
 

@@ -64,7 +64,7 @@ def last_step_with_a_spike(train):
     return max((step for step, spikes in enumerate(train, start=1) if np.any(spikes != 0)), default=0)
 
 
-def shown_steps(simulation):
+def drawn_steps(simulation):
     """Up to the first step in which nothing fires any more."""
     time_steps, trains, _ = simulation
     return min(max(map(last_step_with_a_spike, trains)) + 1, time_steps)
@@ -122,7 +122,7 @@ def test_figure_says_when_each_block_falls_silent(simulation, drawn):
         assert f"+{np.sum(train > 0):,}   −{np.sum(train < 0):,}" in texts
         silence = f"silent after step {step}" if step < time_steps else f"still firing in step {step}"
         assert silence in texts
-    shown = shown_steps(simulation)
+    shown = drawn_steps(simulation)
     assert texts.count("silent") == sum(shown - step for step in last)
     assert f"step {shown}" in texts
     assert f"step {shown + 1}" not in texts
@@ -134,7 +134,7 @@ def test_table_has_spikes_last_step_and_potentials(simulation, drawn):
     for number, train in enumerate(trains, start=1):
         counts = [f"{n:,}" for n in (train[0].size, np.sum(train > 0), np.sum(train < 0))]
         assert ["block", str(number), *counts, str(last_step_with_a_spike(train))] in rows
-    for step, row in enumerate(potentials[: shown_steps(simulation)], start=1):
+    for step, row in enumerate(potentials[: drawn_steps(simulation)], start=1):
         assert ["step", str(step), *(f"{potential:.2f}" for potential in row)] in rows
     chosen = potentials.argmax(axis=1)
     since = max(np.flatnonzero(chosen != chosen[-1]), default=-1) + 2
@@ -144,7 +144,7 @@ def test_table_has_spikes_last_step_and_potentials(simulation, drawn):
 def test_bars_are_the_potentials_and_the_chosen_class_has_its_own_colour(simulation):
     """Of each step that is shown, in the figure's last row."""
     _, trains, potentials = simulation
-    steps = shown_steps(simulation)
+    steps = drawn_steps(simulation)
     figure = raster.draw("", np.zeros((28, 28, 1), np.uint8), "", trains, potentials, range(steps))
     axes = figure.axes[-steps:]
     for axis, expected in zip(axes, potentials, strict=False):
