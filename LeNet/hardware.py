@@ -39,8 +39,9 @@ def golden_vectors(network, trained, pixels):
             f"{network.network.neurons:,} neurons, expected at most {MOST_WRITTEN:,} potentials; --limit takes fewer"
         )
     activity = network.run(pixels)
-    arrays = {name: np.array(value) for name, value in trained.identity.items()}
-    arrays |= {"weights_sha256": np.array(trained.sha256), "level": np.int64(network.k), "pixels": pixels}
+    source = trained.identity | {"sha256": trained.sha256}
+    arrays = {f"weights/{name}": np.array(value) for name, value in source.items()}
+    arrays |= {"k": np.int64(network.k), "pixels": pixels}
     for block, spikes, potentials in _steps(network, activity, pixels):
         if np.abs(spikes).max(initial=0) > INT8_MAX:
             raise InputError(f"argument --max_spikes: a neuron fires more than {INT8_MAX} at once, expected int8")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -124,11 +125,15 @@ def test_golden_file_is_what_the_exported_network_does_spike_for_spike(case, run
     assert any(np.any(spikes < 0) for spikes in expected["spikes"]) == bool(arrays["negative_spikes"])
 
 
-def test_golden_file_tells_which_weights_it_is_of(run, padded, tmp_path):
-    run(*padded, "--golden", tmp_path / "golden.npz", "--limit", 1)
-    golden = np.load(tmp_path / "golden.npz", allow_pickle=False)
-    assert (golden["network"], golden["k"], golden["level"], golden["data"]) == (PADDED.notation, 1, 1, "dots")
-    assert re.fullmatch("[0-9a-f]{64}", str(golden["weights_sha256"]))
+def test_golden_file_tells_the_level_and_which_weights_it_is_of(run, tmp_path):
+    """Weights of full precision have no level of their own."""
+    source = ROOT / "LeNet/pretrained/fp32.npz"
+    run("--weights", source, "--k", 3, "--time_steps", 2, "--golden", tmp_path / "golden.npz", "--limit", 1)
+    golden, stored = (np.load(path, allow_pickle=False) for path in (tmp_path / "golden.npz", source))
+    assert golden["k"] == 3
+    for key in ("k", "network", "data", "recipe", "seed", "epochs", "images"):
+        assert_array_equal(golden[f"weights/{key}"], stored[key])
+    assert golden["weights/sha256"] == sha256(source.read_bytes()).hexdigest()
 
 
 def bits(lowest, highest):
@@ -258,16 +263,8 @@ def test_bursts_beyond_int8_are_refused(run_here, padded, tmp_path):
     weights, path = random_weights(PADDED, seed=3), tmp_path / "strong.npz"
     weights["bn2/gamma"] *= 50  # a bounded one would not do
     save_model(path, weights, 1, PADDED, data="dots")
-    process = run_here(
-        Spiking_LeNet_MNIST.main,
-        *padded,
-        "--weights",
-        path,
-        "--max_spikes",
-        "unbounded",
-        "--golden",
-        tmp_path / "g.npz",
-    )
+    options = ("--weights", path, "--max_spikes", "unbounded", "--golden", tmp_path / "g.npz")
+    process = run_here(Spiking_LeNet_MNIST.main, *padded, *options)
     assert_refused(process, "argument --max_spikes: a neuron fires more than 127")
 
 
