@@ -144,8 +144,8 @@ def main():
         run = logs.describe(run, trained, evaluation, artificial)
         if args.sizes:
             run["sizes"] = hardware.table(network, hardware.measure(network, pixels))
-        written = logs.write(output, run, evaluation.right, evaluation.statistics)
-    report(run, seconds, written)
+        logs.write(output, run, evaluation.right, evaluation.statistics)
+    report(run, seconds, output.path)
     if keras_model is not None:
         from LeNet.tensorlayer import own_network
 
@@ -196,7 +196,7 @@ def verify(trained, k, pixels, args):
     sys.exit(0 if comparison.lossless else 1)
 
 
-def report(run, seconds, written):
+def report(run, seconds, folder):
     """Prints the results."""
     print(f"{'':10}{'neurons':>10}{'+ spikes':>12}{'- spikes':>12}{'SOPs':>14}   per image")
     rows = [(f"block {number}", block) for number, block in enumerate(run["blocks"], start=1)]
@@ -204,7 +204,7 @@ def report(run, seconds, written):
         neurons, positive, negative, sops = row.values()
         print(f"{name:10}{neurons:10,}{positive:12,.1f}{negative:12,.1f}{sops:14,.0f}")
     count = run["images"]
-    lasting = "for good" if run["quiescent_images"] == count else "but not every image is quiescent"
+    lasting = "for good" if run["quiescent_images"] == count else "so far"
     print(
         f"accuracy   {100 * run['snn_accuracy']:.2f} % of {count:,} images, "
         f"unchanged since time step {run['time_steps_needed']}, {lasting}"
@@ -213,7 +213,7 @@ def report(run, seconds, written):
         print(f"ANN        {100 * run['ann_accuracy']:.2f} %")
     print(f"quiescent  {run['quiescent_images']:,} of {count:,} images after {run['time_steps']} time steps")
     print(f"time       {seconds:.1f} s, {1e3 * seconds / count:.3f} ms per image")
-    print(f"written    {', '.join(shown(path) for path in written)}")
+    print(f"written    {shown(folder)}")
 
 
 if __name__ == "__main__":

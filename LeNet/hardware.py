@@ -186,16 +186,16 @@ def signed_bits(lowest, highest):
 
 def report(rows):
     """Prints the table."""
-    print(f"{'':10}{'potential':>24}{'bits of':>27}{'largest':>8}{'spikes in a step':>17}")
-    heads = f"{'':10}{'lowest':>12}{'highest':>12}{'sum':>6}{'weight':>7}{'thresh.':>8}{'count':>6}"
-    print(f"{heads}{'count':>8}{'most':>7}{'mean most':>10}")
+    print(f"{'':10}{'potential':>23}{'bits of':>25}{'largest':>8}{'spikes a step':>14}")
+    heads = f"{'':10}{'lowest':>12}{'highest':>11}{'sum':>4}{'weight':>7}{'thresh.':>8}{'count':>6}"
+    print(f"{heads}{'count':>8}{'most':>6}{'mean':>8}")
     for row in rows:
-        print(f"{row['name']:10}{row['lowest_potential']:12,}{row['highest_potential']:12,}", end="")
-        print(f"{row['accumulator_bits']:6}{row['weight_bits']:7}", end="")
+        print(f"{row['name']:10}{row['lowest_potential']:12,}{row['highest_potential']:11,}", end="")
+        print(f"{row['accumulator_bits']:4}{row['weight_bits']:7}", end="")
         if "largest_count" in row:
             print(f"{row['threshold_bits']:8}{row['count_bits']:6}", end="")
-            print(f"{row['largest_count']:8}{row['most_spikes_in_a_step']:7,}", end="")
-            print(f"{row['most_spikes_in_a_step_on_average']:10,.1f}", end="")
+            print(f"{row['largest_count']:8}{row['most_spikes_in_a_step']:6,}", end="")
+            print(f"{row['most_spikes_in_a_step_on_average']:8,.1f}", end="")
         print()
     weights, thresholds, state = (
         sum(row.get(f"{what}_bytes", 0) for row in rows) for what in ("weight", "threshold", "state")

@@ -33,7 +33,7 @@ FOREIGN_RUN = {"images": 10_000, "batch_size": 200, "time_steps": 20}
 FOREIGN_NETWORK = Network.parse(f"28x28x1-{LENET}-10")
 LARGEST_LOG = 64 << 20  # bytes
 LOG = "a log of LeNet/Spiking_LeNet_MNIST.py"  # as error messages call it
-LARGEST_SIZE = 10**9  # of images, batch_size and time_steps in run.json
+LARGEST_SETTING = 10**9  # of images, batch_size and time_steps in run.json
 LARGEST_NUMBER = 10**12  # of spikes or operations in a batch: sums over all batches stay far inside int64
 INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?\r?\n?")
 UNBOUNDED = "unbounded"  # max_spikes in run.json
@@ -184,7 +184,7 @@ def describe_artificial(run, trained, right):
 
 
 def write(output, run, right, statistics=None):
-    """Writes the logs of an evaluation into an OutputFolder, all together.
+    """Writes the logs of an evaluation, all together.
 
     Parameters
     ----------
@@ -193,10 +193,6 @@ def write(output, run, right, statistics=None):
     right : int array (batches, time steps)
     statistics : int array (batches, blocks, time steps, 3)
         Spikes, negative spikes and synaptic operations in each time step; None of an artificial network.
-
-    Returns
-    -------
-    The paths of the files.
     """
     logs = {ACCURACY: right}
     if statistics is not None:
@@ -206,7 +202,6 @@ def write(output, run, right, statistics=None):
         for name, numbers in logs.items():
             (staging / name).write_text("".join(f"{number}\n" for number in np.ravel(numbers)))
         (staging / RUN).write_text(json.dumps(run, indent=2) + "\n")
-    return [output.path / name for name in sorted([*logs, RUN])]
 
 
 def exist(folder):
@@ -252,7 +247,7 @@ def _read_run(path):
         network, model = _identified(run["model"])
         sizes = [run[name] for name in ("images", "batch_size", "time_steps")]
         ann_accuracy, burst = run.get("ann_accuracy"), run.get("max_spikes", 1)
-        valid = all(type(size) is int and 1 <= size <= LARGEST_SIZE for size in sizes)
+        valid = all(type(size) is int and 1 <= size <= LARGEST_SETTING for size in sizes)
         valid = valid and type(run["k"]) is int and FULL_PRECISION <= run["k"] <= HIGHEST_LEVEL
         valid = valid and model.k in (run["k"], FULL_PRECISION)  # which is converted to any level
         valid = valid and 0 <= run.get("noise_ratio", 0) <= HIGHEST_NOISE_RATIO

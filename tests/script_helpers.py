@@ -19,7 +19,7 @@ def write_logs(folder, model, images, batch_size, right, statistics=None, networ
     trained = Trained(model, network, {}, epochs=150, images=50_000, all_images=50_000, threads=1)
     run = logs.settings(trained, model.k, images, batch_size, right.shape[1], **variation)
     with OutputFolder(folder) as output:
-        return logs.write(output, run, right, statistics)
+        logs.write(output, run, right, statistics)
 
 
 def change_run(folder, identity=None, **entries):

@@ -89,11 +89,6 @@ def test_numbers_per_image(folder):
     assert log.time_steps_needed == 2
 
 
-def test_written_paths_are_returned(tmp_path):
-    written = write_logs(tmp_path, Model(0), 5, 3, RIGHT, STATISTICS)
-    assert sorted(written) == sorted(tmp_path / name for name in FILES)
-
-
 def test_failed_write_changes_nothing(folder):
     before = snapshot(folder)
     with pytest.raises(TypeError), OutputFolder(folder) as output:

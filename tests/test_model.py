@@ -109,6 +109,7 @@ def test_folder_whose_name_cannot_name_data_is_refused(folder):
         (LENET, (12, 12, 1), r"layer 3 \(50C5\): kernel 5 does not fit into an axis of length 4$"),
         ("20C5-P9", (16, 12, 1), r"layer 2 \(P9\): kernel 9 does not fit into an axis of length 8$"),
         ("30000-30000", (28, 28, 1), r"28x28x1-30000-30000-3 has \d{3},\d{3},\d{3} weights, expected at most 268,"),
+        ("999C1-1", (99, 99, 1), r"99x99x1-999C1-1-3 has 9,791,200 neurons, expected at most 4,194,304$"),
         ("40000", (28, 28, 1), r"layer 1 \(40000\): 1 x 1 positions of 40000 channels, expected at least one and"),
     ],
 )
@@ -218,8 +219,8 @@ def test_default_file_is_that_of_the_checkpoint_or_the_published_one(repository,
     (repository / "LeNet/checkpoints" / STRIPES.name).mkdir(parents=True)
     options = parse("--k", 1, "--network", LAYERS, "--data", "stripes", "--recipe", "augmented", "--seed", 3)
     published = f"LeNet/pretrained/{STRIPES.name}.npz"
-    expected = f"{published}: not found, expected published weights; train {STRIPES.name} first; stripes of --data is"
-    with pytest.raises(InputError, match=expected.replace("stripes of", ".*stripes of")):
+    expected = f"expected published weights of {STRIPES.name}, or in .*/{STRIPES.name} those of a training; "
+    with pytest.raises(InputError, match=f"{published}: not found, {expected}stripes of --data is no folder"):
         load(options, 0)
     for place in (published, f"LeNet/checkpoints/{STRIPES.name}/{NPZ_NAME}"):
         expected = save(name=place)
@@ -243,7 +244,7 @@ def test_published_weights_are_those_of_their_names():
 
 
 def test_published_model_that_nobody_trained_is_refused():
-    with pytest.raises(InputError, match=r"^LeNet/pretrained/k9\.npz: not found, expected published weights; train"):
+    with pytest.raises(InputError, match=r"^LeNet/pretrained/k9\.npz: not found, expected published weights of k9"):
         read_published(Model(9))
-    with pytest.raises(InputError, match=r"^LeNet/pretrained/k9\.npz: not found, expected published weights; train"):
+    with pytest.raises(InputError, match=r"^LeNet/pretrained/k9\.npz: not found, expected published weights of k9"):
         weights.default_weights(Model(9))

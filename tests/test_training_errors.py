@@ -177,4 +177,4 @@ def test_help_gives_defaults(run_here):
 def test_model_that_nobody_trained_is_refused(run_here):
     process = run_here(Quant_LeNet_MNIST.main, "--k", 9, "--mode", "inference")
     assert process.stdout == ""
-    assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected published weights; train k9 first")
+    assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected published weights of k9")
