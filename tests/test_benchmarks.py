@@ -7,9 +7,14 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import kills, recipes
+from benchmarks import kills, networks, recipes
 from benchmarks.simulation import TIME_STEPS, simulate_densely
-from experiment import InputError
+from experiment import ROOT, InputError
+from experiment.images import load_split
+from experiment.model import Model
+from experiment.weights import read_published
+from spiking.trains import SOPS
+from spiking_utils import SpikingNetwork
 from tests import reference
 from tests.helpers import assert_refused, run_script
 from tests.networks import LENET, random_weights
@@ -25,6 +30,27 @@ def test_dense_baseline_gives_the_potentials_of_the_equations():
 def test_level_that_is_not_published():
     process = run_script("benchmarks/simulation.py", "--k", 9)
     assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected published weights")
+
+
+def test_networks_are_compared_by_what_an_operation_takes(run_here):
+    paths = [ROOT / f"LeNet/pretrained/k{k}.npz" for k in (0, 1)]
+    process = run_here(networks.main, *paths, "--limit", 10, "--rounds", 2)
+    assert (process.returncode, process.stderr) == (0, "")
+    header, *rows = [line.split() for line in process.stdout.splitlines()]
+    assert header == ["s", "SOPs", "ns", "per", "SOP", "of", "the", "first", "network"]
+    pixels = load_split("test").pixels[:10]
+    for k, (_, operations, nanoseconds, ratio, path) in enumerate(rows):
+        trained = read_published(Model(k))
+        expected = SpikingNetwork(trained.weights, trained.network, k, 20).run(pixels).statistics[..., SOPS].sum()
+        assert operations == f"{expected:,}"
+        assert float(nanoseconds) > 0
+        assert (ratio == "1.00") or k > 0
+        assert path == str(paths[k])
+
+
+def test_network_of_full_precision_fires_no_operations(run_here):
+    process = run_here(networks.main, ROOT / "LeNet/pretrained/fp32.npz")
+    assert_refused(process, "LeNet/pretrained/fp32.npz: is of full precision, expected a quantised network")
 
 
 def test_recipes_are_compared_on_the_validation_images(run_here):
