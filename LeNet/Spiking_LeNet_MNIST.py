@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiment import command_line, images, logs, model, shown, weights
 from experiment.disk import OutputFolder
+from LeNet import hardware
 
 K = 1  # where neither --k nor --weights says it
 GOLDEN_IMAGES = 10
@@ -35,54 +36,16 @@ def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
     model.add_options(parser, k=K)
     model.add_weights(parser, files="npz file, or .keras file,")
-    add = parser.add_argument
-    add("--time_steps", type=command_line.integer_from(1, 10_000), default=20, help="time steps per image")
-    add(
-        "--max_spikes",
-        type=command_line.spikes,
-        default=1,
-        metavar="B",
-        help="spikes of one sign that a neuron may fire in a time step: 1, 2, ... or unbounded",
-    )
-    add(
-        "--negative_spikes",
-        type=command_line.boolean,
-        default=True,
-        metavar="True|False",
-        help="False takes the negative spikes away, to show what they are for",
-    )
-    add("--batch_size", type=command_line.POSITIVE, default=200, help="images per line of the logs")
-    add("--logs", type=Path, metavar="DIR", default_text="figs/k0 etc.", help="folder of the logs")
-    command_line.add_limit(parser)
-    command_line.add_threads(parser, "batches simulated at a time")
-    add(
-        "--noise_ratio",
-        type=command_line.number_from(0, images.HIGHEST_NOISE_RATIO),
-        default=0.0,
-        default_text="0",
-        metavar="R",
-        help="scale pixels by 1 + R * (z - 1/2), z uniform in [0, 1), and round them to whole numbers from 0 on",
-    )
-    command_line.add_noise_seed(parser)
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--verify",
-        action="store_true",
-        help="compare every neuron, once quiescent, with Keras's artificial network; writes no logs",
-    )
-    instead.add_argument(
-        "--export",
-        type=Path,
-        metavar="FILE.npz",
-        help="write the network as integers, with thresholds for --time_steps, and evaluate nothing",
-    )
-    instead.add_argument(
-        "--golden",
-        type=Path,
-        metavar="FILE.npz",
-        help=f"write every spike and potential of the first {GOLDEN_IMAGES} images (or of --limit), for hardware",
-    )
-    add("--sizes", action="store_true", help="measure the ranges and sizes that hardware needs, too; takes minutes")
+    add_simulation(parser)
+    instead = parser.add_mutually_exclusive_group().add_argument
+    verify = "compare every neuron, once quiescent, with Keras's artificial network; writes no logs"
+    instead("--verify", action="store_true", help=verify)
+    export = "write the network as integers, with thresholds for --time_steps, and evaluate nothing"
+    instead("--export", type=Path, metavar="FILE.npz", help=export)
+    golden = f"write every spike and potential of the first {GOLDEN_IMAGES} images (or of --limit), for hardware"
+    instead("--golden", type=Path, metavar="FILE.npz", help=golden)
+    sizes = "measure the ranges and sizes that hardware needs, too; takes minutes"
+    parser.add_argument("--sizes", action="store_true", help=sizes)
     args = parser.parse_args()
     for mode, unused in UNUSED_OPTIONS.items():
         for name in unused:
@@ -97,62 +60,46 @@ def parse_arguments():
     return args
 
 
+def add_simulation(parser):
+    """The options of the spiking network, its images and its logs."""
+    add = parser.add_argument
+    add("--time_steps", type=command_line.integer_from(1, 10_000), default=20, help="time steps per image")
+    bursts = "spikes of one sign that a neuron may fire in a time step: 1, 2, ... or unbounded"
+    add("--max_spikes", type=command_line.spikes, default=1, metavar="B", help=bursts)
+    negative = {"type": command_line.boolean, "default": True, "metavar": "True|False"}
+    add("--negative_spikes", **negative, help="False takes the negative spikes away, to show what they are for")
+    add("--batch_size", type=command_line.POSITIVE, default=200, help="images per line of the logs")
+    add("--logs", type=Path, metavar="DIR", default_text="figs/k0 etc.", help="folder of the logs")
+    command_line.add_limit(parser)
+    command_line.add_threads(parser, "batches simulated at a time")
+    ratio = {"type": command_line.number_from(0, images.HIGHEST_NOISE_RATIO), "default": 0.0, "default_text": "0"}
+    noise = "scale pixels by 1 + R * (z - 1/2), z uniform in [0, 1), and round them to whole numbers from 0 on"
+    add("--noise_ratio", **ratio, metavar="R", help=noise)
+    command_line.add_noise_seed(parser)
+
+
 def main():
     args = parse_arguments()
     trained, k, keras_model = load(args)
 
-    from LeNet import hardware
-    from spiking_utils import SpikingNetwork, evaluate
+    from spiking_utils import SpikingNetwork  # after --help and errors, as Numba takes a while
 
-    network = SpikingNetwork(
-        trained.weights, trained.network, k, args.time_steps, args.max_spikes, args.negative_spikes
-    )
+    rule = (args.time_steps, args.max_spikes, args.negative_spikes)
+    network = SpikingNetwork(trained.weights, trained.network, k, *rule)
     if args.export:
         write_arrays(network.integer_arrays(), args.export)
         return
     test = images.load_test(args.data or trained.model.images, trained.network).first(args.limit)
-    pixels = test.pixels
     if args.noise_ratio > 0:
-        pixels = images.noisy(pixels, args.noise_ratio, args.noise_seed)
+        test = test._replace(pixels=images.noisy(test.pixels, args.noise_ratio, args.noise_seed))
     if args.verify:
-        verify(trained, k, pixels, args)
-        return
-    if args.golden:
-        pixels = pixels[: args.limit or GOLDEN_IMAGES]
-        write_arrays(hardware.golden_vectors(network, trained, pixels), args.golden)
-        if args.sizes:
-            hardware.report(hardware.table(network, hardware.measure(network, pixels)))
-        return
-
-    progress = partial(command_line.progress, total=-(-len(pixels) // args.batch_size), unit="batch")
-
-    def run_against(labels):
-        return evaluate(network, pixels, labels, args.batch_size, args.threads, progress)
-
-    run = logs.settings(trained, k, len(pixels), args.batch_size, args.time_steps, **variation(args))
-    with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
-        start = time.perf_counter()
-        evaluation = run_against(test.labels)
-        seconds = time.perf_counter() - start
-        artificial = evaluation
-        if evaluation.quiescent < len(pixels) or not args.negative_spikes:  # the two may still differ
-            exact = SpikingNetwork(trained.weights, trained.network, k, time_steps=1, max_spikes=None)
-            try:
-                artificial = evaluate(exact, pixels, test.labels, args.batch_size, args.threads, progress)
-            except OverflowError:  # activations of an extreme model are too high to be emitted at once
-                artificial = None
-        run = logs.describe(run, trained, evaluation, artificial)
-        if args.sizes:
-            run["sizes"] = hardware.table(network, hardware.measure(network, pixels))
-        logs.write(output, run, evaluation.right, evaluation.statistics)
-    report(run, seconds, output.path)
-    if keras_model is not None:
-        from LeNet.tensorlayer import own_network
-
-        own = own_network.predict(keras_model, pixels)
-        own_network.report(own == test.labels, run_against(own).right[:, -1].sum())
-    if args.sizes:
-        hardware.report(run["sizes"])
+        verify(trained, k, test.pixels, args)
+    elif args.golden:
+        write_golden(network, trained, test.pixels[: args.limit or GOLDEN_IMAGES], args)
+    else:
+        evaluate_and_log(network, trained, test, args)
+        if keras_model is not None:
+            compare_with_keras(keras_model, network, test, args)
 
 
 def load(args):
@@ -163,6 +110,47 @@ def load(args):
 
     trained, keras_model = own_network.load(args, K)
     return trained, trained.model.k, keras_model
+
+
+def evaluate_and_log(network, trained, test, args):
+    """Runs the network over the test images, writes the logs and prints the results."""
+    run = logs.settings(trained, network.k, len(test.pixels), args.batch_size, args.time_steps, **variation(args))
+    with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
+        start = time.perf_counter()
+        evaluation = simulate(network, test, args)
+        seconds = time.perf_counter() - start
+        artificial = evaluation
+        if evaluation.quiescent < len(test.pixels) or not args.negative_spikes:  # the two may still differ
+            artificial = simulate_artificial(trained, network.k, test, args)
+        run = logs.describe(run, trained, evaluation, artificial)
+        if args.sizes:
+            run["sizes"] = measure_sizes(network, test.pixels)
+        logs.write(output, run, evaluation.right, evaluation.statistics)
+    report(run, seconds, output.path)
+
+
+def simulate(network, test, args):
+    """The Evaluation of a SpikingNetwork."""
+    from spiking_utils import evaluate
+
+    progress = partial(command_line.progress, total=-(-len(test.pixels) // args.batch_size), unit="batch")
+    return evaluate(network, test.pixels, test.labels, args.batch_size, args.threads, progress)
+
+
+def simulate_artificial(trained, k, test, args):
+    """The Evaluation of one step without a bound on the spikes, which is the artificial network; None if too many."""
+    from spiking_utils import SpikingNetwork
+
+    network = SpikingNetwork(trained.weights, trained.network, k, time_steps=1, max_spikes=None)
+    try:
+        return simulate(network, test, args)
+    except OverflowError:  # activations of an extreme model are too high to be emitted at once
+        return None
+
+
+def measure_sizes(network, pixels):
+    """What hardware needs, as run.json has it."""
+    return hardware.table(network, hardware.measure(network, pixels))
 
 
 def variation(args):
@@ -187,6 +175,13 @@ def write_arrays(arrays, path):
     print(f"written    {shown(path)}")
 
 
+def write_golden(network, trained, pixels, args):
+    """Writes every spike and potential."""
+    write_arrays(hardware.golden_vectors(network, trained, pixels), args.golden)
+    if args.sizes:
+        hardware.report(measure_sizes(network, pixels))
+
+
 def verify(trained, k, pixels, args):
     """Compares every neuron with Keras's; ends with exit status 1 where one differs."""
     from LeNet import verification
@@ -194,6 +189,14 @@ def verify(trained, k, pixels, args):
     comparison = verification.compare(trained.weights, trained.network, k, pixels, args.batch_size, args.max_spikes)
     verification.report(comparison)
     sys.exit(0 if comparison.lossless else 1)
+
+
+def compare_with_keras(keras_model, network, test, args):
+    """Prints how a Keras network of one's own does itself, and how often the spiking network agrees with it."""
+    from LeNet.tensorlayer import own_network
+
+    own = own_network.predict(keras_model, test.pixels)
+    own_network.report(own == test.labels, simulate(network, test._replace(labels=own), args).right[:, -1].sum())
 
 
 def report(run, seconds, folder):
@@ -214,6 +217,8 @@ def report(run, seconds, folder):
     print(f"quiescent  {run['quiescent_images']:,} of {count:,} images after {run['time_steps']} time steps")
     print(f"time       {seconds:.1f} s, {1e3 * seconds / count:.3f} ms per image")
     print(f"written    {shown(folder)}")
+    if "sizes" in run:
+        hardware.report(run["sizes"])
 
 
 if __name__ == "__main__":
