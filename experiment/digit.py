@@ -1,7 +1,8 @@
 """A picture of one digit as MNIST prepared its own: scaled into 20 x 20, centre of mass in the middle of 28 x 28.
 
 Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", Proceedings of the IEEE, 1998, section
-III A. All arithmetic is on integers, so that figs/live/prepare.js, which does the same in a browser, finds the same.
+III A. The background must be even: what a gradient or a shadow adds to it counts as ink. All arithmetic is on
+integers, so that figs/live/prepare.js, which does the same in a browser, finds the same.
 """
 
 import io

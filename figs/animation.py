@@ -66,8 +66,8 @@ def frame(step, image, label, spikes, potentials):
         write(figure, place[0], top + 7, f"block {number}", fontsize=9, weight="bold")
         write_counts(figure, right, top + 7, *counts)
     draw_classes(figure.add_axes((0.84, 0.13, 0.14, 0.64)), potentials, step)
-    write(figure, 660, 40, "+1 one more", fontsize=9, weight="bold", color=POSITIVE_TEXT)
-    write(figure, 660, 22, "−1 takes one back", fontsize=9, weight="bold", color=NEGATIVE_TEXT)
+    write(figure, 654, 40, "+1 one more", fontsize=8, weight="bold", color=POSITIVE_TEXT)
+    write(figure, 654, 24, "−1 takes one back", fontsize=8, weight="bold", color=NEGATIVE_TEXT)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(128)
 

@@ -62,11 +62,11 @@ def draw(found):
     figure.suptitle(f"Bursts and negative spikes of {plotting.subject(found)}")
     for (accuracy, spikes, sops), named, variants in zip(axes.T, plotting.distinct(found), found.values()):
         for place, ((name, log), style) in enumerate(zip(variants.items(), plotting.styles())):
-            dashed = {"linestyle": "--"} if name == NO_NEGATIVE else {}
-            steps = range(1, len(log.accuracy) + 1)
-            accuracy.plot(
-                steps, log.accuracy, label=name, **dashed, **style | plotting.emphasis(place, len(variants))
-            )
+            # where curves lie on each other, each has its markers at steps of its own
+            line = plotting.emphasis(place, len(variants)) | {"markevery": (place, len(variants))}
+            if name == NO_NEGATIVE:
+                line["linestyle"] = "--"
+            accuracy.plot(range(1, len(log.accuracy) + 1), log.accuracy, label=name, **style, **line)
             positive, negative = log.positive_spikes[-1] / 1e3, log.negative_spikes[-1] / 1e3
             spikes.bar(place, positive, color=style["color"])
             bar = spikes.bar(place, negative, bottom=positive, color=style["color"], alpha=0.5, hatch="////")
@@ -80,10 +80,11 @@ def draw(found):
             bars.margins(y=0.15)
             bars.set_xticks(range(len(variants)), ["1", "2", "4", "∞", "none\nneg."])
             bars.grid(axis="x", visible=False)
-    figure.supxlabel("spikes that a neuron may fire in a time step", fontsize="medium")
+    figure.supxlabel("B, the most spikes of one sign that a neuron may fire in a time step", fontsize="medium")
     for row, name in zip(axes[:, 0], ("accuracy (%)", "spikes per image (thousand)", "SOPs per image (million)")):
         row.set_ylabel(name)
-    axes[0, 0].legend(loc="lower right", fontsize="small")
+    defined = "B: most spikes of one sign\nper neuron and time step"
+    axes[0, 0].legend(loc="lower right", fontsize="small", title=defined, title_fontsize="small")
     axes[1, 0].set_title("hatched: negative", fontsize="small")
     return figure
 

@@ -23,8 +23,8 @@ from experiment.model import PUBLISHED_LEVELS, Model
 
 PARTS = Path(__file__).parent / "live"
 SCRIPTS = ("simulation", "prepare", "explain", "maps", "neuron", "drawing", "page")  # in this order, as one script
-# On test images, noise and stripes no neuron of these networks was seen to fire more than 32, with bursts or without.
-# The simulation refuses a picture with which one reaches this count.
+# On test images no neuron of these networks was seen to fire more than 32, with bursts or without, on stripes 41, but
+# pixels chosen to excite a neuron of k=2 can let it reach this count, which the simulation refuses.
 LARGEST_COUNT = 63
 # test images by what the network of k=0 makes of them
 GALLERY = {

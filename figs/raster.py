@@ -39,7 +39,7 @@ def parse_arguments():
     model.add_options(parser, k=K)
     model.add_weights(parser)
     add = parser.add_argument
-    meaning = "which test image, or the file of a picture of one digit"
+    meaning = "which test image, or the file of a picture of one digit on evenly lit paper: shade counts as ink"
     add("--image", type=image_option, default=0, default_text="0", metavar="N|FILE", help=meaning)
     steps = command_line.integer_from(1, 100)
     add("--time_steps", type=steps, default=TIME_STEPS, help="time steps simulated")

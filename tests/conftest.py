@@ -10,8 +10,10 @@ import pytest
 from hypothesis import settings
 
 from experiment import command_line
+from experiment.images import load_split
 from LeNet import Quant_LeNet_MNIST
-from tests.helpers import run_script
+from tests.browser import Page, chromium, show_as
+from tests.helpers import ROOT, run_script
 
 # ignored where pytest was started in the background, and then by every script that it starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -72,3 +74,27 @@ def two_epochs(tmp_path_factory, run_here):
     options = ("--k", 0, "--limit", LIMIT, "--checkpoint", folder, "--epochs", 2)
     assert run_here(Quant_LeNet_MNIST.main, *options).returncode == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """Pixels uint8 (images, 28, 28, 1) and labels of the test images."""
+    return load_split("test")[:2]
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    """A browser, in which nothing may go wrong."""
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@pytest.fixture
+def shown(driver):
+    """figs/live.html as it opens, but playing fast."""
+    show_as(driver, 1280, 900, scale=1, touch=False, scheme="light")
+    driver.get((ROOT / "figs/live.html").as_uri())
+    shown = Page(driver)
+    shown.play_with(pause=5)
+    return shown

@@ -80,3 +80,5 @@ def test_frame_has_the_size_of_the_animation(simulation):
     colours = np.asarray(picture).reshape(-1, 3)
     for colour in (animation.POSITIVE, animation.NEGATIVE):
         assert np.any(np.all(colours == colour, axis=1))
+    for margin in (np.asarray(picture)[:, :12], np.asarray(picture)[:, -12:]):  # nothing comes near the border
+        assert len(np.unique(margin.reshape(-1, 3), axis=0)) == 1

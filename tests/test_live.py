@@ -19,6 +19,7 @@ LEVELS = (0, 1, 2)
 TIME_STEPS = 20
 IMAGES = 200
 LARGEST_PAGE = 4_000_000  # bytes
+EMPTY = "new Array(784).fill(0)"  # an image in JavaScript
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_classify_answers_as_spiking_utils_over_many_images(driver, pixels, k):
 
 
 @pytest.mark.parametrize("k", LEVELS)
-@pytest.mark.parametrize(("in_javascript", "largest"), [("1", 1), ("2", 2), ("Infinity", np.inf)])
+@pytest.mark.parametrize(("in_javascript", "largest"), [("1", 1), ("2", 2), ("4", 4), ("Infinity", np.inf)])
 def test_classify_answers_as_the_equations_also_with_bursts(driver, pixels, k, in_javascript, largest):
     images, time_steps = pixels[[121, 3, 321]], 7
     expected = simulate(k, time_steps, images, -largest, largest)
@@ -114,18 +115,24 @@ def test_thresholds_are_those_of_the_integer_network(driver, k):
 @pytest.mark.parametrize(
     ("pixels", "options", "expected"),
     [
-        ("new Array(784).fill(0)", "{k: 3}", "k is 3, expected 0 to 2"),
-        ("new Array(783).fill(0)", "{}", "found 783 pixels, expected 784 integers from 0 to 255"),
-        ("new Array(784).fill(0.5)", "{}", "found 784 pixels, expected 784 integers from 0 to 255"),
-        ("new Array(784).fill(256)", "{}", "found 784 pixels, expected 784 integers from 0 to 255"),
-        ("new Array(784).fill(0)", "{timeSteps: 0}", "timeSteps is 0, expected 1 or more"),
-        ("new Array(784).fill(0)", "{maxSpikes: 0}", "maxSpikes is 0, expected 1 or more"),
-        ("new Array(784).fill(0)", "{maxSpikes: 1.5}", "maxSpikes is 1.5, expected 1 or more"),
+        (EMPTY, "{k: 3}", "k is 3, expected an integer from 0 to 2"),
+        (EMPTY, "{k: -1}", "k is -1, expected an integer from 0 to 2"),
+        (EMPTY, "{k: 'length'}", "k is length, expected an integer from 0 to 2"),
+        ("undefined", "{}", "pixels.length is undefined, expected 784"),
+        ("new Array(783).fill(0)", "{}", "pixels.length is 783, expected 784"),
+        ("new Array(784).fill(0.5)", "{}", "pixels[0] is 0.5, expected an integer from 0 to 255"),
+        (f"{EMPTY}.with(7, 256)", "{}", "pixels[7] is 256, expected an integer from 0 to 255"),
+        (f"{EMPTY}.with(783, -1)", "{}", "pixels[783] is -1, expected an integer from 0 to 255"),
+        (EMPTY, "{timeSteps: 0}", "timeSteps is 0, expected an integer from 1 to 1000"),
+        (EMPTY, "{timeSteps: 2 ** 32}", "timeSteps is 4294967296, expected an integer from 1 to 1000"),
+        (EMPTY, "{maxSpikes: 0}", "maxSpikes is 0, expected an integer from 1 up, or Infinity"),
+        (EMPTY, "{maxSpikes: 1.5}", "maxSpikes is 1.5, expected an integer from 1 up, or Infinity"),
+        (EMPTY, "{maxSpikes: NaN}", "maxSpikes is NaN, expected an integer from 1 up, or Infinity"),
     ],
 )
 def test_classify_refuses_what_it_cannot_run(driver, pixels, options, expected):
-    call = f"try {{ window.snn.classify({pixels}, {options}) }} catch (error) {{ return error.message }}"
-    assert driver.execute_script(call).startswith(expected)
+    call = f"try {{ window.snn.classify({pixels}, {options}) }} catch (error) {{ return String(error) }}"
+    assert driver.execute_script(call) == f"RangeError: {expected}"
 
 
 def test_count_beyond_the_stored_thresholds_is_refused(driver):
@@ -133,7 +140,7 @@ def test_count_beyond_the_stored_thresholds_is_refused(driver):
     call = f"const count = [0]; return [...fire({block}, arguments, count, Infinity, true), ...count]"
     assert driver.execute_script(call, 2) == [2, 2]
     refused = f"try {{ fire({block}, arguments, [0], Infinity, true) }} catch (error) {{ return error.message }}"
-    assert driver.execute_script(refused, 3) == "a neuron's count reaches 3, expected less"
+    assert driver.execute_script(refused, 3) == "pixels: a neuron's count reaches 3, expected less"
 
 
 def test_picture_is_prepared_as_in_python(driver, pixels):

@@ -44,10 +44,11 @@ function mapLayout([rows, columns, channels]) {
 }
 
 /**
- * A card with the map of a block. `select(block, neuron)` is called for the neuron under the pointer, for one tapped,
- * and for where the arrow keys lead. Returns {element, draw(run, step), mark(neuron)}.
+ * A card with the map of a block. Called with (block, neuron) are `look` for the neuron under the pointer, `toggle` for
+ * one that is clicked or tapped, and `pin` for where the arrow keys lead. Returns {element, draw(run, step),
+ * mark(neuron, pinned)}.
  */
-function createMap(block, shape, select) {
+function createMap(block, shape, { look, toggle, pin }) {
   const layout = mapLayout(shape);
   const element = document.createElement("figure");
   element.className = `card map block-${block + 1}`;
@@ -60,23 +61,26 @@ function createMap(block, shape, select) {
   const pixelColours = colourer(layout, canvas);
   let marked = null;
 
-  const markNeuron = (neuron) => {
+  const markNeuron = (neuron, pinned) => {
     marked = neuron;
     mark.hidden = neuron === null;
+    mark.classList.toggle("pinned", pinned);
     if (neuron === null) return;
     const { x, y } = layout.pixelOf(layout.placeOf(neuron));
     mark.style.cssText =
       `left:${(100 * x) / layout.width}%;top:${(100 * y) / layout.height}%;` +
       `width:${100 / layout.width}%;height:${100 / layout.height}%`;
   };
-  const point = (event) => {
+  const neuronUnder = (event) => {
     const box = canvas.getBoundingClientRect();
     const y = Math.floor(((event.clientY - box.top) / box.height) * layout.height);
     const x = Math.floor(((event.clientX - box.left) / box.width) * layout.width);
-    select(block, layout.neuronAt(layout.placeNear(y, x)));
+    return layout.neuronAt(layout.placeNear(y, x));
   };
-  canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && point(event));
-  canvas.addEventListener("click", point);
+  canvas.addEventListener("pointermove", (event) => {
+    if (event.pointerType === "mouse") look(block, neuronUnder(event));
+  });
+  canvas.addEventListener("click", (event) => toggle(block, neuronUnder(event)));
   canvas.addEventListener("keydown", (event) => {
     const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (!move) return;
@@ -85,7 +89,7 @@ function createMap(block, shape, select) {
     const moved = (value, by, places) => Math.max(0, Math.min(places - 1, value + by));
     const [down, right] = marked === null ? [0, 0] : move; // the first key chooses the first neuron
     const place = { row: moved(row, down, layout.placesDown), column: moved(column, right, layout.placesAcross) };
-    select(block, layout.neuronAt(place));
+    pin(block, layout.neuronAt(place));
   });
   new ResizeObserver(() => fitToPixels(element, canvas)).observe(element);
 

@@ -4,8 +4,8 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * The steps of a neuron, from 1 on: [{potential, count, lower, upper, spike}]. `count` is what it had fired before
- * the step; it fires +1 from `upper` up and -1 below `lower`. Both potentials and thresholds are integers of the
- * network; `inSpikes` turns one into spikes: the count n is justified from about n - 1/2 up.
+ * the step; it fires + from `upper` up and - below `lower`. Both potentials and thresholds are integers of the
+ * network; `inSpikes` turns one into spikes: the count n is justified from about n - 1/2 up, exactly from theta[n] up.
  */
 function neuronHistory(blockLayer, blockRecord, neuron, steps) {
   const columns = blockLayer.thresholds.length / blockLayer.outputShape[2];
@@ -19,7 +19,7 @@ function neuronHistory(blockLayer, blockRecord, neuron, steps) {
     const spike = blockRecord.spikes[step][neuron];
     history.push({ potential, count, spike, lower: count > 0 ? theta[count] : null, upper: theta[count + 1] });
   }
-  return { history, inSpikes: (value) => (value - theta[1]) / unit + 0.5 };
+  return { history, theta, inSpikes: (value) => (value - theta[1]) / unit + 0.5 };
 }
 
 function neuronName(block, neuron, [, columns, channels]) {
@@ -29,18 +29,22 @@ function neuronName(block, neuron, [, columns, channels]) {
 }
 
 /** What the neuron does in a step, and why. */
-function explainNeuron({ history, inSpikes }, step) {
+function explainNeuron({ history, theta, inSpikes }, step) {
   if (step === 0) return "It has heard nothing and said nothing yet.";
   const { potential, count, spike, lower, upper } = history[step - 1];
   const amount = (value) => inSpikes(value).toFixed(2).replace("-", "−");
   const start = `Step ${step}: it has said ${count} so far, and its potential is ${amount(potential)}.`;
-  if (spike > 0) return `${start} That is enough for one more (${amount(upper)} or above): it fires +${spike}.`;
+  if (spike > 0) {
+    const [more, needed] = [spike === 1 ? "one" : spike, amount(theta[count + spike])];
+    return `${start} That is enough for ${more} more (${needed} or above): it fires +${spike}.`;
+  }
   if (spike < 0) {
-    const needed = `A count of ${count} needs ${amount(lower)} or above`;
+    const unjustified = count + spike + 1; // the lowest count that it takes back
+    const needed = `${spike === -1 ? "A" : "Even a"} count of ${unjustified} needs ${amount(theta[unjustified])} or above`;
     return `${start} ${needed}, so it has said too much: it fires −${-spike}.`;
   }
   const between = lower === null ? `below ${amount(upper)}` : `between ${amount(lower)} and ${amount(upper)}`;
-  return potential >= upper || (lower !== null && potential < lower)
+  return lower !== null && potential < lower
     ? `${start} That asks for a negative spike, and these are switched off.`
     : `${start} That lies ${between}: it has said just enough and rests.`;
 }
@@ -105,7 +109,7 @@ function fillNeuronTable(table, { history }) {
   fillTable(
     table,
     "In each step: the potential, the count before, the two thresholds, and the spike",
-    ["step", "potential", "count", "−1 below", "+1 from", "spike"],
+    ["step", "potential", "count", "− below", "+ from", "spike"],
     history.map(({ potential, count, lower, upper, spike }, index) => [
       index + 1,
       number(potential),

@@ -15,7 +15,7 @@ window.snn = {
 };
 find("not-started").remove();
 
-const state = { image: null, run: null, step: 0, selected: null, timer: null };
+const state = { image: null, run: null, step: 0, selected: null, pinned: false, timer: null };
 
 /**
  * A run of the chosen network over an image, until silence:
@@ -58,14 +58,34 @@ function settings() {
 
 /** Runs the image that is given, or the last one with new settings, and shows it from its first step on. */
 function rerun(image = state.image) {
-  state.image = image;
-  state.run = startRun(image, settings());
+  if (image === null) return; // cleared
+  try {
+    state.run = startRun(image, settings());
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    clear("In this image a neuron fires more often than the page has thresholds for. Draw another one.");
+    return;
+  }
+  setImage(image);
   pictureOf(image.pixels, find("seen"));
-  document.body.classList.add("has-digit");
   find("step").max = state.run.steps;
   drawTimeline();
   drawNumbers();
   play(!calm);
+}
+
+/** Notes the image. Without one no button leads to a run, and style.css hides all that tells of one. */
+function setImage(image) {
+  state.image = image;
+  document.body.classList.toggle("has-digit", image !== null);
+  find("transport").disabled = find("example").disabled = image === null;
+}
+
+function clear(sentence) {
+  stop();
+  pad.clear();
+  setImage(null);
+  find("sentence").textContent = sentence;
 }
 
 /** Goes to a step, and draws all that depends on it. */
@@ -108,20 +128,34 @@ function stop() {
   play(false, state.step);
 }
 
-function select(block, neuron) {
-  state.selected = { block, neuron };
-  maps.forEach((map, index) => map.mark(index === block ? neuron : null));
+/** Shows a neuron, until the next one is; one that is pinned stays while the pointer passes over others. */
+function select(block, neuron, pinned) {
+  Object.assign(state, { selected: { block, neuron }, pinned });
+  maps.forEach((map, index) => map.mark(index === block ? neuron : null, pinned));
   drawNeuron();
 }
+
+const selecting = {
+  look(block, neuron) {
+    if (!state.pinned) select(block, neuron, false);
+  },
+  pin: (block, neuron) => select(block, neuron, true),
+  toggle(block, neuron) {
+    const { selected, pinned } = state;
+    select(block, neuron, !(pinned && selected.block === block && selected.neuron === neuron));
+  },
+};
 
 function drawNeuron() {
   if (!state.selected) return;
   const { block, neuron } = state.selected;
   const layer = networks[state.run.k].blocks[block];
   const history = neuronHistory(layer, state.run.record.blocks[block], neuron, state.run.steps);
+  const [name, sentence] = [neuronName(block, neuron, layer.outputShape), explainNeuron(history, state.step)];
+  find("brief").innerHTML = `<b>${name}</b>${state.pinned ? " (pinned)" : ""}: ${sentence}`;
   find("neuron").hidden = false;
-  find("neuron-name").textContent = neuronName(block, neuron, layer.outputShape);
-  find("neuron-sentence").textContent = explainNeuron(history, state.step);
+  find("neuron-name").textContent = name;
+  find("neuron-sentence").textContent = sentence;
   drawNeuronChart(find("neuron-chart"), history, state.step);
   fillNeuronTable(find("neuron-table"), history);
 }
@@ -134,7 +168,7 @@ function showTakenBack() {
     return;
   }
   play(false, found.step);
-  select(found.block, found.neuron);
+  select(found.block, found.neuron, true);
 }
 
 function drawTimeline() {
@@ -172,7 +206,10 @@ function drawClasses() {
 }
 
 function drawWork() {
-  const done = sum(state.run.spikes.slice(0, state.step + 1).map(({ sops }) => sops));
+  const { positive, negative, sops } = state.run.spikes[state.step];
+  const fired = isSilent(state.run, state.step) ? "silence" : `${coloured(sum(positive), sum(negative))} spikes`;
+  find("counts").innerHTML = `In this step: ${fired}, ${withCommas(sops)} additions (SOPs)`;
+  const done = sum(state.run.spikes.slice(0, state.step + 1).map((one) => one.sops));
   const percent = (100 * done) / description.annOperations;
   find("work-label").innerHTML =
     `Work so far: <b>${withCommas(done)}</b> additions (SOPs), <b>${percent.toFixed(0)} %</b> of the ` +
@@ -196,18 +233,14 @@ function drawNumbers() {
   fillTable(find("numbers"), caption, ["step", "+1", "−1", "SOPs", "SOPs so far", "of these", "guess"], rows);
 }
 
-const maps = description.layers.slice(0, -1).map((layer, block) => createMap(block, layer.outputShape, select));
+const maps = description.layers.slice(0, -1).map((layer, block) => createMap(block, layer.outputShape, selecting));
 find("maps").prepend(...maps.map((map) => map.element));
 const pad = createPad(find("pad"), (pixels) => rerun({ pixels, label: null }));
 createGallery(find("gallery"), description.gallery, (image) => {
   pad.show(image.pixels);
   rerun(image);
 });
-find("clear").addEventListener("click", () => {
-  stop();
-  pad.clear();
-  document.body.classList.remove("has-digit");
-});
+find("clear").addEventListener("click", () => clear("Draw a digit, or take a test image."));
 find("settings").addEventListener("change", () => rerun());
 find("play").addEventListener("click", () => {
   if (state.timer !== null) stop();
@@ -218,6 +251,9 @@ find("back").addEventListener("click", () => play(false, state.step - 1));
 find("forward").addEventListener("click", () => play(false, state.step + 1));
 find("step").addEventListener("input", (event) => play(false, Number(event.target.value)));
 find("example").addEventListener("click", showTakenBack);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && state.pinned) select(state.selected.block, state.selected.neuron, false);
+});
 new ResizeObserver(() => drawNeuron()).observe(find("neuron-chart").parentElement.parentElement);
 
 document.querySelector("#gallery button").click();

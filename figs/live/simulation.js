@@ -2,6 +2,7 @@
 // arrays are described in README_MNIST.md, section "Integer network".
 
 const INT32_MIN = -(2 ** 31);
+const MOST_TIME_STEPS = 1000; // of an answer, which is longer than any run until silence
 
 /**
  * The networks of the page, by k: [{blocks, classifier}], decoded from what figs/live.py has packed.
@@ -104,7 +105,7 @@ function fire(block, potential, count, maxSpikes, negative) {
     const before = count[neuron];
     let n = before;
     while (n - before < maxSpikes && u >= block.thresholds[row + n + 1]) {
-      if (++n === columns - 1) throw new RangeError(`a neuron's count reaches ${n}, expected less`);
+      if (++n === columns - 1) throw new RangeError(`pixels: a neuron's count reaches ${n}, expected less`);
     }
     if (negative) while (before - n < maxSpikes && u < block.thresholds[row + n]) n--;
     spikes[neuron] = n - before;
@@ -163,21 +164,22 @@ function countSpikes(spikes) {
 
 /**
  * What a network answers, step by step, in plain arrays: potentials (steps, classes) as integers, predictions
- * (steps), and positive and negative spikes and sops, (steps, blocks), of each step on its own.
+ * (steps), and positive and negative spikes and sops, (steps, blocks), of each step on its own. Throws a RangeError
+ * where an argument is out of range, or where the pixels lead a neuron beyond the thresholds that are stored.
  */
 function classify(networks, pixels, { k = 0, timeSteps = 20, maxSpikes = 1 } = {}) {
-  const isPixel = (value) => Number.isInteger(value) && value >= 0 && value <= 255;
-  if (!networks[k]) throw new RangeError(`k is ${k}, expected 0 to ${networks.length - 1}`);
-  const expected = networks[k].blocks[0].inputShape[0] * networks[k].blocks[0].inputShape[1];
-  if (pixels.length !== expected || !Array.from(pixels).every(isPixel)) {
-    throw new RangeError(`found ${pixels.length} pixels, expected ${expected} integers from 0 to 255`);
-  }
-  if (!(Number.isInteger(timeSteps) && timeSteps >= 1)) {
-    throw new RangeError(`timeSteps is ${timeSteps}, expected 1 or more`);
-  }
-  if (!(maxSpikes === Infinity || (Number.isInteger(maxSpikes) && maxSpikes >= 1))) {
-    throw new RangeError(`maxSpikes is ${maxSpikes}, expected 1 or more, or Infinity`);
-  }
+  const isWithin = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
+  const check = (holds, name, found, expected) => {
+    if (!holds) throw new RangeError(`${name} is ${found}, expected ${expected}`);
+  };
+  check(isWithin(k, 0, networks.length - 1), "k", k, `an integer from 0 to ${networks.length - 1}`);
+  const [rows, columns] = networks[k].blocks[0].inputShape;
+  check(pixels?.length === rows * columns, "pixels.length", pixels?.length, rows * columns);
+  const wrong = Array.from(pixels).findIndex((value) => !isWithin(value, 0, 255));
+  check(wrong === -1, `pixels[${wrong}]`, pixels[wrong], "an integer from 0 to 255");
+  check(isWithin(timeSteps, 1, MOST_TIME_STEPS), "timeSteps", timeSteps, `an integer from 1 to ${MOST_TIME_STEPS}`);
+  const anyNumber = maxSpikes === Infinity || isWithin(maxSpikes, 1, Infinity);
+  check(anyNumber, "maxSpikes", maxSpikes, "an integer from 1 up, or Infinity");
   const { blocks, outputs } = simulate(networks[k], pixels, { timeSteps, maxSpikes });
   const lastStep = outputs.length - 1; // after which all stays as it is
   const steps = Array.from({ length: timeSteps }, (_, index) => Math.min(index + 1, lastStep));
