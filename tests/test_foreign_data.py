@@ -5,10 +5,9 @@ import re
 import pytest
 from sklearn.datasets import load_digits
 
-from experiment import logs, weights
+from experiment import ROOT, logs, weights
 from figs import accuracy_speed, raster
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
-from tests.script_helpers import idx
 
 NETWORK = "12C3p-P2-16C3s2x1-32"
 TEST_IMAGES = 297
@@ -16,13 +15,16 @@ TEST_IMAGES = 297
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """A folder of four IDX files, 1,500 images for training and the other 297 for testing."""
+    """A folder of four IDX files, 1,500 images for training and the other 297 for testing, as the page writes them."""
     folder = tmp_path_factory.mktemp("data") / "digits"
     folder.mkdir()
+    page = (ROOT / "docs/your-own-network.md").read_text()
+    exec(re.search(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)[1], code := {})
+    write_idx = code["write_idx"]
     images, labels = (16 * load_digits().images).clip(0, 255), load_digits().target
     for split, part in {"train": slice(TEST_IMAGES, None), "test": slice(TEST_IMAGES)}.items():
-        (folder / f"{split}-images-idx3-ubyte").write_bytes(idx(images[part]))
-        (folder / f"{split}-labels-idx1-ubyte").write_bytes(idx(labels[part]))
+        write_idx(folder / f"{split}-images-idx3-ubyte", images[part])
+        write_idx(folder / f"{split}-labels-idx1-ubyte", labels[part])
     return folder
 
 
