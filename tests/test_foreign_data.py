@@ -15,7 +15,7 @@ TEST_IMAGES = 297
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """A folder of four IDX files, 1,500 images for training and the other 297 for testing, as the page writes them."""
+    """A folder of four IDX files, 1,500 images for training and the other 297 for testing, by the page's code."""
     folder = tmp_path_factory.mktemp("data") / "digits"
     folder.mkdir()
     page = (ROOT / "docs/your-own-network.md").read_text()
