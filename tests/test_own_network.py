@@ -100,7 +100,7 @@ def test_export_holds_the_converted_network(quantized, run_here, tmp_path):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ((), "found no MedianQuantizer layer, expected one after each ReLU, or --k with it"),
+        ((), "found no MedianQuantizer layer, expected one after each ReLU, or the argument k (--k)"),
         (("--k", 2, "--recipe", "paper"), "expected one with recipe paper"),
         (("--k", 2, "--network", "3C5"), "expected one with network 3C5"),
         (("--k", 2, "--seed", 1), "expected one with seed 1"),
@@ -111,7 +111,9 @@ def test_options_that_do_not_fit_are_refused(unquantized, evaluate, options, exp
 
 
 def test_other_level_than_that_of_the_quantisers_is_refused(quantized, evaluate):
-    assert_refused(evaluate(quantized, "--k", 1), str(quantized), "layers of k=2, expected k=1")
+    quantizer = read(quantized)[0].layers[3].name
+    expected = f"layer {quantizer}: found k=2, expected k=1 as the argument says"
+    assert_refused(evaluate(quantized, "--k", 1), f"{quantized}: {expected}")
 
 
 def test_layer_that_cannot_be_converted_is_named_with_the_file(evaluate, tmp_path):
