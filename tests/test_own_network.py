@@ -3,6 +3,7 @@
 import json
 import re
 import zipfile
+from functools import partial
 
 import keras
 import numpy as np
@@ -158,11 +159,11 @@ def test_code_in_a_file_is_not_run(evaluate, tmp_path):
 
 def test_example_trains_converts_and_agrees(run_here, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    process = run_here(own_network.main, "--epochs", 1, "--limit", 200)
+    process = run_here(partial(own_network.main, epochs=1, limit=200))
     assert process.returncode == 0, process.stderr
-    assert "28x28x1-8C3pm4-16C6ps2m4-64m4-10b" in process.stdout
-    assert "quiescent after 60 time steps: 200 images" in process.stdout
-    assert "200 of 200 predictions agree" in process.stdout
+    assert "28x28x1-8C3pm4-16C6ps2m4-64m4-10b, its weights rounded by " in process.stdout
+    assert "200 of 200 predictions are the spiking network's\n" in process.stdout
+    assert "200 images are quiescent after 60 time steps\n" in process.stdout
     assert (tmp_path / "own_network.keras").exists()
 
 
