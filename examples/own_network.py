@@ -1,7 +1,6 @@
-"""A network of one's own: builds a small CNN in Keras, trains it (a minute), and runs it as a spiking network.
+"""A network of one's own: a small CNN in Keras, trained on MNIST for a minute, and run as a spiking network.
 
 python examples/own_network.py
-python examples/own_network.py --epochs 1 --limit 1000
 """
 
 import sys
@@ -9,24 +8,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from LeNet.tensorlayer.keras_network import keras_network  # isort: skip, it sets Keras up
+import keras
+from keras.layers import AveragePooling2D, Conv2D, Dense, Flatten, ReLU, Rescaling
+
 from experiment import command_line, images
+from LeNet.tensorlayer.layers import MedianQuantizer
+from LeNet.tensorlayer.own_network import predict
+from spiking.weight_grid import round_to_grid
+from spiking_utils import SpikingNetwork, evaluate
 
 
-def main():
-    parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--epochs", type=command_line.POSITIVE, default=3, help="of the training")
-    command_line.add_limit(parser, "training and test images")
-    args = parser.parse_args()
-    train, test = (images.load_split(split).first(args.limit) for split in ("train", "test"))
-
-    from LeNet.tensorlayer.keras_network import keras_network  # isort: skip, it sets Keras up
-    import keras
-    from keras.layers import AveragePooling2D, Conv2D, Dense, Flatten, ReLU, Rescaling
-
-    from LeNet.tensorlayer.layers import MedianQuantizer
-    from spiking.weight_grid import round_to_grid
-    from spiking_utils import SpikingNetwork, evaluate
-
+def main(epochs=3, limit=None):
+    train, test = (images.load_split(split).first(limit) for split in ("train", "test"))
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((28, 28, 1)), Rescaling(1 / 255)])
     for filters in (8, 16):
@@ -37,22 +31,19 @@ def main():
     for layer in (Flatten(), Dense(64), ReLU(max_value=4), MedianQuantizer(k=2), Dense(10, "softmax")):
         model.add(layer)
     model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
-    model.fit(train.pixels, train.labels, batch_size=128, epochs=args.epochs, verbose=2)
-    for layer in model.layers:
-        if hasattr(layer, "kernel"):  # to 16 bits, so that the conversion has nothing to round
-            layer.kernel.assign(round_to_grid(layer.kernel.numpy()))
+    model.fit(train.pixels, train.labels, batch_size=128, epochs=epochs, verbose=2)
+    # kernels to 16 bits, so that the conversion finds nothing of them to round
+    model.set_weights([round_to_grid(values) if values.ndim > 1 else values for values in model.get_weights()])
     model.save("own_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights own_network.keras
 
     trained, rounding = keras_network(model)
-    print(f"{trained.network.notation}, its biases rounded by {rounding:.2g} at most")
     network = SpikingNetwork(trained.weights, trained.network, trained.model.k, time_steps=60)
-    predictions = model.predict(test.pixels, batch_size=200, verbose=0).argmax(axis=1)
-    evaluation = evaluate(network, test.pixels, test.labels, batch_size=200, threads=2)
-    agreement = evaluate(network, test.pixels, predictions, batch_size=200, threads=2)
-    print(f"Keras {100 * (predictions == test.labels).mean():.2f} %")
-    print(f"SNN   {100 * evaluation.right[:, -1].sum() / len(predictions):.2f} %, ", end="")
-    print(f"quiescent after 60 time steps: {evaluation.quiescent:,} images")
-    print(f"{agreement.right[:, -1].sum():,} of {len(predictions):,} predictions agree")
+    own = predict(model, test.pixels)
+    evaluation = evaluate(network, test.pixels, own, batch_size=200, threads=2)
+    print(f"{trained.network.notation}, its weights rounded by {rounding:.2g} at most")
+    print(f"Keras's accuracy is {100 * (own == test.labels).mean():.2f} %")
+    print(f"{evaluation.right[:, -1].sum():,} of {len(own):,} predictions are the spiking network's")
+    print(f"{evaluation.quiescent:,} images are quiescent after {network.time_steps} time steps")
 
 
 if __name__ == "__main__":

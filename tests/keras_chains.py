@@ -1,9 +1,12 @@
-"""Random Keras models that are a chain of the layers that can be converted; for hypothesis."""
+"""Keras models that are a chain of layers: random ones, for hypothesis, and one around given layers."""
+
+from typing import NamedTuple
 
 import keras
 import numpy as np
 from hypothesis import strategies as st
 from keras.layers import (
+    Activation,
     AveragePooling2D,
     BatchNormalization,
     Conv2D,
@@ -19,81 +22,171 @@ from keras.layers import (
 
 from LeNet.tensorlayer.layers import MedianQuantizer
 
+IMAGE = (6, 6, 2)
+ZEROS = {"kernel_initializer": "zeros"}  # replaced later; others would draw from Python's random, behind hypothesis
+HIGHEST_LEVEL = 3
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+PADS = st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2)
+SCALES = st.sampled_from([1 / 255, 1 / 127.5, 1 / 256])
+OFFSETS = st.sampled_from([0.0, 0.25, -0.5])
+HIGHEST = st.sampled_from([0.6, 1.0, 6.0])  # max_value of a ReLU
+
+
+def model_around(*middle, shape=IMAGE, scaled=True):
+    """A Sequential of an input, perhaps its Rescaling, the given layers and a classifier."""
+    first = [Rescaling(1 / 256, name="scale")] if scaled else []
+    return keras.Sequential([keras.Input(shape), *first, *middle, Flatten(), Dense(3)], name="mine")
+
+
+def convolution(**settings):
+    return Conv2D(4, 3, name="conv", **settings)
+
+
+class Chain(NamedTuple):
+    """A model to convert, and its layers once more with all that is to be compared as outputs."""
+
+    model: keras.Model
+    k: int | None  # the argument of the conversion; needed where the model has no quantiser
+    level: int  # of the quantisers that the model has, or that the conversion adds
+    quantized: keras.Model  # with a quantiser after each ReLU in any case: to activations of each block, and scores
+
+
+class Layers:
+    """Layers, one after the other, and what they give."""
+
+    def __init__(self, shape):
+        self.layers, self.outputs = [], [keras.Input(shape)]
+
+    @property
+    def shape(self):
+        return self.outputs[-1].shape[1:]
+
+    def add(self, layer):
+        self.layers.append(layer)
+        self.outputs.append(layer(self.outputs[-1]))
 
 
 @st.composite
-def chains(draw, k):
-    """A Sequential model in float64 with random weights, quantised at level k."""
-    rows, columns, channels = draw(st.tuples(st.integers(3, 9), st.integers(3, 9), st.integers(1, 3)))
-    offset = draw(st.sampled_from([0.0, 0.0, -0.5]))
-    model = keras.Sequential([keras.Input((rows, columns, channels))])
-    model.add(Rescaling(draw(st.sampled_from([1 / 255, 1 / 127.5, 1.0 / 256])), offset))
-    zeros_are_zeros = offset == 0  # so that padding is exact
-    for _ in range(draw(st.integers(1, 2))):
-        zeros_are_zeros &= draw_pooling(draw, model)
-        draw_convolution(draw, model, zeros_are_zeros)
-        draw_activation(draw, model, k)
+def chains(draw):
+    """A Chain in float64 with random weights."""
+    chain = Layers(draw(st.tuples(st.integers(3, 9), st.integers(3, 9), st.integers(1, 3))))
+    level = draw(st.integers(0, HIGHEST_LEVEL))
+    zeros_are_zeros = draw_rescaling(draw, chain)  # so that padding is exact
+    convolutions = draw(st.sampled_from([2, 1, 1, 0]))
+    for _ in range(convolutions):
+        zeros_are_zeros &= draw_pooling(draw, chain)
+        draw_block(draw, chain, level, draw_convolution, zeros_are_zeros)
         zeros_are_zeros = not draw(st.booleans())
         if not zeros_are_zeros:
-            draw_normalization(draw, model)
-    draw_pooling(draw, model)
-    model.add(draw(st.sampled_from([Flatten, GlobalAveragePooling2D]))())
-    if draw(st.booleans()):
-        model.add(Dense(draw(st.integers(1, 5)), use_bias=draw(st.booleans()), kernel_initializer="zeros"))
-        draw_activation(draw, model, k)
-        model.add(Dropout(0.5, seed=0))
-    last = draw(st.sampled_from([None, "softmax"]))
-    model.add(Dense(draw(st.integers(2, 5)), last, draw(st.booleans()), kernel_initializer="zeros"))
-    if last is None and draw(st.booleans()):
-        model.add(Softmax())
-    set_random_weights(model, draw(st.integers(0, 2**32 - 1)))
-    return model
+            chain.add(draw_normalization(draw))
+    draw_pooling(draw, chain)
+    mean = draw(st.sampled_from([None, GlobalAveragePooling2D(), GlobalAveragePooling2D(keepdims=True)]))
+    if mean:
+        chain.add(mean)
+    if mean is None or mean.keepdims:
+        chain.add(Flatten())
+    if convolutions == 0 or draw(st.booleans()):
+        draw_block(draw, chain, level, draw_dense)
+    activation = draw(st.sampled_from([None, "softmax"]))
+    chain.add(Dense(draw(st.integers(2, 5)), activation, draw(st.booleans()), **ZEROS))
+    if activation is None and draw(st.booleans()):
+        chain.add(Softmax())
+    return assembled(draw, chain, level)
 
 
-def draw_pooling(draw, model):
+def assembled(draw, chain, level):
+    """The Chain of some Layers: its model functional or Sequential, with another model inside it or not."""
+    activations = [
+        output for layer, output in zip(chain.layers, chain.outputs[1:]) if isinstance(layer, MedianQuantizer)
+    ]
+    quantized = keras.Model(chain.outputs[0], [*activations, chain.outputs[-1]])
+    set_random_weights(quantized, draw(st.integers(0, 2**32 - 1)))
+    bare = draw(st.booleans())
+    kept = [
+        (layer, source.shape[1:])
+        for layer, source in zip(chain.layers, chain.outputs)
+        if not (bare and isinstance(layer, MedianQuantizer))
+    ]
+    layers, shapes = map(list, zip(*kept))
+    outer, inner = draw(st.tuples(*[st.sampled_from([as_sequential, as_functional])] * 2))
+    first, last = sorted(draw(st.tuples(*[st.integers(0, len(layers))] * 2)))
+    if first < last:
+        layers[first:last] = [inner(shapes[first], layers[first:last])]
+    return Chain(outer(shapes[0], layers), level if bare else draw(st.sampled_from([None, level])), level, quantized)
+
+
+def as_sequential(shape, layers):
+    return keras.Sequential([keras.Input(shape), *layers])
+
+
+def as_functional(shape, layers):
+    x = image = keras.Input(shape)
+    for layer in layers:
+        x = layer(x)
+    return keras.Model(image, x)
+
+
+def draw_rescaling(draw, chain):
+    """For all channels or each one; whether it leaves zeros zero."""
+    channels = chain.shape[2]
+    scale = draw(st.one_of(SCALES, st.lists(SCALES, min_size=channels, max_size=channels)))
+    offset = draw(st.one_of(st.just(0.0), OFFSETS, st.lists(OFFSETS, min_size=channels, max_size=channels)))
+    chain.add(Rescaling(scale, offset))
+    return not np.any(offset)
+
+
+def draw_pooling(draw, chain):
     """Perhaps an average pooling; whether zeros around its outputs are what zeros around its inputs give."""
     if draw(st.booleans()):
         return True
-    sizes = model.output_shape[1:3]
+    sizes = chain.shape[:2]
     pool, strides = (tuple(map(min, draw(PAIRS), sizes)) for _ in range(2))
-    model.add(AveragePooling2D(pool, strides))
-    whole = all((size - window) % step == 0 for size, window, step in zip(sizes, pool, strides))
+    axes = list(zip(sizes, pool, strides))
+    pads = any((size - 1) // step * step + window > size for size, window, step in axes)
+    padding = draw(st.sampled_from(["valid"] if pads else ["valid", "same"]))
+    chain.add(AveragePooling2D(pool, strides, padding))
+    whole = padding == "same" or all((size - window) % step == 0 for size, window, step in axes)
     return whole and all(np.less_equal(pool, strides))
 
 
-def draw_convolution(draw, model, may_pad):
-    """A convolution of any kind, perhaps after a ZeroPadding2D that makes up for its kernel."""
-    kind = draw(st.sampled_from(["valid", "same", "zeros"] if may_pad else ["valid"]))
-    settings = {"filters": draw(st.integers(1, 4)), "use_bias": draw(st.booleans()), "kernel_initializer": "zeros"}
-    if kind == "zeros":
-        pads = draw(st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2))
-        model.add(ZeroPadding2D(pads))
-        model.add(Conv2D(kernel_size=[1 + sum(pair) for pair in pads], **settings))
-        return
-    kernel_size = draw(PAIRS) if kind == "same" else tuple(map(min, draw(PAIRS), model.output_shape[1:3]))
-    dilation = 1 if kind == "valid" else draw(st.integers(1, 2))
-    strides = draw(PAIRS) if dilation == 1 else 1
-    model.add(Conv2D(kernel_size=kernel_size, padding=kind, strides=strides, dilation_rate=dilation, **settings))
+def draw_block(draw, chain, level, draw_linear, *settings):
+    """A linear layer, perhaps a batch normalisation, a ReLU as one of many, its quantiser, perhaps a dropout."""
+    activation = draw(st.sampled_from([None, None, "relu", "relu6", ReLU(draw(HIGHEST))]))
+    draw_linear(draw, chain, *settings, activation=activation, use_bias=draw(st.booleans()))
+    if activation is None:
+        if draw(st.booleans()):
+            chain.add(draw_normalization(draw))
+        kinds = [ReLU(), ReLU(max_value=draw(HIGHEST)), Activation("relu"), Activation("relu6")]
+        chain.add(draw(st.sampled_from(kinds)))
+    chain.add(MedianQuantizer(level))
+    if draw(st.booleans()):
+        chain.add(Dropout(0.5, seed=0))
 
 
-def draw_normalization(draw, model):
-    epsilon = draw(st.sampled_from([1e-3, 1e-5, 1e-7]))
-    model.add(BatchNormalization(epsilon=epsilon, scale=draw(st.booleans()), center=draw(st.booleans())))
+def draw_dense(draw, chain, **settings):
+    chain.add(Dense(draw(st.integers(1, 5)), **settings, **ZEROS))
 
 
-def draw_activation(draw, model, k):
-    """Perhaps a batch normalisation, then a ReLU, and the quantiser."""
-    kind = draw(st.sampled_from(["layer", "normalized", "activation", "bounded"]))
-    if kind == "activation":
-        model.layers[-1].activation = keras.activations.relu
-    elif kind == "bounded":
-        model.add(ReLU(max_value=draw(st.sampled_from([0.6, 1.0, 6.0]))))
+def draw_convolution(draw, chain, may_pad, **settings):
+    """A convolution of any kind, perhaps after a ZeroPadding2D that makes up for its kernel, or a dense layer."""
+    kind = draw(st.sampled_from(["same", "zeros", "valid", "dense"] if may_pad else ["valid", "dense"]))
+    filters, settings = draw(st.integers(1, 4)), settings | ZEROS
+    if kind == "dense":
+        chain.add(Dense(filters, **settings))
+    elif kind == "zeros":
+        pads = draw(PADS)
+        chain.add(ZeroPadding2D(pads))
+        chain.add(Conv2D(filters, [1 + sum(pair) for pair in pads], **settings))
     else:
-        if kind == "normalized":
-            draw_normalization(draw, model)
-        model.add(ReLU())
-    model.add(MedianQuantizer(k))
+        kernel_size = draw(PAIRS) if kind == "same" else tuple(map(min, draw(PAIRS), chain.shape[:2]))
+        dilation = 1 if kind == "valid" else draw(st.integers(1, 2))
+        strides = draw(PAIRS) if dilation == 1 else 1
+        chain.add(Conv2D(filters, kernel_size, strides, kind, dilation_rate=dilation, **settings))
+
+
+def draw_normalization(draw):
+    epsilon = draw(st.sampled_from([1e-3, 1e-5, 1e-7]))
+    return BatchNormalization(epsilon=epsilon, scale=draw(st.booleans()), center=draw(st.booleans()))
 
 
 def set_random_weights(model, seed):

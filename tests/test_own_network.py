@@ -3,6 +3,7 @@
 import json
 import re
 import zipfile
+from functools import partial
 
 import keras
 import numpy as np
@@ -100,7 +101,7 @@ def test_export_holds_the_converted_network(quantized, run_here, tmp_path):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ((), "found no MedianQuantizer layer, expected one after each ReLU, or --k with it"),
+        ((), "found no MedianQuantizer layer, expected one after each ReLU, or the argument k (--k)"),
         (("--k", 2, "--recipe", "paper"), "expected one with recipe paper"),
         (("--k", 2, "--network", "3C5"), "expected one with network 3C5"),
         (("--k", 2, "--seed", 1), "expected one with seed 1"),
@@ -111,7 +112,9 @@ def test_options_that_do_not_fit_are_refused(unquantized, evaluate, options, exp
 
 
 def test_other_level_than_that_of_the_quantisers_is_refused(quantized, evaluate):
-    assert_refused(evaluate(quantized, "--k", 1), str(quantized), "layers of k=2, expected k=1")
+    quantizer = read(quantized)[0].layers[3].name
+    expected = f"layer {quantizer}: found k=2, expected k=1 as the argument says"
+    assert_refused(evaluate(quantized, "--k", 1), f"{quantized}: {expected}")
 
 
 def test_layer_that_cannot_be_converted_is_named_with_the_file(evaluate, tmp_path):
@@ -156,11 +159,11 @@ def test_code_in_a_file_is_not_run(evaluate, tmp_path):
 
 def test_example_trains_converts_and_agrees(run_here, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    process = run_here(own_network.main, "--epochs", 1, "--limit", 200)
+    process = run_here(partial(own_network.main, epochs=1, limit=200))
     assert process.returncode == 0, process.stderr
-    assert "28x28x1-8C3pm4-16C6ps2m4-64m4-10b" in process.stdout
-    assert "quiescent after 60 time steps: 200 images" in process.stdout
-    assert "200 of 200 predictions agree" in process.stdout
+    assert "28x28x1-8C3pm4-16C6ps2m4-64m4-10b, its weights rounded by " in process.stdout
+    assert "200 of 200 predictions are the spiking network's\n" in process.stdout
+    assert "200 images are quiescent after 60 time steps\n" in process.stdout
     assert (tmp_path / "own_network.keras").exists()
 
 

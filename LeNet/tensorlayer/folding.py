@@ -13,10 +13,11 @@ from keras import layers
 from experiment import InputError
 from LeNet.tensorlayer.affine import Affine, Windows
 from LeNet.tensorlayer.layers import FullWindowConv2D, MedianQuantizer
-from spiking.network import PIXEL_LEVELS
+from spiking.network import HIGHEST_LEVEL, PIXEL_LEVELS
 
 HINTS = {
     "MaxPooling2D": "AveragePooling2D, or a Conv2D with strides",
+    "MaxPool": "AveragePooling2D, or a Conv2D with strides",
     "GlobalMaxPooling2D": "GlobalAveragePooling2D",
     "DepthwiseConv2D": "Conv2D",
     "SeparableConv2D": "Conv2D",
@@ -29,8 +30,11 @@ HINTS = {
     "ELU": "ReLU",
     "TrueDivide": "Rescaling",
     "Multiply": "Rescaling for a factor, or a chain without branches",
+    "Add": "Rescaling for an offset, or a chain without branches",
     "Subtract": "Rescaling for an offset, or a chain without branches",
     "Relu": "the layer ReLU",
+    "Sigmoid": "the layer ReLU",
+    "Tanh": "the layer ReLU",
 }
 OTHERWISE = (
     "a chain of Conv2D, Dense, BatchNormalization, ReLU, MedianQuantizer, Rescaling, AveragePooling2D, "
@@ -59,7 +63,7 @@ class Block:
     affine: Affine
     max_value: float | None
     relu: str  # the layer's name
-    k: int | None = None  # of the MedianQuantizer after it
+    quantizer: MedianQuantizer | None = None  # the layer after it
 
 
 class Folding:
@@ -67,10 +71,13 @@ class Folding:
 
     def __init__(self, model):
         shape = model.input_shape[1:]
-        if not 1 <= len(shape) <= 3 or None in shape:
-            raise InputError(f"{model.name}: found the input shape {shape}, expected (h, w, channels)")
+        if len(shape) not in (2, 3) or None in shape:
+            expected = "(h, w, channels)"
+            if len(shape) == 1:
+                expected += ": keras.Sequential([keras.Input((h, w, channels)), keras.layers.Flatten(), model])"
+            raise InputError(f"{model.name}: found the input shape {shape}, expected {expected}")
         self.rank = len(shape)  # of an activation: 1 for a vector, as after Flatten, 2 for (h, w)
-        self.input_shape = (1, 1, *shape) if self.rank == 1 else (*shape, 1)[:3]
+        self.input_shape = (*shape, 1)[:3]
         self.blocks = []
         # the spiking network's input is pixel / 256, that of the model the pixel
         self.linear = Affine.identity(self.input_shape).rescaled(PIXEL_LEVELS, 0.0)
@@ -156,10 +163,11 @@ class Folding:
         scale, offset = (np.asarray(value, np.float64) for value in (layer.scale, layer.offset))
         if max(scale.ndim, offset.ndim) > 0:
             self._per_channel(layer)
-        if max(scale.ndim, offset.ndim) > 1 or not (np.all(np.isfinite(scale)) and np.all(np.isfinite(offset))):
-            raise refusal(
-                layer, f"scale={layer.scale}, offset={layer.offset}", "finite numbers, one for each channel"
-            )
+        channels = self.linear.output_shape[2]
+        for numbers in (scale, offset):
+            if numbers.shape not in ((), (1,), (channels,)) or not np.all(np.isfinite(numbers)):
+                found = f"scale={layer.scale}, offset={layer.offset}"
+                raise refusal(layer, found, f"one finite number, or one for each of {channels} channels")
         self.linear = self.linear.rescaled(scale, offset)
         self.scaled = True
 
@@ -189,7 +197,8 @@ class Folding:
         elif activation in (RELU, RELU6):
             self._fire(layer, 6.0 if activation is RELU6 else None)
         elif activation is not LINEAR:
-            raise refusal(layer, f"the activation {getattr(activation, '__name__', activation)}", "relu")
+            found = f"the activation {getattr(activation, '__name__', activation)}"
+            raise refusal(layer, found, "relu, or at the end softmax or none")
 
     def add_softmax(self, layer):
         if layer.axis not in (-1, self.rank):
@@ -199,9 +208,12 @@ class Folding:
     def add_quantizer(self, layer):
         if not self.blocks or self.linear is not self.begin:
             raise refusal(layer, "no ReLU before it", "a MedianQuantizer right after a ReLU")
-        if self.blocks[-1].k not in (None, layer.k):
-            raise refusal(layer, f"a second quantiser, of k={layer.k}", f"one of k={self.blocks[-1].k}")
-        self.blocks[-1].k = layer.k
+        if layer.k > HIGHEST_LEVEL:
+            raise refusal(layer, f"k={layer.k}", f"k={HIGHEST_LEVEL} at most")
+        first = self.blocks[-1].quantizer or layer
+        if layer.k != first.k:
+            raise refusal(layer, f"a second quantiser, of k={layer.k}", f"one of k={first.k}")
+        self.blocks[-1].quantizer = first
 
     def _convolve(self, kernel, strides, padding):
         sizes = self.linear.output_shape[:2]

@@ -22,7 +22,8 @@ from experiment import InputError
 from experiment.model import MNIST, Model
 from experiment.weights import Trained, check_size
 from LeNet.tensorlayer.folding import Folding, refusal
-from spiking.network import BN_EPSILON, Network
+from spiking.layers import check_integer
+from spiking.network import BN_EPSILON, HIGHEST_LEVEL, Network
 from spiking.weight_grid import on_grid
 
 RECIPE = "own"  # of the Model: how it was trained is not known here
@@ -36,7 +37,7 @@ def keras_network(model, k=None):
     model : keras.Sequential, or a functional keras.Model whose layers form a chain
         From pixels (h, w, channels), whole numbers from 0 on, to class scores.
     k : int or None
-        Quantisation level, where no MedianQuantizer says it: the quantiser is then put after each ReLU.
+        Quantisation level, 0 to 16, where no MedianQuantizer says it: the quantiser is then put after each ReLU.
 
     Returns
     -------
@@ -49,7 +50,12 @@ def keras_network(model, k=None):
     ------
     InputError
         The model is no such chain; the text names the layer and says what to use instead.
+    ValueError
+        k is no quantisation level.
     """
+    if k is not None:
+        check_integer("k", k, 0, HIGHEST_LEVEL)
+        k = int(k)  # NumPy's integers would not go into a file's description
     folded = fold(model)
     level = _level(folded.blocks, k)
     notation, weights = blocks_of(folded)
@@ -114,18 +120,18 @@ def _functional_chain(model):
 
 def _level(blocks, k):
     """The level on which all quantisers agree, or that of the argument where there are none."""
-    levels = {block.k for block in blocks}
-    if levels == {None}:
+    first = next((block.quantizer for block in blocks if block.quantizer), None)
+    if first is None:
         if k is None:
-            raise InputError("found no MedianQuantizer layer, expected one after each ReLU, or --k with it")
+            raise InputError("found no MedianQuantizer layer, expected one after each ReLU, or the argument k (--k)")
         return k
+    level, source = (first.k, f"layer {first.name} has") if k is None else (k, "the argument says")
     for block in blocks:
-        if block.k is None:
+        if block.quantizer is None:
             raise InputError(f"layer {block.relu}: found no MedianQuantizer after it, expected one as after others")
-    if len(levels) > 1 or k not in (None, *levels):
-        found = ", ".join(map(str, sorted(levels)))
-        raise InputError(f"found MedianQuantizer layers of k={found}, expected k={blocks[0].k if k is None else k}")
-    return levels.pop()
+        if block.quantizer.k != level:
+            raise refusal(block.quantizer, f"k={block.quantizer.k}", f"k={level} as {source}")
+    return level
 
 
 def blocks_of(folding):
