@@ -20,6 +20,7 @@ from spiking_utils import SpikingNetwork, evaluate
 
 
 def main(epochs=3, limit=None):
+    command_line.ArgumentParser(__doc__).parse_args()
     train, test = (images.load_split(split).first(limit) for split in ("train", "test"))
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((28, 28, 1)), Rescaling(1 / 255)])

@@ -167,6 +167,10 @@ def test_example_trains_converts_and_agrees(run_here, tmp_path, monkeypatch):
     assert (tmp_path / "own_network.keras").exists()
 
 
+def test_example_takes_no_options(run_here):
+    assert_refused(run_here(own_network.main, "--epochs", 1), "unrecognized arguments: --epochs 1")
+
+
 def test_benchmark_compares_levels(run_here):
     process = run_here(conversion.main, "--epochs", 1, "--limit", 100, "--threads", 1)
     assert process.returncode == 0, process.stderr
