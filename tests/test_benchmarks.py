@@ -7,12 +7,14 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import kills, networks, recipes
+from benchmarks import first_steps, kills, networks, recipes
 from benchmarks.simulation import TIME_STEPS, simulate_densely
 from experiment import ROOT, InputError
-from experiment.images import load_split
+from experiment.images import Split, load_split
 from experiment.model import Model
+from experiment.recipes import PAPER
 from experiment.weights import read_published
+from LeNet.tensorlayer.training import Training
 from spiking.trains import SOPS
 from spiking_utils import SpikingNetwork
 from tests import reference
@@ -63,6 +65,39 @@ def test_recipes_are_compared_on_the_validation_images(run_here):
     for _, loss, accuracy, _, _ in rows:
         assert float(loss) > 0
         assert 2 * float(accuracy) == round(2 * float(accuracy))  # of 200 images
+
+
+def test_variants_are_compared_after_the_first_steps(run_here):
+    process = run_here(first_steps.main, "--only", "one-order", "--epochs", 5, "--limit", 100, "--threads", 2)
+    assert (process.returncode, process.stderr) == (0, "")
+    header, row = [line.split() for line in process.stdout.splitlines()]
+    assert header == ["variant", "accuracy", "step", "1", "lowest", "highest", "step", "2", "step", "3", "spikes"]
+    name, accuracy, first, lowest, highest, *_ = row
+    assert name == "one-order"
+    assert float(accuracy) == round(float(accuracy))  # of 100 images
+    assert lowest == highest == first  # those of the one epoch after SETTLED
+
+
+@pytest.mark.parametrize("name", first_steps.VARIANTS)
+def test_variant_changes_what_it_is_called_after(name):
+    seed, vary = first_steps.VARIANTS[name]
+    training, plain = (Training(Model(0, seed=seed), PAPER, LENET, 1, 6, 6, threads=0) for _ in range(2))
+    vary(training)
+    images = Split(np.zeros((6, 28, 28, 1), np.uint8), np.arange(6), 10)
+    changed = {key.split("/")[1] for key, old in plain.weights().items() if np.any(old != training.weights()[key])}
+    orders = []
+    for variant in (training, plain):
+        variant.history = [None] * 3  # so many epochs are finished
+        batches = variant.batches(images)
+        batches.on_epoch_begin()
+        orders.append(list(batches[0][1]))
+    momentum = training.keras_model.get_layer("bn1").momentum
+    assert changed == {"untruncated": {"W"}, "uniform": {"W"}, "plain-gammas": {"gamma"}}.get(name, set())
+    assert (orders[0] == orders[1]) == (name != "one-order")
+    before = np.array(training.weights()["fc/W"])
+    training.round_weights()
+    assert np.array_equal(training.weights()["fc/W"], before) == (name == "unrounded")
+    assert momentum == (0.99 if name == "slow-averages" else 0.9)
 
 
 def test_kill_of_a_training_that_has_ended(tmp_path):

@@ -64,21 +64,25 @@ class Training:
         output : OutputFolder
         verbose : as keras.Model.fit takes it
         """
-        finished = len(self.history)
         self.keras_model.fit(
-            ShuffledBatches(scaled(train.pixels), train.labels, BATCH_SIZE, self.recipe, self.model.seed, finished),
+            self.batches(train),
             validation_data=(scaled(validation.pixels), validation.labels),
             validation_batch_size=BATCH_SIZE,
-            initial_epoch=finished,
+            initial_epoch=len(self.history),
             epochs=self.epochs,
             shuffle=False,  # ShuffledBatches does
             callbacks=[_EndOfEpoch(self, output)],
             verbose=verbose,
         )
 
+    def batches(self, train):
+        """The Split's images in batches, as the next epoch and those after it take them."""
+        finished = len(self.history)
+        return ShuffledBatches(scaled(train.pixels), train.labels, BATCH_SIZE, self.recipe, self.model.seed, finished)
+
     def save(self, output):
         """Replaces the training state in an OutputFolder as a whole."""
-        arrays = {key: np.asarray(variable) for key, variable in self._weights().items()}
+        arrays = {key: np.asarray(variable) for key, variable in self.weights().items()}
         state = {name: np.asarray(variable) for name, variable in self._optimizer_state().items()}
         counts = len(self.history), self.images, self.all_images, self.threads
         trained = Trained(self.model, self.network, arrays, *counts)
@@ -111,19 +115,20 @@ class Training:
                 raise InputError(
                     f"{shown(folder)}: was trained with {name}={found[name]}, expected {expected}{source}"
                 )
-        variables = self._weights() | self._optimizer_state()
+        variables = self.weights() | self._optimizer_state()
         for name, value in _load_like(variables, folder).items():
             variables[name].assign(value)
         self.history = _read_history(folder / HISTORY_NAME, int(found["epoch"]))
 
     def round_weights(self):
         """Rounds the kernels, the classifier and its bias to the weight grid, in place."""
-        variables = self._weights()
+        variables = self.weights()
         rounded, _ = on_grid({key: variable.numpy() for key, variable in variables.items()})
         for key, variable in variables.items():
             variable.assign(rounded[key])
 
-    def _weights(self):
+    def weights(self):
+        """The model's variables by their key in a npz file."""
         return models.variables(self.network, self.keras_model)
 
     def _optimizer_state(self):

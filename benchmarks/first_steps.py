@@ -1,0 +1,140 @@
+"""What decides the accuracy after the first time steps? Variants of the paper's training of k=0, side by side.
+
+python benchmarks/first_steps.py                        all variants, 12 epochs each: an hour
+python benchmarks/first_steps.py --only paper seed-1    these
+
+After each epoch the spiking network runs over the validation images; the test images are not looked at. The last
+bits of a training depend on the number of threads: `--threads 2 --only paper` shows what those alone do.
+"""
+
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from experiment import command_line, images
+from experiment.disk import OutputFolder
+from experiment.model import Model
+from experiment.recipes import BATCH_SIZE, CLASSIFIER_DEVIATION, KERNEL_DEVIATION, PAPER
+from experiment.weights import network_for
+from spiking.trains import SPIKES
+from spiking.weight_grid import on_grid
+from spiking_utils import SpikingNetwork, evaluate
+
+K, TIME_STEPS = 0, 3
+SETTLED = 4  # epochs, after which the accuracy of the artificial network hardly rises
+OTHER_DECAY = 0.99
+
+
+def main():
+    parser = command_line.ArgumentParser(__doc__)
+    parser.add_argument("--epochs", type=command_line.integer_from(SETTLED + 1), default=12, help="of each training")
+    parser.add_argument("--only", choices=tuple(VARIANTS), nargs="+", help="these variants (default: all)")
+    command_line.add_threads(parser, "of TensorFlow")
+    command_line.add_limit(parser, "images of each set")
+    args = parser.parse_args()
+
+    from LeNet.tensorlayer import use_threads
+
+    use_threads(args.threads)
+    train, validation = (part.first(args.limit) for part in images.load_training(Model(K).images))
+    heads = ("accuracy", "step 1", "lowest", "highest", "step 2", "step 3", "spikes")
+    print(f"{'variant':16}" + "".join(f"{head:>9}" for head in heads))
+    for name in args.only or VARIANTS:
+        seed, vary = VARIANTS[name]
+        epochs = np.array(list(run_variant(seed, vary, args.epochs, train, validation)))
+        artificial, first, second, third, spikes = epochs[-1]
+        settled = epochs[SETTLED:, 1]
+        row = (artificial, first, settled.min(), settled.max(), second, third)
+        print(f"{name:16}" + "".join(f"{100 * number:9.2f}" for number in row) + f"{spikes:9,.0f}", flush=True)
+
+
+def run_variant(seed, vary, epochs, train, validation):
+    """Yields for each epoch both networks' accuracy, after steps 1, 2, 3, and the spikes per image in step 1."""
+    from LeNet.tensorlayer.training import Training
+
+    model = Model(K, seed=seed)
+    network = network_for(model.network, train.pixels.shape[1:], train.classes)
+    training = Training(model, PAPER, network, 0, len(train.pixels), len(train.pixels), threads=0)
+    vary(training)
+    with tempfile.TemporaryDirectory() as folder, OutputFolder(folder) as output:
+        for training.epochs in range(1, epochs + 1):
+            training.fit(train, validation, output, verbose=0)
+            weights, _ = on_grid({key: np.asarray(variable) for key, variable in training.weights().items()})
+            spiking = SpikingNetwork(weights, network, K, TIME_STEPS)
+            evaluation = evaluate(spiking, validation.pixels, validation.labels, BATCH_SIZE, threads=1)
+            count = len(validation.labels)
+            spikes = evaluation.statistics[:, :, 0, SPIKES].sum() / count
+            yield float(training.history[-1][4]), *evaluation.right.sum(axis=0) / count, spikes
+
+
+# a variant: the seed, and what changes a Training before it begins
+
+
+def as_it_is(training):
+    pass
+
+
+def without_rounding(training):
+    """Its weights leave the grid, and are rounded for the spiking network only."""
+    training.round_weights = lambda: None
+
+
+def in_one_order(training):
+    """The same order of the images in each epoch."""
+    shuffled = training.batches
+
+    def batches(train):
+        in_order = shuffled(train)
+        in_order.epoch = 0
+        return in_order
+
+    training.batches = batches
+
+
+def with_kernels(training, draw):
+    """Other initial weights: draw(deviation, shape)."""
+    for key, variable in training.weights().items():
+        if key.endswith("/W"):
+            variable.assign(draw(CLASSIFIER_DEVIATION if key == "fc/W" else KERNEL_DEVIATION, variable.shape))
+
+
+def with_slow_averages(training):
+    """Batch normalisation's averages over ten times as many steps."""
+    for layer in training.keras_model.layers:
+        if hasattr(layer, "moving_mean"):
+            layer.momentum = OTHER_DECAY
+
+
+def with_plain_gammas(training):
+    for key, variable in training.weights().items():
+        if key.endswith("/gamma"):
+            variable.assign(np.ones(variable.shape))
+
+
+def untruncated(deviation, shape):
+    return np.random.default_rng(0).normal(0, deviation, shape)
+
+
+def uniform(deviation, shape):
+    return np.random.default_rng(0).uniform(-(3**0.5) * deviation, 3**0.5 * deviation, shape)
+
+
+VARIANTS = {
+    "paper": (0, as_it_is),
+    "seed-1": (1, as_it_is),
+    "seed-2": (2, as_it_is),
+    "unrounded": (0, without_rounding),
+    "one-order": (0, in_one_order),
+    "untruncated": (0, partial(with_kernels, draw=untruncated)),
+    "uniform": (0, partial(with_kernels, draw=uniform)),
+    "slow-averages": (0, with_slow_averages),
+    "plain-gammas": (0, with_plain_gammas),
+}
+
+if __name__ == "__main__":
+    command_line.run(main)
