@@ -135,6 +135,15 @@ class SpikingNetwork:
                 highest = min(4 * counts, self.highest_count or 4 * counts)
                 self.blocks[index].thresholds = self._justified[index].thresholds(highest)
 
+    def settings(self):
+        """The numbers that the file of integers and that of golden vectors begin with; no bound on spikes is 0."""
+        return {
+            "k": np.int64(self.k),
+            "pixel_levels": np.int64(PIXEL_LEVELS),
+            "max_spikes": np.int64(self.max_spikes or 0),
+            "negative_spikes": np.int64(self.negative_spikes),
+        }
+
     def integer_arrays(self):
         """All that hardware needs to run it, arrays of integers by key; docs/hardware.md describes them.
 
@@ -145,12 +154,7 @@ class SpikingNetwork:
         """
         if self.highest_count is None:
             raise ValueError("max_spikes has no bound, expected one: thresholds end at the highest count")
-        arrays = {
-            "k": np.int64(self.k),
-            "pixel_levels": np.int64(PIXEL_LEVELS),
-            "max_spikes": np.int64(self.max_spikes),
-            "negative_spikes": np.int64(self.negative_spikes),
-        }
+        arrays = self.settings()
         for block, layer, justified, exponent in zip(
             self.network.blocks, self.blocks, self._justified, self.exponents
         ):
@@ -174,6 +178,7 @@ class Evaluation(NamedTuple):
     right: np.ndarray  # int64 (batches, time steps), images predicted right after each step
     statistics: np.ndarray  # int64 (batches, blocks, time steps, 3), in each step; columns as of Activity
     quiescent: int  # images in which nothing fired in the last step
+    predictions: np.ndarray  # int64 (images,), after the last step
 
 
 def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
@@ -191,12 +196,14 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
     check_integer("threads", threads, 1)
     if len(pixels) != len(labels) or len(pixels) == 0:
         raise ValueError(f"{len(pixels)} images and {len(labels)} labels, expected as many of both, at least one")
+    last = np.empty(len(pixels), np.int64)  # each batch fills in its own part
     part_size = max(1, MOST_SPIKES // (threads * network.time_steps * network.network.neurons))
 
     def run_part(images):
         activity = network.run(pixels[images])
-        right = activity.predictions() == labels[images, None]
-        return right.sum(axis=0), activity.statistics, activity.quiescent().sum()
+        predictions = activity.predictions()
+        last[images] = predictions[:, -1]
+        return (predictions == labels[images, None]).sum(axis=0), activity.statistics, activity.quiescent().sum()
 
     def run_batch(start):
         end = min(start + batch_size, len(pixels))
@@ -209,4 +216,4 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
     finally:
         pool.shutdown(cancel_futures=True)  # an interruption does not wait for batches that have not begun
     right, statistics, quiescent = zip(*results, strict=True)
-    return Evaluation(np.stack(right), np.stack(statistics), int(sum(quiescent)))
+    return Evaluation(np.stack(right), np.stack(statistics), int(sum(quiescent)), last)

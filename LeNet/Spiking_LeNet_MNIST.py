@@ -19,6 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
+
 from experiment import command_line, images, logs, model, shown, weights
 from experiment.disk import OutputFolder
 from LeNet import hardware
@@ -82,24 +84,22 @@ def main():
     args = parse_arguments()
     trained, k, keras_model = load(args)
 
+    test = None if args.export else read_images(trained, args)
+    if args.verify:
+        verify(trained, k, test.pixels, args)
+
     from spiking_utils import SpikingNetwork  # after --help and errors, as Numba takes a while
 
     rule = (args.time_steps, args.max_spikes, args.negative_spikes)
     network = SpikingNetwork(trained.weights, trained.network, k, *rule)
     if args.export:
         write_arrays(network.integer_arrays(), args.export)
-        return
-    test = images.load_test(args.data or trained.model.images, trained.network).first(args.limit)
-    if args.noise_ratio > 0:
-        test = test._replace(pixels=images.noisy(test.pixels, args.noise_ratio, args.noise_seed))
-    if args.verify:
-        verify(trained, k, test.pixels, args)
     elif args.golden:
         write_golden(network, trained, test.pixels[: args.limit or GOLDEN_IMAGES], args)
     else:
-        evaluate_and_log(network, trained, test, args)
+        evaluation = evaluate_and_log(network, trained, test, args)
         if keras_model is not None:
-            compare_with_keras(keras_model, network, test, args)
+            compare_with_keras(keras_model, evaluation, test)
 
 
 def load(args):
@@ -112,8 +112,16 @@ def load(args):
     return trained, trained.model.k, keras_model
 
 
+def read_images(trained, args):
+    """The test images, with noise on their pixels if it is asked for."""
+    test = images.load_test(args.data or trained.model.images, trained.network).first(args.limit)
+    if args.noise_ratio > 0:
+        test = test._replace(pixels=images.noisy(test.pixels, args.noise_ratio, args.noise_seed))
+    return test
+
+
 def evaluate_and_log(network, trained, test, args):
-    """Runs the network over the test images, writes the logs and prints the results."""
+    """Runs the network over the test images, writes the logs and prints the results; returns the Evaluation."""
     run = logs.settings(trained, network.k, len(test.pixels), args.batch_size, args.time_steps, **variation(args))
     with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
         start = time.perf_counter()
@@ -127,6 +135,7 @@ def evaluate_and_log(network, trained, test, args):
             run["sizes"] = measure_sizes(network, test.pixels)
         logs.write(output, run, evaluation.right, evaluation.statistics)
     report(run, seconds, output.path)
+    return evaluation
 
 
 def simulate(network, test, args):
@@ -191,12 +200,12 @@ def verify(trained, k, pixels, args):
     sys.exit(0 if comparison.lossless else 1)
 
 
-def compare_with_keras(keras_model, network, test, args):
+def compare_with_keras(keras_model, evaluation, test):
     """Prints how a Keras network of one's own does itself, and how often the spiking network agrees with it."""
     from LeNet.tensorlayer import own_network
 
     own = own_network.predict(keras_model, test.pixels)
-    own_network.report(own == test.labels, simulate(network, test._replace(labels=own), args).right[:, -1].sum())
+    own_network.report(own == test.labels, np.sum(own == evaluation.predictions))
 
 
 def report(run, seconds, folder):

@@ -41,7 +41,7 @@ def golden_vectors(network, trained, pixels):
     activity = network.run(pixels)
     source = trained.identity | {"sha256": trained.sha256}
     arrays = {f"weights/{name}": np.array(value) for name, value in source.items()}
-    arrays |= {"k": np.int64(network.k), "pixels": pixels}
+    arrays |= network.settings() | {"pixels": pixels}
     for block, spikes, potentials in _steps(network, activity, pixels):
         if np.abs(spikes).max(initial=0) > INT8_MAX:
             raise InputError(f"argument --max_spikes: a neuron fires more than {INT8_MAX} at once, expected int8")

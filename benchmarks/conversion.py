@@ -66,11 +66,9 @@ def convert(model, k, own, test, threads):
 
     trained, _ = keras_network(model, k)
     network = SpikingNetwork(trained.weights, trained.network, k, max(TIME_STEPS))
-    evaluation, agreement = (
-        evaluate(network, test.pixels, labels, BATCH_SIZE, threads) for labels in (test.labels, own)
-    )
+    evaluation = evaluate(network, test.pixels, test.labels, BATCH_SIZE, threads)
     accuracy = 100 * evaluation.right.sum(axis=0) / len(own)
-    return accuracy, agreement.right[:, -1].sum(), evaluation.quiescent
+    return accuracy, np.sum(evaluation.predictions == own), evaluation.quiescent
 
 
 if __name__ == "__main__":

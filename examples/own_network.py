@@ -40,10 +40,11 @@ def main(epochs=3, limit=None):
     trained, rounding = keras_network(model)
     network = SpikingNetwork(trained.weights, trained.network, trained.model.k, time_steps=60)
     own = predict(model, test.pixels)
-    evaluation = evaluate(network, test.pixels, own, batch_size=200, threads=2)
+    evaluation = evaluate(network, test.pixels, test.labels, batch_size=200, threads=2)
     print(f"{trained.network.notation}, its weights rounded by {rounding:.2g} at most")
     print(f"Keras's accuracy is {100 * (own == test.labels).mean():.2f} %")
-    print(f"{evaluation.right[:, -1].sum():,} of {len(own):,} predictions are the spiking network's")
+    agreeing = (evaluation.predictions == own).sum()
+    print(f"{agreeing:,} of its {len(own):,} predictions are the spiking network's")
     print(f"{evaluation.quiescent:,} images are quiescent after {network.time_steps} time steps")
 
 

@@ -60,7 +60,8 @@ def main():
     bars.set(
         title="Energy, estimated",
         xlabel="energy per image (µJ),\n32-bit floating point, no memory:\n"
-        "0.9 pJ an addition,\n4.6 pJ a multiply-accumulate",
+        f"{1e6 * MICROJOULE_PER_ADDITION['float']:.1f} pJ an addition,\n"
+        f"{1e6 * MICROJOULE_PER_MULTIPLY_ACCUMULATE['float']:.1f} pJ a multiply-accumulate",
     )
     bars.set_yticks(range(len(names)), names)
     bars.margins(x=0.35)  # room for the last number

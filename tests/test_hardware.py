@@ -130,7 +130,7 @@ def test_golden_file_tells_the_level_and_which_weights_it_is_of(run, tmp_path):
     source = ROOT / "LeNet/pretrained/fp32.npz"
     run("--weights", source, "--k", 3, "--time_steps", 2, "--golden", tmp_path / "golden.npz", "--limit", 1)
     golden, stored = (np.load(path, allow_pickle=False) for path in (tmp_path / "golden.npz", source))
-    assert golden["k"] == 3
+    assert [golden[name] for name in ("k", "pixel_levels", "max_spikes", "negative_spikes")] == [3, 256, 1, 1]
     for key in ("k", "network", "data", "recipe", "seed", "epochs", "images"):
         assert_array_equal(golden[f"weights/{key}"], stored[key])
     assert golden["weights/sha256"] == sha256(source.read_bytes()).hexdigest()

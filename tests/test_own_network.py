@@ -18,6 +18,7 @@ from LeNet import Spiking_LeNet_MNIST
 from LeNet.tensorlayer.keras_network import keras_network
 from LeNet.tensorlayer.layers import MedianQuantizer
 from LeNet.tensorlayer.own_network import predict, read
+from spiking_utils import SpikingNetwork
 from tests.helpers import assert_refused
 
 IMAGES = 40
@@ -72,7 +73,7 @@ def test_evaluation_prints_the_models_own_accuracy_and_the_agreement(quantized, 
     assert f"Keras      {accuracy}, the model as it is" in process.stdout
     assert f"agreement  {IMAGES} of {IMAGES} of its predictions" in process.stdout
     run = json.loads((tmp_path / "logs" / "run.json").read_text())
-    assert (run["k"], run["model"]["recipe"], run["model"]["network"]) == (2, "own", "28x28x1-3C5ps2m4-10")
+    assert (run["k"], run["model"]["recipe"], run["model"]["network"]) == (2, "own-my", "28x28x1-3C5ps2m4-10")
     assert run["ann_accuracy"] == np.mean(own == test.labels)
 
 
@@ -162,7 +163,7 @@ def test_example_trains_converts_and_agrees(run_here, tmp_path, monkeypatch):
     process = run_here(partial(own_network.main, epochs=1, limit=200))
     assert process.returncode == 0, process.stderr
     assert "28x28x1-8C3pm4-16C6ps2m4-64m4-10b, its weights rounded by " in process.stdout
-    assert "200 of 200 predictions are the spiking network's\n" in process.stdout
+    assert "200 of its 200 predictions are the spiking network's\n" in process.stdout
     assert "200 images are quiescent after 60 time steps\n" in process.stdout
     assert (tmp_path / "own_network.keras").exists()
 
@@ -171,11 +172,17 @@ def test_example_takes_no_options(run_here):
     assert_refused(run_here(own_network.main, "--epochs", 1), "unrecognized arguments: --epochs 1")
 
 
-def test_benchmark_compares_levels(run_here):
+def test_benchmark_compares_levels(run_here, monkeypatch):
+    models, train = [], conversion.trained_model
+    monkeypatch.setattr(conversion, "trained_model", lambda *args: models.append(train(*args)) or models[0])
     process = run_here(conversion.main, "--epochs", 1, "--limit", 100, "--threads", 1)
     assert process.returncode == 0, process.stderr
     header, *rows = process.stdout.splitlines()
     assert header.split()[:3] == ["time", "steps", "1"]
-    assert [row.split()[0] for row in rows] == ["k=2", "k=3", "k=4", "Keras"]
-    agreeing = [int(row.split()[-2]) for row in rows[:3]]
-    assert all(0 <= count <= 100 for count in agreeing)
+    pixels = images.load_split("test").pixels[:100]
+    for k, row in zip((2, 3, 4), rows):
+        trained, _ = keras_network(models[0], k)
+        activity = SpikingNetwork(trained.weights, trained.network, k, max(conversion.TIME_STEPS)).run(pixels)
+        agreeing = sum(activity.predictions()[:, -1] == predict(models[0], pixels))
+        assert [row.split()[0], *row.split()[-2:]] == [f"k={k}", str(agreeing), str(activity.quiescent().sum())]
+    assert rows[3].startswith("Keras ")

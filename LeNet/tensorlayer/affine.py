@@ -5,6 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 
+class PaddingError(ValueError):
+    """No single convolution pads as these layers do; the text says what the last of them does."""
+
+
 @dataclass(frozen=True)
 class Windows:
     """Where the windows of a convolution lie along an axis; outside the axis they read zeros."""
@@ -47,7 +51,7 @@ class Windows:
         overlaps_before = self.kernel - self.stride - self.before > 0
         overlaps_after = self.count * self.stride - self.before < self.size
         if (second.before > 0 and overlaps_before) or (second.after > 0 and overlaps_after):
-            raise ValueError("pads with zeros where one convolution with the layers before it would read none")
+            raise PaddingError("pads with zeros where one convolution with the layers before it would read none")
         return composed
 
     def in_notation(self, same):
@@ -106,7 +110,7 @@ class Affine:
         """
         composed = tuple(first.then(second) for first, second in zip(self.axes, axes, strict=True))
         if np.any(self.offset) and any(axis.before > 0 or axis.after > 0 for axis in axes):
-            raise ValueError("pads with zeros after a layer that adds something to its outputs")
+            raise PaddingError("pads with zeros after a layer that adds something to its outputs")
         uniform = np.all(self.scale == self.scale[0])  # then it stays apart from the kernel
         scale = np.full(kernel.shape[3], self.scale[0] if uniform else 1.0)
         mixed = kernel if uniform else kernel * self.scale[:, None]
@@ -131,7 +135,7 @@ class Affine:
                 return _extended(self.kernel, placed), tuple(stride for *_, stride in placed), same
         sizes = " x ".join(str(axis.size) for axis in self.axes)
         counts = " x ".join(str(axis.count) for axis in self.axes)
-        raise ValueError(f"has {counts} windows over {sizes} positions")
+        raise PaddingError(f"has {counts} windows over {sizes} positions")
 
 
 def _extended(kernel, placed):

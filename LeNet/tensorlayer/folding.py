@@ -11,7 +11,7 @@ import numpy as np
 from keras import layers
 
 from experiment import InputError
-from LeNet.tensorlayer.affine import Affine, Windows
+from LeNet.tensorlayer.affine import Affine, PaddingError, Windows
 from LeNet.tensorlayer.layers import FullWindowConv2D, MedianQuantizer
 from spiking.network import HIGHEST_LEVEL, PIXEL_LEVELS
 
@@ -95,9 +95,7 @@ class Folding:
         if type(layer) in LAYERS:
             try:
                 LAYERS[type(layer)](self, layer)
-            except InputError:
-                raise
-            except ValueError as error:
+            except PaddingError as error:
                 expected = "padding='valid', or another layer before it: a Rescaling without offset, for one"
                 raise refusal(layer, f"a layer that {error}", expected) from None
         elif type(layer) not in NOTHING_AT_INFERENCE:

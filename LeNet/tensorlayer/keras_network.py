@@ -52,6 +52,8 @@ def keras_network(model, k=None):
         The model is no such chain; the text names the layer and says what to use instead.
     ValueError
         k is no quantisation level.
+    OverflowError
+        The classifier's bias is too large for the grid of its weights.
     """
     if k is not None:
         check_integer("k", k, 0, HIGHEST_LEVEL)

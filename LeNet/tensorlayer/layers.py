@@ -65,9 +65,14 @@ class FullWindowConv2D(keras.layers.Conv2D):
         if tuple(input_shape[1:3]) != self.kernel_size:
             size = tuple(input_shape[1:3])
             raise ValueError(f"kernel_size must be the input's {size}. Received: kernel_size={self.kernel_size}")
-        if self.use_bias or self.padding != "valid" or self.groups != 1:
-            settings = f"use_bias={self.use_bias}, padding={self.padding!r}, groups={self.groups}"
-            raise ValueError(f"only use_bias=False, padding='valid' and groups=1 are computed. Received: {settings}")
+        activation = keras.activations.serialize(self.activation)
+        if self.use_bias or self.padding != "valid" or self.groups != 1 or activation != "linear":
+            settings = (
+                f"use_bias={self.use_bias}, padding={self.padding!r}, groups={self.groups}, activation={activation!r}"
+            )
+            raise ValueError(
+                f"only use_bias=False, padding='valid', groups=1 and no activation are computed. Received: {settings}"
+            )
         super().build(input_shape)
 
     def call(self, activations):

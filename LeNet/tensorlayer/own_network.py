@@ -32,7 +32,10 @@ def load(args, k):
         trained, rounding = keras_network(keras_model, args.k)
     except (ValueError, OverflowError) as error:
         raise InputError(f"{shown(args.weights)}: {error}") from None
-    trained = replace(trained, model=replace(trained.model, data=given.data), path=args.weights, sha256=sha256)
+    # of the file's name, so that the logs of two files lie apart
+    recipe = f"{trained.model.recipe}-{printable(args.weights.stem)[:80]}"
+    identity = replace(trained.model, data=given.data, recipe=recipe)
+    trained = replace(trained, model=identity, path=args.weights, sha256=sha256)
     for name in ("network", "recipe", "seed"):
         if getattr(args, name) not in (None, getattr(trained.model, name)):
             expected = f"one with {name} {getattr(given, name)}"

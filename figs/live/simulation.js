@@ -1,5 +1,5 @@
 // The spiking networks in integers, spike for spike what spiking_utils.py computes. The rule of a neuron and the
-// arrays are described in README_MNIST.md, section "Integer network".
+// arrays are described in docs/hardware.md.
 
 const INT32_MIN = -(2 ** 31);
 const MOST_TIME_STEPS = 1000; // of an answer, which is longer than any run until silence
