@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from experiment import ROOT
 from spiking.network import Network
@@ -42,32 +41,19 @@ def weights_of(k):
         return dict(archive)
 
 
-def simulate(k, time_steps, pixels, lowest=-1, highest=1):
-    """The published network of level k with spike = m - n limited to `lowest` to `highest`.
-
-    In float64, which is exact on the weight grid.
-    """
+def simulate(k, time_steps, pixels, max_spikes=1, negative_spikes=True):
+    """The published network of level k; potentials are the sums of the spikes that came in."""
     weights, scale = weights_of(k), 2**k
-    units = [2.0 ** -grid_exponent(weights[f"conv{block.name}/W"]) for block in LENET.blocks]
-    units[0] *= scale / 256
-    u, n, output = [0.0] * 5, [0.0] * 5, 0.0
-    spikes, potentials, outputs = [[] for _ in u], [[] for _ in u], []
-    for t in range(time_steps):
-        x = scale * pixels.astype(np.float64) / 256 * (t == 0)
-        for index, block in enumerate(LENET.blocks):
-            kernel = weights[f"conv{block.name}/W"].astype(np.float64)
-            windows = sliding_window_view(x, kernel.shape[:2], axis=(1, 2))
-            windows = windows[:, :: block.stride[0], :: block.stride[1]]  # (images, h, w, in, kernel h, kernel w)
-            u[index] = u[index] + np.tensordot(windows, kernel, axes=((4, 5, 3), (0, 1, 2)))
-            m = reference.justified_count(u[index] / scale, weights, block.name, scale)
-            x = np.clip(m - n[index], lowest, highest)
-            n[index] = n[index] + x
-            spikes[index].append(x.astype(int))
-            potentials[index].append(np.rint(u[index] / units[index]).astype(int))
-        output = output + x.reshape(len(x), -1) @ weights["fc/W"].astype(np.float64)
-        outputs.append(np.rint(output * 2.0 ** grid_exponent(weights["fc/W"])).astype(int))
-    stacked = ([np.stack(steps, axis=1) for steps in blocks] for blocks in (spikes, potentials))
-    return Simulation(*stacked, np.stack(outputs, axis=1))
+    spikes, outputs = reference.spiking(weights, LENET, k, time_steps, pixels, max_spikes, negative_spikes)
+    incoming, potentials = np.zeros((len(pixels), time_steps, *pixels.shape[1:])), []
+    incoming[:, 0] = scale * (pixels / 256)
+    for block, train in zip(LENET.blocks, spikes, strict=True):
+        unit = 2.0 ** -grid_exponent(weights[f"conv{block.name}/W"]) * (scale / 256 if block.name == "1" else 1)
+        current = reference.convolve_block(incoming.reshape(-1, *incoming.shape[2:]), weights, block)
+        potentials.append(np.rint(current.reshape(train.shape).cumsum(axis=1) / unit).astype(int))
+        incoming = train
+    outputs = np.rint(outputs * 2.0 ** grid_exponent(weights["fc/W"])).astype(int)
+    return Simulation([train.astype(int) for train in spikes], potentials, outputs)
 
 
 def fan_outs():

@@ -87,7 +87,7 @@ def spiking(weights, network, k, time_steps, pixels, max_spikes=1, negative_spik
     trains = {block.name: [] for block in network.blocks}
     output, outputs = scale * weights.get("fc/b", np.float64(0)).astype(np.float64), []
     for t in range(time_steps):
-        x = scale * pixels / 256 * (t == 0)
+        x = scale * (pixels / 256) * (t == 0)  # a product of uint8 would overflow
         for block in network.blocks:
             potentials[block.name] = potentials[block.name] + convolve_block(x, weights, block)
             u = potentials[block.name] / scale

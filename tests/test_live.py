@@ -79,7 +79,7 @@ def test_classify_answers_as_spiking_utils_over_many_images(driver, pixels, k):
 @pytest.mark.parametrize(("in_javascript", "largest"), [("1", 1), ("2", 2), ("4", 4), ("Infinity", np.inf)])
 def test_classify_answers_as_the_equations_also_with_bursts(driver, pixels, k, in_javascript, largest):
     images, time_steps = pixels[[121, 3, 321]], 7
-    expected = simulate(k, time_steps, images, -largest, largest)
+    expected = simulate(k, time_steps, images, largest)
     options = f"{{k: {k}, timeSteps: {time_steps}, maxSpikes: {in_javascript}}}"
     assert_same(classify(driver, images, options), expected.summary())
     assert (max(np.abs(block).max() for block in expected.spikes) > 1) == (largest > 1)
@@ -88,7 +88,7 @@ def test_classify_answers_as_the_equations_also_with_bursts(driver, pixels, k, i
 @pytest.mark.parametrize("negative", [True, False])
 def test_every_potential_and_count_is_that_of_the_equations(driver, pixels, negative):
     k, time_steps = 1, 6
-    expected = simulate(k, time_steps, pixels[[232]], -1 if negative else 0)
+    expected = simulate(k, time_steps, pixels[[232]], negative_spikes=negative)
     settings = f"{{timeSteps: {time_steps}, negative: {str(negative).lower()}}}"
     blocks = driver.execute_script(
         f"""const {{ blocks }} = simulate(networks[{k}], arguments[0], {settings});

@@ -83,7 +83,7 @@ def test_sentence_on_a_burst_names_the_threshold_of_its_last_spike(shown, mnist,
     shown.press("label:has([name=burst][value='4'])")
     shown.press("label:has([name=k][value='2'])")
     shown.wait_for_the_end()
-    spikes = [block[0] for block in simulate(2, shown.step()[1], mnist[0][[FIRST]], -4, 4).spikes]
+    spikes = [block[0] for block in simulate(2, shown.step()[1], mnist[0][[FIRST]], max_spikes=4).spikes]
     block = next(number for number, train in enumerate(spikes) if np.any(sign * train > 1))
     step, *place = np.argwhere(sign * spikes[block] > 1)[0]
     spike, count = spikes[block][(step, *place)], spikes[block][(slice(step), *place)].sum()

@@ -143,7 +143,7 @@ def test_table_counts_spikes_and_operations_of_the_equations(shown, mnist, value
     shown.wait_for_the_end()
     _, last = shown.step()
     shown.press(f"#timeline button:nth-child({last})")
-    expected = simulate(0, last, mnist[0][[FIRST]], -largest, largest).summary()
+    expected = simulate(0, last, mnist[0][[FIRST]], largest).summary()
     positive, negative, sops = (expected[key][0].sum(axis=1) for key in ("positive", "negative", "sops"))
     columns = range(1, last + 1), positive, negative, sops, sops.cumsum()
     rows = shown.table("#numbers")
@@ -157,7 +157,7 @@ def test_table_counts_spikes_and_operations_of_the_equations(shown, mnist, value
 def test_without_negative_spikes_the_guess_stays_wrong_and_the_page_says_why(shown, mnist):
     shown.press("#negative")
     shown.wait_for_the_end()
-    only_positive = simulate(0, shown.step()[1], mnist[0][[FIRST]], lowest=0)
+    only_positive = simulate(0, shown.step()[1], mnist[0][[FIRST]], negative_spikes=False)
     both = simulate(0, 12, mnist[0][[FIRST]])
     pairs = zip(only_positive.spikes, both.spikes, strict=True)
     mistaken = sum(np.sum(one.sum(axis=1) != other.sum(axis=1)) for one, other in pairs)
