@@ -6,40 +6,56 @@ and the spiking network is lossless as a theorem, not nearly.
 
 import numpy as np
 
+from spiking.network import PIXEL_LEVELS
+
 INT16_MAX = 32767
 INT32_MAX = 2**31 - 1
 
 
-def grid_exponent(weights):
-    """The f of a layer: the largest integer with round(max|W| * 2^f) <= 32767; 0 if all weights are 0."""
+def largest_input(layer):
+    """The largest input of a layer ("conv1", ..., "fc") that is known before any image is: a pixel, else one spike."""
+    return PIXEL_LEVELS - 1 if layer == "conv1" else 1
+
+
+def grid_exponent(weights, largest_input=1):
+    """The f of a layer: the largest integer with round(max|W| * 2^f) <= 32767; 0 if all weights are 0.
+
+    It is lower where a potential of the largest input alone would be too large for int32: in a first layer with
+    hundreds of inputs of up to 255 each.
+    """
     largest = float(np.max(np.abs(weights)))
     if largest == 0:
         return 0
     mantissa, exponent = np.frexp(largest)  # largest = mantissa * 2^exponent, 1/2 <= mantissa < 1
     fits = np.rint(np.ldexp(mantissa, 15)) <= INT16_MAX
-    return int(15 - exponent if fits else 14 - exponent)
+    f = int(15 - exponent if fits else 14 - exponent)
+    filters = np.abs(np.asarray(weights, np.float64)).reshape(-1, np.shape(weights)[-1])
+    while np.rint(np.ldexp(filters, f)).sum(axis=0).max() * largest_input >= INT32_MAX:
+        f -= 1
+    return f
 
 
-def to_grid(weights):
+def to_grid(weights, largest_input=1):
     """The weights as integers of the grid.
 
     Parameters
     ----------
-    weights : float array, finite, any shape
+    weights : float array, finite, any shape; the last axis is the filters
+    largest_input : int, as grid_exponent takes it
 
     Returns
     -------
     w : int16 array of the same shape
     f : int, such that w / 2^f are the rounded weights
     """
-    exponent = grid_exponent(weights)
+    exponent = grid_exponent(weights, largest_input)
     scaled = np.ldexp(np.asarray(weights, np.float64), exponent)
     return np.rint(scaled).astype(np.int16), exponent
 
 
-def round_to_grid(weights):
+def round_to_grid(weights, largest_input=1):
     """The weights rounded to their grid, in their own dtype. Rounding them again changes nothing."""
-    integers, exponent = to_grid(weights)
+    integers, exponent = to_grid(weights, largest_input)
     with np.errstate(over="ignore"):  # a weight within 2^-15 of the largest float32 becomes infinite
         return np.ldexp(integers.astype(np.float64), -exponent).astype(weights.dtype)
 
@@ -70,7 +86,10 @@ def on_grid(weights):
     rounded : dict of arrays
     change : float, the largest change of a weight; 0 if all were on the grid
     """
-    rounded = {key: round_to_grid(value) if key.endswith("/W") else value for key, value in weights.items()}
+    rounded = {
+        key: round_to_grid(value, largest_input(key.removesuffix("/W"))) if key.endswith("/W") else value
+        for key, value in weights.items()
+    }
     if "fc/b" in weights:
         exponent = grid_exponent(weights["fc/W"])
         units = bias_to_grid(weights["fc/b"], exponent)
