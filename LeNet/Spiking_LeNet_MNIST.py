@@ -174,13 +174,14 @@ def write_arrays(arrays, path):
     """Writes arrays, by key, as a npz file and prints what is in it."""
     with OutputFolder(path.parent) as output, output.replacing() as staging:
         weights.write_npz(arrays, staging / path.name)
-    print(f"{'key':18}{'dtype':8}{'shape':18}{'values':>32}")
+    width = 2 + max(map(len, arrays))
+    print(f"{'key':{width}}{'dtype':8}{'shape':20}values")
     for key, array in arrays.items():
         if array.dtype.kind == "U":
-            values = str(array)
+            kind, values = "text", str(array)
         else:
-            values = f"{array.min():,}" + (f" to {array.max():,}" if array.ndim else "")
-        print(f"{key:18}{array.dtype!s:8}{array.shape!s:18}{values:>32}")
+            kind, values = str(array.dtype), f"{array.min():,}" + (f" to {array.max():,}" if array.ndim else "")
+        print(f"{key:{width}}{kind:8}{array.shape!s:20}{values}")
     print(f"written    {shown(path)}")
 
 

@@ -151,6 +151,8 @@ def _find(folder, split, what):
     if not found and folder.resolve() == MNIST:
         prefix = {"train": "train", "test": "t10k"}[split]
         found = [_download(folder / f"{prefix}-{what}-idx{DIMENSIONS[what][0]}-ubyte.gz")]
+    if not found and not folder.is_dir():
+        raise InputError(f"{shown(folder)}: no such folder, expected one of four IDX files; --data names it")
     if len({path.name.removesuffix(".gz") for path in found}) != 1:
         names = ", ".join(path.name for path in found) or "no file"
         expected = f"*{SPLITS[split].replace('|', '* or *')}*-{what}-idx{DIMENSIONS[what][0]}-ubyte, .gz or not"

@@ -210,6 +210,9 @@ def read_npz(path):
 def _read_archive(archive):
     """The fields of a Trained."""
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    if "model.weights.h5" in members:
+        converts = "LeNet/Spiking_LeNet_MNIST.py --weights FILE.keras converts such"
+        raise InputError(f"is a model of Keras, expected {NPZ}; {converts}")
     _check_keys(archive, members, (*NUMBERS, *TEXTS), complete=False)
     identity = {key: int(_read_array(archive, members[key], key, (), "iu", 8)) for key in NUMBERS}
     identity |= {key: str(_read_array(archive, members[key], key, (), "U", 4 * LONGEST_TEXT)) for key in TEXTS}

@@ -127,9 +127,9 @@ def report(spikes, potentials, steps):
     for number, block in enumerate(spikes, start=1):
         positive, negative, last = (block > 0).sum(), (block < 0).sum(), last_spike_step(block)
         print(f"{f'block {number}':10}{block[0].size:10,}{positive:10,}{negative:10,}{last or 'none':>14}")
-    print(f"{'potential':10}{''.join(f'class {number}'.rjust(9) for number in range(potentials.shape[1]))}")
+    print(f"{'potential':10}{''.join(f'{number:7}' for number in range(potentials.shape[1]))}")
     for step in steps:
-        print(f"{f'step {step + 1}':10}{''.join(f'{potential:9.2f}' for potential in potentials[step])}")
+        print(f"{f'step {step + 1}':10}{''.join(f'{potential:7.2f}' for potential in potentials[step])}")
     chosen = potentials.argmax(axis=1)
     print(f"chosen     class {chosen[-1]}, from step {time_steps_needed(chosen)} on")
 

@@ -28,7 +28,7 @@ def main():
     artificial = list(dict.fromkeys(log.network for log in logs))  # each network once
 
     figure, (curves, bars) = plotting.new_figure(panels=2, width_ratios=(3, 2))
-    print(f"{'network':24}{'SOPs/image':>14}{'of the ANN':>12}{'energy: float':>18}{'integer':>12}")
+    print(f"{'network':20}{'SOPs/image':>12}{'of the ANN':>12}{'energy: float':>16}{'integer':>12}")
     names = []  # of the bars
     for log, name, style in zip(logs, plotting.labels(logs), plotting.styles()):
         steps = range(1, len(log.sops) + 1)
@@ -46,7 +46,7 @@ def main():
         draw_bar(bars, len(names), energy["float"], plotting.REFERENCE_STYLE["color"])
         names.append(name.replace(" ", "\n"))
         report(name, f"{operations:,}", 1, energy)
-    print("Energies are estimates of the arithmetic alone, in 32 bits; memory and block 1 are not counted.")
+    print("Energies are estimates, of 32-bit arithmetic alone: no memory, no block 1.")
 
     curves.margins(y=0.1)  # above the highest curve
     curves.set(
@@ -78,7 +78,7 @@ def energies(operations, microjoule):
 
 def report(name, operations, share, energy):
     """Prints a row of the table."""
-    print(f"{name:24}{operations:>14}{100 * share:10.1f} %{energy['float']:15.2f} µJ{energy['integer']:9.2f} µJ")
+    print(f"{name:20}{operations:>12}{100 * share:10.1f} %{energy['float']:13.2f} µJ{energy['integer']:9.2f} µJ")
 
 
 def draw_bar(axes, place, energy, color):

@@ -13,7 +13,7 @@ INT32_MAX = 2**31 - 1
 
 
 def largest_input(layer):
-    """The largest input of a layer ("conv1", ..., "fc") that is known before any image is: a pixel, else one spike."""
+    """The largest input of a layer, "conv1" to "fc", that is known before any image is: a pixel, or one spike."""
     return PIXEL_LEVELS - 1 if layer == "conv1" else 1
 
 

@@ -172,7 +172,7 @@ def test_images_that_do_not_fit_to_the_network(root, run_here, shape, classes, f
 def test_images_that_are_not_there(root, run_here):
     weights = save(root / "mine.npz", data="elsewhere")
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", weights)
-    assert_refused(process, "data/elsewhere: found no file, expected one named *train*-labels-idx1-ubyte, .gz or not")
+    assert_refused(process, "data/elsewhere: no such folder, expected one of four IDX files; --data names it")
 
 
 def test_mnist_without_files_or_network(root, run_here, monkeypatch):

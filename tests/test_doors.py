@@ -9,7 +9,6 @@ from spiking.trains import SpikeTrain
 from spiking_utils import SpikingConv, SpikingLinear, SpikingNetwork, evaluate
 from tests.networks import random_weights
 
-
 NETWORK = Network.parse("4x4x1-2C3-3")
 THRESHOLDS = np.tile(np.arange(4), (2, 1))
 

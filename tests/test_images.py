@@ -149,7 +149,9 @@ def test_same_file_compressed_as_well_is_no_other(tmp_path):
 @pytest.mark.parametrize("name", ["absent", "file"])
 def test_what_is_no_folder_is_refused(tmp_path, name):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=rf"{tmp_path}/{name}: found no file, expected one named \*train\*-labels"):
+    with pytest.raises(
+        InputError, match=rf"{tmp_path}/{name}: no such folder, expected one of four IDX files; --data"
+    ):
         load_training(tmp_path / name)
 
 

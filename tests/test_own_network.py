@@ -14,6 +14,7 @@ from benchmarks import conversion
 from examples import own_network
 from experiment import images
 from experiment.weights import save_npz
+from figs import raster
 from LeNet import Spiking_LeNet_MNIST
 from LeNet.tensorlayer.keras_network import keras_network
 from LeNet.tensorlayer.layers import MedianQuantizer
@@ -85,8 +86,23 @@ def test_every_neuron_is_verified(unquantized, evaluate):
     assert process.stdout.endswith("\nlossless\n")
 
 
+def test_model_without_quantiser_is_said_to_be_one(quantized, unquantized, evaluate, tmp_path):
+    said = "without quantiser: that of k=2 is put in at conversion\n"
+    for path in (quantized, unquantized):
+        process = evaluate(path, "--k", 2, "--logs", tmp_path / path.parent.name)
+        assert process.returncode == 0, process.stderr
+        assert (said in process.stdout) == (path == unquantized)
+
+
+def test_keras_file_where_a_npz_file_is_expected(quantized, run_here):
+    process = run_here(raster.main, "--weights", quantized)
+    assert_refused(process, "my.keras: is a model of Keras, expected a npz file", "FILE.keras converts such")
+
+
 def test_npz_file_of_a_converted_network_is_verified_like_any_other(quantized, evaluate, tmp_path):
-    save_npz(keras_network(read(quantized)[0])[0], tmp_path / "my.npz")
+    trained, _ = keras_network(read(quantized)[0], data="mnist")
+    assert (trained.model.data, keras_network(read(quantized)[0], data="usps")[0].model.data) == ("mnist", "usps")
+    save_npz(trained, tmp_path / "my.npz")
     process = evaluate(tmp_path / "my.npz", "--verify")
     assert process.returncode == 0, process.stderr
     assert process.stdout.endswith("\nlossless\n")

@@ -29,7 +29,7 @@ from spiking.weight_grid import on_grid
 RECIPE = "own"  # of the Model: how it was trained is not known here
 
 
-def keras_network(model, k=None):
+def keras_network(model, k=None, data=MNIST):
     """The blocks that a Keras model consists of, with weights on the weight grid.
 
     Parameters
@@ -38,6 +38,8 @@ def keras_network(model, k=None):
         From pixels (h, w, channels), whole numbers from 0 on, to class scores.
     k : int or None
         Quantisation level, 0 to 16, where no MedianQuantizer says it: the quantiser is then put after each ReLU.
+    data : str
+        Name of the folder of images that the model is for, as figures and file names give it.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def keras_network(model, k=None):
     notation, weights = blocks_of(folded)
     try:
         network = check_size(Network.parse(notation))
-        identity = Model(level, network.layers, MNIST, RECIPE)
+        identity = Model(level, network.layers, data, RECIPE)
     except ValueError as error:
         raise InputError(f"{model.name}: {error}") from None
     weights, rounding = on_grid(weights)

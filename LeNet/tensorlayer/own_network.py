@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from experiment import InputError, disk, model, printable, shown
-from LeNet.tensorlayer.keras_network import keras_network
+from LeNet.tensorlayer.keras_network import chain, keras_network
+from LeNet.tensorlayer.layers import MedianQuantizer
 
 KERAS_FILE = "a .keras file of a Sequential or functional model"  # as error messages call it
 
@@ -29,19 +30,20 @@ def load(args, k):
     given = model.named(args, k)
     keras_model, sha256 = read(args.weights)
     try:
-        trained, rounding = keras_network(keras_model, args.k)
+        trained, rounding = keras_network(keras_model, args.k, given.data)
     except (ValueError, OverflowError) as error:
         raise InputError(f"{shown(args.weights)}: {error}") from None
     # of the file's name, so that the logs of two files lie apart
     recipe = f"{trained.model.recipe}-{printable(args.weights.stem)[:80]}"
-    identity = replace(trained.model, data=given.data, recipe=recipe)
-    trained = replace(trained, model=identity, path=args.weights, sha256=sha256)
+    trained = replace(trained, model=replace(trained.model, recipe=recipe), path=args.weights, sha256=sha256)
     for name in ("network", "recipe", "seed"):
         if getattr(args, name) not in (None, getattr(trained.model, name)):
             expected = f"one with {name} {getattr(given, name)}"
             raise InputError(f"{shown(args.weights)}: is the model {trained.model.name}, expected {expected}")
     print(f"weights    {shown(args.weights)}")
     print(f"           converted to {trained.network.notation}, k={trained.model.k}")
+    if not any(isinstance(layer, MedianQuantizer) for layer in chain(keras_model)):
+        print(f"           without quantiser: that of k={trained.model.k} is put in at conversion")
     print(f"           rounded to the weight grid, which changed them by {rounding:.2g} at most")
     return trained, keras_model
 
