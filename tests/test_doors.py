@@ -59,6 +59,10 @@ def conv(kernel=((1,),), thresholds=((0, 1, 2, 3),), **more):
         (lambda: SpikingLinear(np.ones((4, 1), int), (1, 1, 2)), r"weights have shape \(4, 1\)"),
         (lambda: SpikingLinear([[1, 2]], (1, 1, 1), bias=[1]), r"bias has shape \(1,\), expected \(2,\)"),
         (lambda: SpikingLinear([[1]], (1, 1, 1), bias=[0.5]), "bias is fractional"),
+        (
+            lambda: SpikingLinear([[1]], (1, 1, 1)).forward(SpikeTrain.from_dense(np.zeros((1, 5, 1, 2, 1)))),
+            r"spike train has shape \(1, 2, 1\), expected \(1, 1, 1\)",
+        ),
         (lambda: SpikingLinear([[1]], (1, 1, 1), bias=[np.nan]), "bias is fractional"),
     ],
 )
@@ -108,6 +112,11 @@ def test_bias_that_int32_cannot_hold_is_refused():
     weights = random_weights(TINY, seed=0) | {"fc/b": np.float32([0, 2.0**20])}
     with pytest.raises(OverflowError, match=r"^bias reaches .* units of the .*grid, expected less than 2147483647$"):
         SpikingNetwork(weights, TINY, k=0, time_steps=2)
+
+
+def test_bias_of_a_layer_that_int32_cannot_hold_is_refused():
+    with pytest.raises(OverflowError, match=r"^bias reaches 2\.14748e\+09 units of the grid, expected less than"):
+        SpikingLinear([[1]], (1, 1, 1), bias=[-(2**31 - 1)])
 
 
 def test_count_beyond_the_last_threshold_is_refused():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from experiment import InputError
+from experiment import InputError, weights
 from LeNet.tensorlayer.keras_network import chain, fold, keras_network
 from tests.keras_chains import IMAGE, convolution, model_around
 
@@ -35,6 +35,7 @@ from tests.keras_chains import IMAGE, convolution, model_around
         ([convolution(groups=2)], "layer conv: found groups=2, expected groups=1"),
         ([layers.Lambda(lambda x: x, name="code")], "layer code: found a Lambda layer, expected a chain of Conv2D"),
         ([layers.BatchNormalization(axis=1, name="rows")], "layer rows: found axis=1, expected the last axis"),
+        ([layers.Softmax(axis=1, name="rows")], "layer rows: found axis=1, expected the last axis"),
         ([layers.Softmax(name="early")], "found a layer after the softmax of early, expected the softmax last"),
         (
             [layers.AveragePooling2D(4, padding="same", name="pool")],
@@ -121,6 +122,26 @@ def test_skip_connection_is_refused():
     model = keras.Model(image, layers.Add(name="skip")([x, image]))
     with pytest.raises(InputError, match=r"layer skip: found 2 inputs, expected a chain of layers without branches"):
         keras_network(model, 2)
+
+
+def test_second_output_is_refused():
+    image = keras.Input(IMAGE)
+    model = keras.Model(image, [layers.Flatten()(image), layers.Flatten()(image)], name="both")
+    with pytest.raises(InputError, match=r"^both: found 1 inputs and 2 outputs, expected one of both$"):
+        keras_network(model, 2)
+
+
+def test_dense_layer_on_an_image_without_channels_is_refused():
+    image = keras.Input((6, 6))
+    model = keras.Model(image, layers.Dense(3, name="rows")(layers.Rescaling(1.0)(image)))
+    with pytest.raises(InputError, match=r"^layer rows: found an image without channels, expected a Flatten layer"):
+        keras_network(model, 2)
+
+
+def test_network_that_is_too_large_is_refused_by_name(monkeypatch):
+    monkeypatch.setattr(weights, "LARGEST_WEIGHTS", 20)
+    with pytest.raises(InputError, match=r"^mine: 6x6x2-\S+ has \d+ weights, expected at most 20$"):
+        keras_network(model_around(convolution(), layers.ReLU()), 2)
 
 
 def test_operation_between_layers_is_refused():
