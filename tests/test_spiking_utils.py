@@ -90,6 +90,15 @@ def test_one_neuron_step_by_step():
     assert statistics.tolist() == [[1, 0, 1], [1, 0, 1], [2, 0, 2], [0, 0, 0], [1, 1, 1], [0, 0, 0]]
 
 
+def test_potential_at_a_threshold_itself_justifies_its_count_in_a_burst():
+    thresholds = [[100, 1, 2, 3, 4, 5, 6]]  # the first is not used
+    layer = SpikingConv(np.ones((1, 1, 1, 1), int), np.array(thresholds), (1, 1, 1), max_spikes=4)
+    first = layer.encode(np.full((1, 1, 1, 1), 5), time_steps=3)
+    assert_array_equal(first.to_dense().ravel(), [4, 1, 0])
+    output, _ = layer.forward(SpikeTrain.from_dense(np.array([3, -1, 0, -2]).reshape(1, 4, 1, 1, 1)))  # u: 3, 2, 2, 0
+    assert_array_equal(output.to_dense().ravel(), [3, -1, 0, -2])
+
+
 def test_linear_layer_accumulates_what_is_decided_at_each_step():
     layer = SpikingLinear(np.array([[5, -5], [1, 2]]), input_shape=(1, 1, 2))
     spikes = np.array([[[1, 0], [1, 1], [-1, 0]]]).reshape(1, 3, 1, 1, 2)
