@@ -110,6 +110,8 @@ def add_options(parser, k=None, seed="initial values, shuffling and augmentation
     parser : ArgumentParser
     k : int or None
         The level where neither the option nor a file says it; None for a script of all levels or of none.
+    seed : str or None
+        What the seed is of; None for a script of all seeds.
     """
     add = parser.add_argument
     if k is not None:
@@ -117,7 +119,8 @@ def add_options(parser, k=None, seed="initial values, shuffling and augmentation
     add("--network", type=_network_option, metavar="NOTATION", default_text=LENET, help="layers of the network")
     add("--data", type=Path, metavar="DIR", default_text="data/mnist", help="folder of the images, four IDX files")
     add("--recipe", default_text=PAPER.name, choices=tuple(RECIPES), help="how the network is trained, or was")
-    add("--seed", type=SEED, default_text="0", help=f"of {seed}")
+    if seed is not None:
+        add("--seed", type=SEED, default_text="0", help=f"of {seed}")
 
 
 def add_weights(parser, when="", files="npz file"):

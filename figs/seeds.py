@@ -27,7 +27,7 @@ COLUMNS = ("network", "", "seeds", "mean", "standard deviation", "lowest", "high
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    model.add_options(parser, seed="one training; all of them are shown without it")
+    model.add_options(parser, seed=None)
     plotting.add_output(parser)
     args = parser.parse_args()
     named = [model.named(args, k) for k in (FULL_PRECISION, *PUBLISHED_LEVELS)]
