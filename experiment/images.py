@@ -70,7 +70,7 @@ def load_split(split, folder=MNIST):
     if len(pixels) != len(labels) or len(pixels) == 0:
         found = f"{len(pixels)} {split} images and {len(labels)} labels"
         raise InputError(f"{shown(folder)}: has {found}, expected as many of both, at least one")
-    lowest = min(int(training_labels.min(initial=1)), 1)  # labels that begin at 1 are counted from there
+    lowest = int(training_labels.min(initial=1))  # labels that begin at 1 are counted from there
     classes = int(training_labels.max(initial=0)) - lowest + 1
     labels = labels.astype(np.int64) - lowest
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))

@@ -108,6 +108,13 @@ def test_plain_picture_is_refused(grey):
         prepare_digit(np.full((9, 9), grey, np.uint8))
 
 
+def test_ink_is_the_lighter_where_both_are_as_far_from_the_background():
+    picture = np.full((9, 9), 100, np.uint8)
+    picture[4, 2], picture[4, 6] = 0, 200
+    lighter = np.where(picture == 0, 100, picture)
+    assert_array_equal(prepare_digit(picture), prepare_digit(lighter))
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "P", "1", "LA"])
 def test_picture_files_of_any_kind_are_read(mode, tmp_path):
     picture = np.full((80, 60), 255, np.uint8)
