@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from experiment import logs
+from experiment import logs, published
 from experiment.images import load_split
 from experiment.model import PUBLISHED_LEVELS, Model
 from figs import animation
@@ -149,6 +149,19 @@ def test_accuracies_after_time_steps_are_those_of_the_logs(k):
     [accuracies] = [row[1:] for row in rows(RECIPES, ["network", *steps]) if row[0] == f"k={k}, ours"]
     log = logs.read(Model(k).logs)
     assert accuracies == [f"{log.accuracy[int(step) - 1]:.2f}" for step in steps]
+
+
+@pytest.mark.parametrize("k", PUBLISHED_LEVELS)
+def test_published_figures_are_those_that_figures_and_tables_compare_with(k):
+    steps = [str(step) for step in published.STEPS]
+    [accuracies] = [row[1:] for row in rows(RECIPES, ["network", *steps]) if row[0] == f"k={k}, published"]
+    assert accuracies == [f"{accuracy:.2f}" for accuracy in published.ACCURACY[k]]
+    table = README[README.index("Published by Zou et al.") :]
+    [row] = [row[1:] for row in rows(table, ["network", *RESULT_COLUMNS]) if row[0] == f"k={k}"]
+    numbers = [float(re.search(r"([\d.]+)\D*$", cell.replace(",", ""))[1]) for cell in row]  # the last of each cell
+    names = ("ANN accuracy (%)", "SNN accuracy (%)", "time steps", "+ spikes", "- spikes", "SOPs")
+    assert numbers == [published.RESULTS[k][name] for name in names]
+    assert published.RESULTS[k]["accuracy after step 1 (%)"] == published.ACCURACY[k][0]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
