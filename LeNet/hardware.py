@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiment import InputError, command_line
-from spiking.network import ConvBlock
 from spiking.thresholds import ALWAYS, NEVER
 
 MOST_MEASURED = 1 << 22  # neurons times time steps in memory at a time
@@ -116,8 +115,7 @@ class Sizes:
 
 def measure(network, pixels):
     """The Sizes of every block and of the classifier, for a SpikingNetwork over all images."""
-    blocks, features = network.network.blocks, network.network.blocks[-1].output_shape
-    classifier = ConvBlock("fc", features, features[:2], (1, 1), network.network.classes)  # one window over it all
+    blocks, classifier = network.network.blocks, network.network.classifier
     sizes = [Sizes(f"block {block.name}") for block in blocks] + [Sizes("classifier")]
     batch_size = max(1, MOST_MEASURED // (network.time_steps * network.network.neurons))
     starts = range(0, len(pixels), batch_size)

@@ -76,12 +76,8 @@ def describe(network, pixels, labels):
     layers = [
         {"inputShape": block.input_shape, "kernelSize": block.kernel_size, "stride": block.stride,
          "outputShape": block.output_shape}
-        for block in network.blocks
+        for block in (*network.blocks, network.classifier)
     ]  # fmt: skip
-    # the classifier as a convolution over all that block 5 gives
-    height, width, _ = features = network.blocks[-1].output_shape
-    classifier = {"inputShape": features, "kernelSize": (height, width), "stride": (1, 1)}
-    layers.append(classifier | {"outputShape": (1, 1, network.classes)})
     gallery = [
         {"group": group, "number": number, "label": int(labels[number]),
          "pixels": base64.b64encode(pixels[number].tobytes()).decode("ascii")}

@@ -193,6 +193,12 @@ class Network:
         return self.blocks[0].input_shape
 
     @property
+    def classifier(self):
+        """The classifier as a convolution over all that the last block gives, without its bias."""
+        features = self.blocks[-1].output_shape
+        return ConvBlock("fc", features, features[:2], (1, 1), self.classes)
+
+    @property
     def features(self):
         """Inputs of the classifier."""
         return self.blocks[-1].neurons
