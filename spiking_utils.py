@@ -16,7 +16,7 @@ from spiking.layers import MissingThreshold, SpikingConv, SpikingLinear, check_i
 from spiking.network import HIGHEST_LEVEL, PIXEL_LEVELS
 from spiking.thresholds import JustifiedCount
 from spiking.trains import SpikeTrain
-from spiking.weight_grid import bias_to_grid, check_weights, largest_input, to_grid
+from spiking.weight_grid import bias_to_grid, check_weights, input_bound, to_grid
 
 __all__ = ["Activity", "Evaluation", "SpikeTrain", "SpikingConv", "SpikingLinear", "SpikingNetwork", "evaluate"]
 
@@ -81,7 +81,7 @@ class SpikingNetwork:
         self.classifier = SpikingLinear(kernel, network.blocks[-1].output_shape, bias)
 
     def _add_block(self, block, weights):
-        kernel, exponent = to_grid(weights[f"conv{block.name}/W"], largest_input(f"conv{block.name}"))
+        kernel, exponent = to_grid(weights[f"conv{block.name}/W"], input_bound(f"conv{block.name}"))
         gamma, beta, mean, variance = (
             weights[f"bn{block.name}/{name}"].astype(np.float64)
             for name in ("gamma", "beta", "moving_mean", "moving_var")

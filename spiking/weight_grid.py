@@ -10,18 +10,19 @@ from spiking.network import PIXEL_LEVELS
 
 INT16_MAX = 32767
 INT32_MAX = 2**31 - 1
+LARGEST_COUNT = 128  # that all inputs of a layer may reach; the paper's networks reach 9 at k=0 and 17 at k=1
 
 
-def largest_input(layer):
-    """The largest input of a layer, "conv1" to "fc", that is known before any image is: a pixel, or one spike."""
-    return PIXEL_LEVELS - 1 if layer == "conv1" else 1
+def input_bound(layer):
+    """What all inputs of a layer, "conv1" to "fc", may reach with its potentials inside int32: a pixel or a count."""
+    return PIXEL_LEVELS - 1 if layer == "conv1" else LARGEST_COUNT
 
 
-def grid_exponent(weights, largest_input=1):
+def grid_exponent(weights, bound=LARGEST_COUNT):
     """The f of a layer: the largest integer with round(max|W| * 2^f) <= 32767; 0 if all weights are 0.
 
-    It is lower where a potential of the largest input alone would be too large for int32: in a first layer with
-    hundreds of inputs of up to 255 each.
+    It is lower where potentials would leave int32 although no input is beyond the bound: in layers of thousands of
+    inputs, so that a network too large for 32 bits is not found out after its training.
     """
     largest = float(np.max(np.abs(weights)))
     if largest == 0:
@@ -30,32 +31,32 @@ def grid_exponent(weights, largest_input=1):
     fits = np.rint(np.ldexp(mantissa, 15)) <= INT16_MAX
     f = int(15 - exponent if fits else 14 - exponent)
     filters = np.abs(np.asarray(weights, np.float64)).reshape(-1, np.shape(weights)[-1])
-    while np.rint(np.ldexp(filters, f)).sum(axis=0).max() * largest_input >= INT32_MAX:
+    while np.rint(np.ldexp(filters, f)).sum(axis=0).max() * bound >= INT32_MAX:
         f -= 1
     return f
 
 
-def to_grid(weights, largest_input=1):
+def to_grid(weights, bound=LARGEST_COUNT):
     """The weights as integers of the grid.
 
     Parameters
     ----------
     weights : float array, finite, any shape; the last axis is the filters
-    largest_input : int, as grid_exponent takes it
+    bound : int, of the inputs, as grid_exponent takes it
 
     Returns
     -------
     w : int16 array of the same shape
     f : int, such that w / 2^f are the rounded weights
     """
-    exponent = grid_exponent(weights, largest_input)
+    exponent = grid_exponent(weights, bound)
     scaled = np.ldexp(np.asarray(weights, np.float64), exponent)
     return np.rint(scaled).astype(np.int16), exponent
 
 
-def round_to_grid(weights, largest_input=1):
+def round_to_grid(weights, bound=LARGEST_COUNT):
     """The weights rounded to their grid, in their own dtype. Rounding them again changes nothing."""
-    integers, exponent = to_grid(weights, largest_input)
+    integers, exponent = to_grid(weights, bound)
     with np.errstate(over="ignore"):  # a weight within 2^-15 of the largest float32 becomes infinite
         return np.ldexp(integers.astype(np.float64), -exponent).astype(weights.dtype)
 
@@ -87,7 +88,7 @@ def on_grid(weights):
     change : float, the largest change of a weight; 0 if all were on the grid
     """
     rounded = {
-        key: round_to_grid(value, largest_input(key.removesuffix("/W"))) if key.endswith("/W") else value
+        key: round_to_grid(value, input_bound(key.removesuffix("/W"))) if key.endswith("/W") else value
         for key, value in weights.items()
     }
     if "fc/b" in weights:

@@ -198,11 +198,12 @@ def test_spike_train_and_array_are_the_same_thing(seed, images, time_steps, larg
     assert_array_equal(SpikeTrain.from_dense(spikes).counts(), counts[:, -1])
 
 
-def test_first_layer_of_thousands_of_inputs_stays_inside_int32():
-    """Its grid is coarser than 16 bits where 255 at each input would be too much."""
-    network = Network.parse("32x32x3-64-10")
-    weights, pixels = random_weights(network, seed=1), np.full((2, 32, 32, 3), 255)
-    pixels[1] = np.random.default_rng(1).integers(0, 256, (32, 32, 3))
+@pytest.mark.parametrize("notation", ["32x32x3-64-10", "12x12x1-64C1-64-10"])
+def test_layer_of_thousands_of_inputs_stays_inside_int32(notation):
+    """Its grid is coarser than 16 bits, whether pixels or spikes come in."""
+    network = Network.parse(notation)
+    weights, pixels = random_weights(network, seed=1), np.full((2, *network.input_shape), 255)
+    pixels[1] = np.random.default_rng(1).integers(0, 256, network.input_shape)
     activity = SpikingNetwork(weights, network, 1, time_steps=6).run(pixels)
     assert_activity(activity, network, weights, reference.spiking(weights, network, 1, 6, pixels))
-    assert np.abs(SpikingNetwork(weights, network, 1, 1).blocks[0].kernel).max() < 2**14
+    assert np.abs(SpikingNetwork(weights, network, 1, 1).blocks[-1].kernel).max() < 2**14

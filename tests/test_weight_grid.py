@@ -66,20 +66,20 @@ def test_rounding_twice_changes_nothing(weights):
     np.testing.assert_array_equal(round_to_grid(rounded), rounded)
 
 
-def largest_potential(weights, f, largest_input):
+def largest_potential(weights, f, bound):
     """That a neuron of a filter, the last axis, can reach with one input at each weight, in exact arithmetic."""
     filters = np.moveaxis(weights, -1, 0).reshape(weights.shape[-1], -1)
-    return largest_input * max(sum(abs(round(weight * Fraction(2) ** f)) for weight in exact(one)) for one in filters)
+    return bound * max(sum(abs(round(weight * Fraction(2) ** f)) for weight in exact(one)) for one in filters)
 
 
 @given(layers, st.integers(1, 2**24))
-def test_grid_is_coarser_where_potentials_would_leave_int32(weights, largest_input):
-    f = grid_exponent(weights, largest_input)
-    assert largest_potential(weights, f, largest_input) < 2**31 - 1
-    both = fits(weights, f + 1) and largest_potential(weights, f + 1, largest_input) < 2**31 - 1
+def test_grid_is_coarser_where_potentials_would_leave_int32(weights, bound):
+    f = grid_exponent(weights, bound)
+    assert largest_potential(weights, f, bound) < 2**31 - 1
+    both = fits(weights, f + 1) and largest_potential(weights, f + 1, bound) < 2**31 - 1
     assert not both or not weights.any()
-    rounded = round_to_grid(weights, largest_input)
-    np.testing.assert_array_equal(round_to_grid(rounded, largest_input), rounded)
+    rounded = round_to_grid(weights, bound)
+    np.testing.assert_array_equal(round_to_grid(rounded, bound), rounded)
 
 
 @pytest.mark.parametrize(
