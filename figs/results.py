@@ -12,10 +12,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiment import command_line
+from experiment.published import STEPS
 from experiment.recipes import RECIPES
 from figs import plotting
 
-TABLE_STEPS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 20)
 COLUMNS = (
     "network",
     "trained for",
@@ -40,10 +40,10 @@ def main():
     for log in networks:
         print(plotting.table_row(results(log)))
     print("\naccuracy (%) after time step")
-    print(plotting.table_row(["network", *map(str, TABLE_STEPS)]))
-    print("|---" * (1 + len(TABLE_STEPS)) + "|")
+    print(plotting.table_row(["network", *map(str, STEPS)]))
+    print("|---" * (1 + len(STEPS)) + "|")
     for log in networks:
-        steps = [step for step in TABLE_STEPS if step <= len(log.accuracy)]
+        steps = [step for step in STEPS if step <= len(log.accuracy)]
         print(plotting.table_row([log.label, *(f"{log.accuracy[step - 1]:.2f}" for step in steps)]))
 
 

@@ -11,6 +11,7 @@ from tests import reference
 
 LENET = Network.parse("28x28x1-20C5-P2-50C5-P2-500-10")
 ANN_OPERATIONS = 7_186_200
+FIRST = 121  # the test image that is shown as the page opens
 # test images that the network of k=0 gets wrong after step 2
 WRONG_AT_FIRST, WRONG_TO_THE_END = (121, 232, 242), (321, 445)
 

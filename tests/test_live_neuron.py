@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from tests.browser import show_as
-from tests.live_reference import simulate
-
-FIRST = 121  # the test image that is shown as the page opens
+from tests.live_reference import FIRST, simulate
 
 
 def number(text):

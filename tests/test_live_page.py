@@ -10,9 +10,8 @@ from numpy.testing import assert_array_equal
 
 from experiment.digit import prepare_digit
 from tests.browser import classify, screenshot, show_as
-from tests.live_reference import ANN_OPERATIONS, WRONG_AT_FIRST, WRONG_TO_THE_END, simulate
+from tests.live_reference import ANN_OPERATIONS, FIRST, WRONG_AT_FIRST, WRONG_TO_THE_END, simulate
 
-FIRST = 121  # the test image that is shown as the page opens
 POSITIVE, NEGATIVE, CHOSEN_CLASS = (0xE6, 0x9F, 0x00), (0x56, 0xB4, 0xE9), (0x00, 0x9E, 0x73)
 
 
