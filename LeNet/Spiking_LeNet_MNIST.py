@@ -65,12 +65,17 @@ def parse_arguments():
 def add_simulation(parser):
     """The options of the spiking network, its images and its logs."""
     add = parser.add_argument
-    add("--time_steps", type=command_line.integer_from(1, 10_000), default=20, help="time steps per image")
+    add(
+        "--time_steps",
+        type=command_line.integer_from(1, 10_000),
+        default=logs.TIME_STEPS,
+        help="time steps per image",
+    )
     bursts = "spikes of one sign that a neuron may fire in a time step: 1, 2, ... or unbounded"
     add("--max_spikes", type=command_line.spikes, default=1, metavar="B", help=bursts)
     negative = {"type": command_line.boolean, "default": True, "metavar": "True|False"}
     add("--negative_spikes", **negative, help="False takes the negative spikes away, to show what they are for")
-    add("--batch_size", type=command_line.POSITIVE, default=200, help="images per line of the logs")
+    add("--batch_size", type=command_line.POSITIVE, default=logs.BATCH_SIZE, help="images per line of the logs")
     add("--logs", type=Path, metavar="DIR", default_text="figs/k0 etc.", help="folder of the logs")
     command_line.add_limit(parser)
     command_line.add_threads(parser, "batches simulated at a time")
@@ -84,20 +89,16 @@ def main():
     args = parse_arguments()
     trained, k, keras_model = load(args)
 
-    test = None if args.export else read_images(trained, args)
+    if args.export:
+        write_arrays(spiking_network(trained, k, args).integer_arrays(), args.export)
+        return
+    test = read_images(trained, args)
     if args.verify:
         verify(trained, k, test.pixels, args)
-
-    from spiking_utils import SpikingNetwork  # after --help and errors, as Numba takes a while
-
-    rule = (args.time_steps, args.max_spikes, args.negative_spikes)
-    network = SpikingNetwork(trained.weights, trained.network, k, *rule)
-    if args.export:
-        write_arrays(network.integer_arrays(), args.export)
     elif args.golden:
-        write_golden(network, trained, test.pixels[: args.limit or GOLDEN_IMAGES], args)
+        write_golden(spiking_network(trained, k, args), trained, test.pixels[: args.limit or GOLDEN_IMAGES], args)
     else:
-        evaluation = evaluate_and_log(network, trained, test, args)
+        evaluation = evaluate_and_log(spiking_network(trained, k, args), trained, test, args)
         if keras_model is not None:
             compare_with_keras(keras_model, evaluation, test)
 
@@ -110,6 +111,14 @@ def load(args):
 
     trained, keras_model = own_network.load(args, K)
     return trained, trained.model.k, keras_model
+
+
+def spiking_network(trained, k, args):
+    """The SpikingNetwork that the options choose."""
+    from spiking_utils import SpikingNetwork  # after --help and errors, as Numba takes a while
+
+    rule = (args.time_steps, args.max_spikes, args.negative_spikes)
+    return SpikingNetwork(trained.weights, trained.network, k, *rule)
 
 
 def read_images(trained, args):

@@ -13,14 +13,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, printable, shown
+from experiment import InputError, command_line, logs, printable, shown
 from experiment.images import load_test
 from experiment.weights import read_npz
 from spiking.network import FULL_PRECISION
 from spiking.trains import SOPS
 from spiking_utils import SpikingNetwork, evaluate
-
-TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
 
 
 def main():
@@ -48,11 +46,11 @@ def prepare(path, threads, limit):
     trained = read_npz(path)
     if trained.model.k == FULL_PRECISION:
         raise InputError(f"{shown(path)}: is of full precision, expected a quantised network")
-    network = SpikingNetwork(trained.weights, trained.network, trained.model.k, TIME_STEPS)
+    network = SpikingNetwork(trained.weights, trained.network, trained.model.k, logs.TIME_STEPS)
     test = load_test(trained.model.images, trained.network).first(limit)
 
     def run():
-        return evaluate(network, test.pixels, test.labels, BATCH_SIZE, threads).statistics[..., SOPS].sum()
+        return evaluate(network, test.pixels, test.labels, logs.BATCH_SIZE, threads).statistics[..., SOPS].sum()
 
     return run
 

@@ -45,14 +45,13 @@ import numpy as np
 
 from experiment import ROOT, command_line
 from experiment.images import load_split, scaled
+from experiment.logs import BATCH_SIZE, TIME_STEPS
 from experiment.model import Model
 from experiment.weights import read_published
 from spiking.network import BN_EPSILON, ROUNDING_OFFSET, Network
 from spiking.trains import SOPS
 
 LENET = Network.parse("28x28x1-20C5-P2-50C5-P2-500-10")  # of the published weights
-TIME_STEPS = 20
-BATCH_SIZE = 200
 KERAS_BATCH_SIZES = (50, 100, 200, 500, 1000, 2000)
 DENSE_IMAGES = 400
 

@@ -31,6 +31,7 @@ SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
 FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
 FOREIGN_RUN = {"images": 10_000, "batch_size": 200, "time_steps": 20}
 FOREIGN_NETWORK = Network.parse(f"28x28x1-{LENET}-10")
+TIME_STEPS, BATCH_SIZE = 20, 200  # of an evaluation where no option says otherwise
 LARGEST_LOG = 64 << 20  # bytes
 LOG = "a log of LeNet/Spiking_LeNet_MNIST.py"  # as error messages call it
 LARGEST_SETTING = 10**9  # of images, batch_size and time_steps in run.json
@@ -278,10 +279,8 @@ def _read_log(path, sizes, described):
     lines = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
     batches, time_steps = -(-sizes["images"] // sizes["batch_size"]), sizes["time_steps"]
     if lines != batches * time_steps:
-        without = "" if described else f" without a {RUN}"
-        raise InputError(
-            f"{shown(path)}: has {lines} lines, expected {batches} batches x {time_steps} time steps{without}"
-        )
+        expected = f"{batches} batches x {time_steps} time steps" + ("" if described else f" without a {RUN}")
+        raise InputError(f"{shown(path)}: has {lines} lines, expected {expected}")
     numbers = np.empty(lines, np.int64)  # a list would take several times the memory
     for index, line in enumerate(io.BytesIO(content)):
         match = INTEGER.fullmatch(line)

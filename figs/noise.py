@@ -14,13 +14,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, images, model, weights
+from experiment import InputError, command_line, images, logs, model, weights
 from experiment.disk import OutputFolder
 from experiment.model import PUBLISHED_LEVELS
 from figs import plotting
 
 NOISE_RATIOS = np.arange(0, 2.25, 0.25)
-TIME_STEPS, BATCH_SIZE = 20, 200  # the defaults of Spiking_LeNet_MNIST.py
 
 
 def parse_arguments():
@@ -45,12 +44,14 @@ def main():
 
     from spiking_utils import SpikingNetwork, evaluate
 
-    networks = {one.model.label: SpikingNetwork(one.weights, one.network, one.model.k, TIME_STEPS) for one in trained}
+    networks = {
+        one.model.label: SpikingNetwork(one.weights, one.network, one.model.k, logs.TIME_STEPS) for one in trained
+    }
     accuracy = {label: [] for label in networks}  # in percent, for each noise ratio
     for noise_ratio in command_line.progress(NOISE_RATIOS, len(NOISE_RATIOS), "noise ratio"):
         noisy = images.noisy(test.pixels, noise_ratio, args.noise_seed)
         for label, network in networks.items():
-            right = evaluate(network, noisy, test.labels, BATCH_SIZE, args.threads).right
+            right = evaluate(network, noisy, test.labels, logs.BATCH_SIZE, args.threads).right
             accuracy[label].append(100 * right[:, -1].sum() / len(noisy))
 
     report(accuracy)

@@ -19,11 +19,10 @@ import numpy as np
 
 from experiment import InputError, command_line, images, model, printable, weights
 from experiment.digit import IMAGE_SIZE, read_digit
-from experiment.logs import time_steps_needed, variations
+from experiment.logs import TIME_STEPS, time_steps_needed, variations
 from figs import plotting
 
 K = 0  # where neither --k nor --weights says it
-TIME_STEPS = 20
 # Okabe and Ito's orange and sky blue, bright on the dark maps, and their green
 POSITIVE, NEGATIVE, CHOSEN_CLASS = "#E69F00", "#56B4E9", "#009E73"
 NO_SPIKE, BETWEEN_CHANNELS, EMPTY_FIELD = "#222222", "#666666", "#f0f0f0"
@@ -129,7 +128,7 @@ def report(spikes, potentials, steps):
         print(f"{f'block {number}':10}{block[0].size:10,}{positive:10,}{negative:10,}{last or 'none':>14}")
     print(f"{'potential':10}{''.join(f'{number:7}' for number in range(potentials.shape[1]))}")
     for step in steps:
-        print(f"{f'step {step + 1}':10}{''.join(f'{potential:7.2f}' for potential in potentials[step])}")
+        print(f"{f'step {step + 1}':10}{''.join(f' {potential:6.2f}' for potential in potentials[step])}")
     chosen = potentials.argmax(axis=1)
     print(f"chosen     class {chosen[-1]}, from step {time_steps_needed(chosen)} on")
 
