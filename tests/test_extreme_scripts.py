@@ -13,7 +13,9 @@ from tests.networks import LENET, random_weights
 from tests.test_extreme_models import EXTREMES, LARGEST, SMALLEST, changed
 
 
-@pytest.mark.parametrize("name", ["weights huge", "gammas huge", "variances zero", "gammas tiny and negative"])
+@pytest.mark.parametrize(
+    "name", ["one huge negative weight", "gammas huge", "variances zero", "gammas tiny and negative"]
+)
 def test_script_runs_an_extreme_model_exactly(name, tmp_path, run_here):
     """Of each kind one; the engine runs them all in test_extreme_models.py."""
     k, time_steps, images = 1, 4, 2
@@ -30,6 +32,14 @@ def test_script_runs_an_extreme_model_exactly(name, tmp_path, run_here):
     assert_array_equal(read_integers(logs / "spike_num.txt"), spikes)
     right = (potentials.argmax(axis=2) == test.labels[:, None]).sum(axis=0)
     assert_array_equal(read_integers(logs / "accuracy.txt"), right)
+
+
+def test_layer_whose_grid_reaches_beyond_float32_is_refused(tmp_path, run_here):
+    """With 800 of the largest to a filter its grid is coarser than 16 bits, and would round them up to 2^128."""
+    save_model(tmp_path / "huge.npz", changed(random_weights(LENET, seed=2), EXTREMES["weights huge"]), 1)
+    process = run_here(Spiking_LeNet_MNIST.main, "--weights", tmp_path / "huge.npz", "--logs", tmp_path / "logs")
+    assert_refused(process, "huge.npz: conv5/W has weights that float32 cannot hold on the weight grid")
+    assert not (tmp_path / "logs").exists()
 
 
 def read_integers(path):
