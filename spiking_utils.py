@@ -177,7 +177,7 @@ class Evaluation(NamedTuple):
 
     right: np.ndarray  # int64 (batches, time steps), images predicted right after each step
     statistics: np.ndarray  # int64 (batches, blocks, time steps, 3), in each step; columns as of Activity
-    quiescent: int  # images in which nothing fired in the last step
+    quiescent: np.ndarray  # bool (images,), nothing fired in the last step
     predictions: np.ndarray  # int64 (images,), after the last step
 
 
@@ -196,14 +196,14 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
     check_integer("threads", threads, 1)
     if len(pixels) != len(labels) or len(pixels) == 0:
         raise ValueError(f"{len(pixels)} images and {len(labels)} labels, expected as many of both, at least one")
-    last = np.empty(len(pixels), np.int64)  # each batch fills in its own part
+    last, quiescent = np.empty(len(pixels), np.int64), np.empty(len(pixels), bool)  # each batch fills in its part
     part_size = max(1, MOST_SPIKES // (threads * network.time_steps * network.network.neurons))
 
     def run_part(images):
         activity = network.run(pixels[images])
         predictions = activity.predictions()
-        last[images] = predictions[:, -1]
-        return (predictions == labels[images, None]).sum(axis=0), activity.statistics, activity.quiescent().sum()
+        last[images], quiescent[images] = predictions[:, -1], activity.quiescent()
+        return (predictions == labels[images, None]).sum(axis=0), activity.statistics
 
     def run_batch(start):
         end = min(start + batch_size, len(pixels))
@@ -215,5 +215,5 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
         results = list(progress(pool.map(run_batch, range(0, len(pixels), batch_size))))
     finally:
         pool.shutdown(cancel_futures=True)  # an interruption does not wait for batches that have not begun
-    right, statistics, quiescent = zip(*results, strict=True)
-    return Evaluation(np.stack(right), np.stack(statistics), int(sum(quiescent)), last)
+    right, statistics = zip(*results, strict=True)
+    return Evaluation(np.stack(right), np.stack(statistics), quiescent, last)

@@ -67,7 +67,7 @@ def convert(model, k, own, test, threads):
     network = SpikingNetwork(trained.weights, trained.network, k, max(TIME_STEPS))
     evaluation = evaluate(network, test.pixels, test.labels, logs.BATCH_SIZE, threads)
     accuracy = 100 * evaluation.right.sum(axis=0) / len(own)
-    return accuracy, np.sum(evaluation.predictions == own), evaluation.quiescent
+    return accuracy, np.sum(evaluation.predictions == own), np.sum(evaluation.quiescent)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def main(epochs=3, limit=None):
     print(f"Keras's accuracy is {100 * (own == test.labels).mean():.2f} %")
     agreeing = (evaluation.predictions == own).sum()
     print(f"{agreeing:,} of its {len(own):,} predictions are the spiking network's")
-    print(f"{evaluation.quiescent:,} images are quiescent after {network.time_steps} time steps")
+    print(f"{evaluation.quiescent.sum():,} images are quiescent after {network.time_steps} time steps")
 
 
 if __name__ == "__main__":

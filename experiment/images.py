@@ -52,7 +52,11 @@ class Split(NamedTuple):
 
     def first(self, limit):
         """Its first images, all without a limit."""
-        return Split(self.pixels[:limit], self.labels[:limit], self.classes)
+        return self.where(slice(limit))
+
+    def where(self, chosen):
+        """Some of its images, by a slice or a bool for each."""
+        return Split(self.pixels[chosen], self.labels[chosen], self.classes)
 
 
 def load_split(split, folder=MNIST):
@@ -104,7 +108,7 @@ def load_training(folder):
     split = len(train.pixels) - validation_images(len(train.pixels), len(test.pixels))
     if split == len(train.pixels):
         raise InputError(f"{shown(folder)}: has {split} training images, expected at least 6, a sixth for validation")
-    return train.first(split), Split(train.pixels[split:], train.labels[split:], train.classes)
+    return train.first(split), train.where(slice(split, None))
 
 
 def scaled(pixels):

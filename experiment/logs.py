@@ -142,11 +142,10 @@ def settings(trained, k, images, batch_size, time_steps, **variation):
     return sizes | {"model": trained.identity} | variation
 
 
-def describe(run, trained, evaluation, artificial):
+def describe(run, trained, evaluation, ann_right):
     """All of run.json after a spiking evaluation: `settings` and the results, the same on any machine.
 
-    `artificial` is an Evaluation that ends in the predictions of the artificial network: the same one where every
-    image has become quiescent, else that of one time step without a bound on the spikes; None where there is none.
+    `ann_right` is the number of images that the artificial network predicts right, None if it is not known.
     """
     images = run["images"]
     right = evaluation.right.sum(axis=0)
@@ -154,9 +153,9 @@ def describe(run, trained, evaluation, artificial):
     by_block = evaluation.statistics.sum(axis=(0, 2))  # (blocks, 3)
     network = trained.network
     return run | {
-        "ann_accuracy": None if artificial is None else int(artificial.right[:, -1].sum()) / images,
+        "ann_accuracy": None if ann_right is None else ann_right / images,
         "snn_accuracy": accuracy,
-        "quiescent_images": evaluation.quiescent,
+        "quiescent_images": int(evaluation.quiescent.sum()),
         "time_steps_needed": time_steps_needed(right),
         "weights": shown(trained.path),
         "weights_sha256": trained.sha256,

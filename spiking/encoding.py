@@ -5,10 +5,11 @@ do not change after it. A neuron of the rule in neuron.py then fires B in each s
 is m, and never a negative spike: no neuron needs to be looked at twice.
 """
 
+import numpy as np
 from numba import uintp
 
 from spiking.compilation import compiled
-from spiking.kernels import add_times
+from spiking.kernels import add_slices
 from spiking.neuron import list_beyond, reset, spike_of
 from spiking.trains import POSITION_SHIFT, ROW_MASK
 
@@ -71,11 +72,14 @@ def fire_on(potential, rule, outgoing, begin, end, t, last):
 @compiled
 def add_image(potential, image, synapses):
     """Adds integer inputs, (positions * channels,), times their weights to the potentials."""
-    channels = len(synapses.weights) // (2 * synapses.row_length)
+    channels, lanes = len(synapses.weights) // (2 * synapses.row_length), uintp(synapses.lanes)
     for index in range(len(image)):
         if image[index] != 0:
             position, channel = index // channels, index % channels
             group = synapses.group[position]
-            row = 2 * channel * synapses.row_length + synapses.offset[position]
+            row = uintp(2 * channel * synapses.row_length + synapses.offset[position])
             for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
-                add_times(potential, image[index], synapses, row, synapses.runs[run])
+                window, offset, windows = synapses.runs[run]
+                target, length = uintp(window) * lanes, uintp(windows) * lanes
+                rows, factors = (row + uintp(np.int64(offset)),), (image[index],)
+                add_slices(potential, target, length, synapses.weights, rows, factors)

@@ -97,41 +97,28 @@ def run_classifier(incoming, synapses, bias, neurons, potentials, statistics):
 
 @compiled
 def add_spikes(neurons, incoming, image, t, synapses, statistics):
-    """Adds the spikes of one time step to the potentials."""
-    start, end = incoming.steps[image, t], incoming.steps[image, t + 1]
-    events = incoming.events[start:end]
-    if len(incoming.sizes) > 0:
-        add_bursts(neurons, events, incoming.sizes[start:end], synapses, statistics)
-        return
-    add_units(neurons, events, synapses, statistics)
-    statistics[SPIKES] += len(events)
-    for i in range(len(events)):
-        statistics[NEGATIVE] += events[i] & 1
-
-
-@compiled
-def add_bursts(neurons, events, sizes, synapses, statistics):
-    """Adds spikes one by one, each as often as its size says."""
-    for index in range(len(events)):
-        position, size = events[index] >> POSITION_SHIFT, sizes[index]
-        group = synapses.group[position]
-        row = (events[index] & ROW_MASK) * synapses.row_length + synapses.offset[position]
+    """Adds the spikes of one time step to the potentials, those together that reach the same windows in a row."""
+    first, end = uintp(incoming.steps[image, t]), uintp(incoming.steps[image, t + 1])
+    events, rows, bursts = incoming.events, neurons.rows, len(incoming.sizes) > 0
+    while first < end:
+        group, together, spikes = synapses.group[events[first] >> POSITION_SHIFT], uintp(0), 0
+        while first + together < end and synapses.group[events[first + together] >> POSITION_SHIFT] == group:
+            event = events[first + together]
+            row = uintp(event & ROW_MASK) * uintp(synapses.row_length)
+            rows[together] = row + uintp(synapses.offset[event >> POSITION_SHIFT])
+            size = incoming.sizes[first + together] if bursts else 1
+            spikes += size
+            statistics[NEGATIVE] += size * (event & 1)
+            together += uintp(1)
         for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
-            add_times(neurons.potential, size, synapses, row, synapses.runs[run])
+            if bursts:
+                add_bursts(neurons.potential, synapses, rows, incoming.sizes, first, together, synapses.runs[run])
+            else:
+                add_units(neurons.potential, synapses, rows, together, synapses.runs[run])
             mark(neurons.pending, synapses.runs[run])
-        statistics[SPIKES] += size
-        statistics[NEGATIVE] += size * (events[index] & 1)
-        statistics[SOPS] += size * synapses.fan_out[group]
-
-
-@compiled
-def add_times(potential, factor, synapses, row, run):
-    """Adds a factor times the weights of a run, from a place in the table, to the potentials."""
-    window, offset, windows = run
-    u = potential[window * synapses.lanes : (window + windows) * synapses.lanes]
-    w = synapses.weights[row + offset : row + offset + len(u)]
-    for i in range(len(u)):
-        u[i] += factor * np.int32(w[i])
+        statistics[SPIKES] += spikes
+        statistics[SOPS] += spikes * synapses.fan_out[group]
+        first += together
 
 
 @compiled
@@ -141,42 +128,41 @@ def mark(pending, run):
 
 
 @compiled
-def add_units(neurons, events, synapses, statistics):
-    """Adds single spikes, those together that follow each other and reach the same windows."""
-    rows = neurons.rows
-    start, spikes = uintp(0), uintp(len(events))
-    while start < spikes:
-        group, together = synapses.group[events[start] >> POSITION_SHIFT], uintp(0)
-        while start < spikes and synapses.group[events[start] >> POSITION_SHIFT] == group:
-            row = uintp(events[start] & ROW_MASK) * uintp(synapses.row_length)
-            rows[together] = row + uintp(synapses.offset[events[start] >> POSITION_SHIFT])
-            together, start = together + uintp(1), start + uintp(1)
-        for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
-            add_run(neurons.potential, synapses, rows, together, synapses.runs[run])
-            mark(neurons.pending, synapses.runs[run])
-        statistics[SOPS] += together * synapses.fan_out[group]
-
-
-@compiled
-def add_run(u, synapses, rows, together, run):
+def add_units(u, synapses, rows, together, run):
     """Adds the weights of a run, from each of some places in the table, to the potentials, four at a time."""
     target, length = uintp(run[0]) * uintp(synapses.lanes), uintp(run[2]) * uintp(synapses.lanes)
     w, o = synapses.weights, uintp(np.int64(run[1]))
     i = uintp(0)
     while i + uintp(4) <= together:
         four = rows[i] + o, rows[i + uintp(1)] + o, rows[i + uintp(2)] + o, rows[i + uintp(3)] + o
-        add_slices(u, target, length, w, four)
+        add_slices(u, target, length, w, four, ())
         i += uintp(4)
     rest = together - i
     if rest == 3:
-        add_slices(u, target, length, w, (rows[i] + o, rows[i + uintp(1)] + o, rows[i + uintp(2)] + o))
+        add_slices(u, target, length, w, (rows[i] + o, rows[i + uintp(1)] + o, rows[i + uintp(2)] + o), ())
     elif rest == 2:
-        add_slices(u, target, length, w, (rows[i] + o, rows[i + uintp(1)] + o))
+        add_slices(u, target, length, w, (rows[i] + o, rows[i + uintp(1)] + o), ())
     elif rest == 1:
-        add_slices(u, target, length, w, (rows[i] + o,))
+        add_slices(u, target, length, w, (rows[i] + o,), ())
 
 
 @compiled
-def add_slices(u, target, length, w, rows):
+def add_bursts(u, synapses, rows, sizes, first, together, run):
+    """The same for bursts: adds the weights from each place times sizes[first], sizes[first + 1], ..."""
+    target, length = uintp(run[0]) * uintp(synapses.lanes), uintp(run[2]) * uintp(synapses.lanes)
+    w, o, s = synapses.weights, uintp(np.int64(run[1])), first
+    i = uintp(0)
+    while i + uintp(4) <= together:
+        four = rows[i] + o, rows[i + uintp(1)] + o, rows[i + uintp(2)] + o, rows[i + uintp(3)] + o
+        factors = sizes[s + i], sizes[s + i + uintp(1)], sizes[s + i + uintp(2)], sizes[s + i + uintp(3)]
+        add_slices(u, target, length, w, four, factors)
+        i += uintp(4)
+    while i < together:
+        add_slices(u, target, length, w, (rows[i] + o,), (sizes[s + i],))
+        i += uintp(1)
+
+
+@compiled
+def add_slices(u, target, length, w, rows, factors):
     for offset in range(uintp(0), length, uintp(LANES)):
-        add_rows(u, target, w, rows, offset)
+        add_rows(u, target, w, rows, factors, offset)

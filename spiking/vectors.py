@@ -17,25 +17,37 @@ def _pointer(context, builder, array_type, array, index, element):
     return builder.bitcast(builder.gep(data, [index]), ir.VectorType(element, LANES).as_pointer())
 
 
-@intrinsic
-def add_rows(typing_context, u, at, w, rows, offset):
-    """u[at + offset + i] += sum over rows of w[row + offset + i], for i < LANES
+def _repeated(builder, number):
+    """LANES times an int32."""
+    vector = ir.Constant(ir.VectorType(INT32, LANES), ir.Undefined)
+    for lane in range(LANES):
+        vector = builder.insert_element(vector, number, INT32(lane))
+    return vector
 
-    u : int32 array, w : int16 array, both flat; at, offset : uintp; rows : tuple of uintp
+
+@intrinsic
+def add_rows(typing_context, u, at, w, rows, factors, offset):
+    """u[at + offset + i] += sum over rows of factor * w[row + offset + i], for i < LANES
+
+    u : int32 array, w : int16 array, both flat; at, offset : uintp; rows : tuple of uintp; factors : tuple of int32,
+    as long as rows, or () for 1
     """
 
     def generate(context, builder, signature, args):
-        u, at, w, rows, offset = args
+        u, at, w, rows, factors, offset = args
         target = _pointer(context, builder, signature.args[0], u, builder.add(at, offset), INT32)
         total = builder.load(target, align=4)
         for i in range(len(signature.args[3])):
             index = builder.add(builder.extract_value(rows, i), offset)
             row = builder.load(_pointer(context, builder, signature.args[2], w, index, INT16), align=2)
-            total = builder.add(total, builder.sext(row, ir.VectorType(INT32, LANES)))
+            term = builder.sext(row, ir.VectorType(INT32, LANES))
+            if len(signature.args[4]) > 0:
+                term = builder.mul(term, _repeated(builder, builder.extract_value(factors, i)))
+            total = builder.add(total, term)
         builder.store(total, target, align=4)
         return context.get_dummy_value()
 
-    return types.void(u, at, w, rows, offset), generate
+    return types.void(u, at, w, rows, factors, offset), generate
 
 
 @intrinsic
@@ -66,13 +78,9 @@ def copy_plus(typing_context, target, at, source, first, number):
 
     def generate(context, builder, signature, args):
         target, at, source, first, number = args
-        vector = ir.VectorType(INT32, LANES)
-        numbers = ir.Constant(vector, ir.Undefined)
-        for i in range(LANES):
-            numbers = builder.insert_element(numbers, number, INT32(i))
         copied = builder.load(_pointer(context, builder, signature.args[2], source, first, INT32), align=4)
         pointer = _pointer(context, builder, signature.args[0], target, at, INT32)
-        builder.store(builder.add(copied, numbers), pointer, align=4)
+        builder.store(builder.add(copied, _repeated(builder, number)), pointer, align=4)
         return context.get_dummy_value()
 
     return types.void(target, at, source, first, types.int32), generate
