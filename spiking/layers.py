@@ -62,6 +62,7 @@ class SpikingConv:
         self.output_shape = (*map(len, starts), self.kernel.shape[3])
         check_event_range(math.prod(self.output_shape[:2]), self.output_shape[2])
         self._synapses = synapses(self.kernel, self.input_shape[:2], starts)
+        self._weight_sum = _largest_weight_sum(self.kernel)
         self._order = np.arange(math.prod(self.output_shape[:2]), dtype=np.int32)
 
     def fire_in_order_of(self, reader):
@@ -98,7 +99,7 @@ class SpikingConv:
         """
         if train.shape != self.input_shape:
             raise ValueError(f"spike train has shape {train.shape}, expected {self.input_shape}")
-        _check_potentials(self.kernel, train.peak_count)
+        _check_potentials(self._weight_sum, train.peak_count)
         layer, neurons, output = self._state(train.images, train.time_steps)
         statistics = np.zeros((train.time_steps, 3), np.int64)
         peak_count = kernels.run_block(train.data, layer, neurons, output, statistics)
@@ -112,7 +113,7 @@ class SpikingConv:
             raise ValueError(f"images are {images.dtype}, expected integers; a pixel is 0 to 255")
         if images.shape[1:] != self.input_shape:
             raise ValueError(f"images have shape {images.shape[1:]}, expected {self.input_shape}")
-        _check_potentials(self.kernel, int(np.abs(images.astype(np.int64)).max(initial=0)))
+        _check_potentials(self._weight_sum, int(np.abs(images.astype(np.int64)).max(initial=0)))
         pixels = images.reshape(len(images), math.prod(self.input_shape)).astype(np.int32)
         layer, neurons, output = self._state(len(images), time_steps)
         return self._train(output, encode_images(pixels, layer, neurons, output))
@@ -153,16 +154,17 @@ class SpikingLinear:
         if weights.ndim != 2 or len(weights) != inputs or weights.shape[1] == 0:
             raise ValueError(f"weights have shape {weights.shape}, expected ({inputs}, neurons)")
         self.neurons = weights.shape[1]
-        self._kernel = _checked_kernel(weights.reshape(*self.input_shape, self.neurons), self.input_shape)
-        self.weights = self._kernel.reshape(weights.shape)
+        kernel = _checked_kernel(weights.reshape(*self.input_shape, self.neurons), self.input_shape)
+        self.weights = kernel.reshape(weights.shape)
         self.bias = _checked_bias(np.zeros(self.neurons, int) if bias is None else bias, self.neurons)
-        self._synapses = synapses(self._kernel, self.input_shape[:2], (range(1), range(1)))
+        self._synapses = synapses(kernel, self.input_shape[:2], (range(1), range(1)))
+        self._weight_sum = _largest_weight_sum(kernel)
 
     def forward(self, train):
         """Potentials after each step, int32 (images, time steps, out), and statistics as SpikingConv's."""
         if train.shape != self.input_shape:
             raise ValueError(f"spike train has shape {train.shape}, expected {self.input_shape}")
-        _check_potentials(self._kernel, train.peak_count, int(np.abs(self.bias.astype(np.int64)).max()))
+        _check_potentials(self._weight_sum, train.peak_count, int(np.abs(self.bias.astype(np.int64)).max()))
         potentials = np.empty((train.images, train.time_steps, self.neurons), np.int32)
         statistics = np.zeros((train.time_steps, 3), np.int64)
         neurons = new_neurons(1, self.neurons, math.prod(self.input_shape))
@@ -220,9 +222,13 @@ def _checked_bias(bias, neurons):
     return bias.astype(np.int32)
 
 
-def _check_potentials(kernel, largest_input, largest_bias=0):
+def _largest_weight_sum(kernel):
+    """Of the absolute weights of a filter."""
+    return int(np.abs(kernel.astype(np.int64)).sum(axis=(0, 1, 2)).max())
+
+
+def _check_potentials(weight_sum, largest_input, largest_bias=0):
     """Every potential, and every partial sum on the way to it, is at most the bound."""
-    weight_sum = int(np.abs(kernel.astype(np.int64)).sum(axis=(0, 1, 2)).max())
     bound = weight_sum * largest_input + largest_bias
     if bound >= INT32_MAX:
         raise OverflowError(
