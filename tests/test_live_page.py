@@ -154,7 +154,9 @@ def test_table_counts_spikes_and_operations_of_the_equations(shown, mnist, value
 
 
 def test_without_negative_spikes_the_guess_stays_wrong_and_the_page_says_why(shown, mnist):
+    assert "fires −" in shown.text(".legend")
     shown.press("#negative")
+    assert "fires −" not in shown.text(".legend")
     shown.wait_for_the_end()
     only_positive = simulate(0, shown.step()[1], mnist[0][[FIRST]], negative_spikes=False)
     both = simulate(0, 12, mnist[0][[FIRST]])

@@ -254,7 +254,7 @@ find("example").addEventListener("click", showTakenBack);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && state.pinned) select(state.selected.block, state.selected.neuron, false);
 });
-new ResizeObserver(() => drawNeuron()).observe(find("neuron-chart").parentElement.parentElement);
+new ResizeObserver(() => drawNeuron()).observe(document.querySelector(".neuron"));
 
 document.querySelector("#gallery button").click();
 stop(); // nothing moves before somebody asks for it
