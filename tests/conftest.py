@@ -13,7 +13,7 @@ from experiment import command_line
 from experiment.images import load_split
 from LeNet import Quant_LeNet_MNIST
 from tests.browser import Page, chromium, show_as
-from tests.helpers import ROOT, run_script
+from tests.helpers import ROOT
 
 # ignored where pytest was started in the background, and then by every script that it starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,19 +41,6 @@ def run_here():
                 for signum, handler in handlers.items():
                     signal.signal(signum, handler)
         return subprocess.CompletedProcess(options, status, stdout.getvalue(), stderr.getvalue())
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def quantised():
-    """Runs Quant_LeNet_MNIST.py --k 0 on few images, which must succeed; returns what it printed."""
-
-    def run(*options):
-        process = run_script("LeNet/Quant_LeNet_MNIST.py", "--k", 0, "--limit", LIMIT, *options)
-        assert process.returncode == 0, process.stderr
-        assert process.stderr == ""
-        return process.stdout
 
     return run
 
