@@ -1,55 +1,91 @@
 """Compares candidates for the augmented recipe on the validation images; the test images are not looked at.
 
-python benchmarks/recipes.py                    all candidates, 10 epochs each: 15 minutes
-python benchmarks/recipes.py --epochs 60        as long as the recipe itself trains
-python benchmarks/recipes.py --only shift
+python benchmarks/recipes.py                            all candidates, 30 epochs each: hours
+python benchmarks/recipes.py --only shift --threads 1   one of them, on one thread
+python benchmarks/recipes.py --states FOLDER            keeps the trainings there; started again, it goes on
 
-Each trains the network of k=0 with seed 0, its learning rate decaying within these epochs.
+Each trains the network of k=0 with seed 0, its learning rate decaying within these epochs. Given are the artificial
+network's loss and accuracy, and what the spiking network takes for the same predictions.
 """
 
 import sys
 import tempfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line, images
-from experiment.disk import OutputFolder
-from experiment.model import Model
+from experiment import command_line, disk, images, logs
+from experiment.model import NPZ_NAME, Model
 from experiment.recipes import AUGMENTED
-from experiment.weights import network_for
+from experiment.weights import network_for, read_npz
+from spiking.trains import SOPS
 
 K = 0
+AFFINE = replace(AUGMENTED, rotation=10.0, zoom=0.1)
 CANDIDATES = {
     "shift": AUGMENTED,
-    "shift-rotation": replace(AUGMENTED, rotation=10.0),
-    "shift-rotation-zoom": replace(AUGMENTED, rotation=10.0, zoom=0.1),
+    "shift-penalty": replace(AUGMENTED, sop_penalty=0.01),
+    "affine": AFFINE,
+    "affine-low-penalty": replace(AFFINE, sop_penalty=0.003),
+    "affine-penalty": replace(AFFINE, sop_penalty=0.01),
+    "affine-high-penalty": replace(AFFINE, sop_penalty=0.03),
+    "affine-penalty-smooth": replace(AFFINE, sop_penalty=0.01, label_smoothing=0.05),
 }
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--epochs", type=command_line.POSITIVE, default=10, help="of each training")
+    parser.add_argument("--epochs", type=command_line.POSITIVE, default=30, help="of each training")
     parser.add_argument("--only", choices=tuple(CANDIDATES), nargs="+", help="these candidates (default: all)")
+    parser.add_argument("--states", type=Path, metavar="DIR", help="folder of the training states (default: none)")
+    command_line.add_threads(parser, "of TensorFlow")
     command_line.add_limit(parser, "images of each set")
     args = parser.parse_args()
 
-    model = Model(K)
-    train, validation = (part.first(args.limit) for part in images.load_training(model.images))
-    network = network_for(model.network, train.pixels.shape[1:], train.classes)
+    from LeNet.tensorlayer import use_threads
 
+    use_threads(args.threads)
+    train, validation = (part.first(args.limit) for part in images.load_training(Model(K).images))
+    heads = ("loss", "accuracy", "SNN", "time steps", "SOPs", "seconds")
+    print(f"{'candidate':24}" + "".join(f"{head:>11}" for head in heads))
+    for name in args.only or CANDIDATES:
+        with tempfile.TemporaryDirectory() if args.states is None else nullcontext(args.states) as states:
+            training = trained(CANDIDATES[name], train, validation, Path(states, name), args)
+            row = (*measured(training, validation, args.threads), sum(float(row[-1]) for row in training.history))
+        print("{:24}{:11.4f}{:9.2f} %{:9.2f} %{:11}{:11,.0f}{:11.0f}".format(name, *row), flush=True)
+
+
+def trained(recipe, train, validation, folder, args):
+    """The Training of a candidate to the end, from where an earlier one in its folder was interrupted."""
     from LeNet.tensorlayer.training import Training
 
-    print(f"{'candidate':32}{'validation loss':>18}{'accuracy':>12}{'seconds':>10}")
-    for name in args.only or CANDIDATES:
-        count = len(train.pixels)
-        training = Training(model, CANDIDATES[name], network, args.epochs, count, count, threads=0)
-        with tempfile.TemporaryDirectory() as folder, OutputFolder(folder) as output:
-            training.fit(train, validation, output, verbose=0)
-        *_, loss, accuracy, _ = map(float, training.history[-1])
-        seconds = sum(float(row[-1]) for row in training.history)
-        print(f"{name:32}{loss:18.4f}{100 * accuracy:10.2f} %{seconds:10.0f}", flush=True)
+    model, count = Model(K, recipe=recipe.name), len(train.pixels)
+    network = network_for(model.network, train.pixels.shape[1:], train.classes)
+    training = Training(model, recipe, network, args.epochs, count, count, args.threads)
+    with disk.OutputFolder(folder) as output:
+        if disk.exists(folder / disk.SUMS):
+            training.resume(folder, read_npz(folder / NPZ_NAME))
+        training.fit(train, validation, output, verbose=0)
+    return training
+
+
+def measured(training, validation, threads):
+    """Loss and accuracy of the artificial network; accuracy, time steps and SOPs per image of the spiking one."""
+    import keras
+
+    from spiking_utils import SpikingNetwork, evaluate
+
+    logits = training.keras_model.predict(images.scaled(validation.pixels), verbose=0)
+    loss = keras.losses.sparse_categorical_crossentropy(validation.labels, logits, from_logits=True)
+    count, weights = len(validation.labels), {key: variable.numpy() for key, variable in training.weights().items()}
+    network = SpikingNetwork(weights, training.network, K, logs.TIME_STEPS)
+    evaluation = evaluate(network, validation.pixels, validation.labels, logs.BATCH_SIZE, threads)
+    right = evaluation.right.sum(axis=0)
+    accuracy = 100 * (logits.argmax(axis=1) == validation.labels).mean()
+    steps, sops = logs.time_steps_needed(right), evaluation.statistics[..., SOPS].sum() / count
+    return float(keras.ops.mean(loss)), accuracy, 100 * right[-1] / count, steps, sops
 
 
 if __name__ == "__main__":

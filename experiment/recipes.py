@@ -21,7 +21,7 @@ class Recipe:
     """What distinguishes a way of training.
 
     Random changes are drawn anew for each image in each epoch, uniformly up to a limit in either direction.
-    Rotation and zoom are used by the candidates of benchmarks/recipes.py only.
+    Rotation, zoom, penalty and smoothing are used by the candidates of benchmarks/recipes.py only.
     """
 
     name: str
@@ -31,6 +31,8 @@ class Recipe:
     shift: int = 0  # pixels, horizontally and vertically
     rotation: float = 0.0  # degrees
     zoom: float = 0.0  # fraction, in width and height
+    sop_penalty: float = 0.0  # added to the loss for each million synaptic operations of an image
+    label_smoothing: float = 0.0  # share of a label that all classes divide
 
     def identity(self, epochs):
         """The numbers that the next epoch of a training of so many epochs depends on, by name."""

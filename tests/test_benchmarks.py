@@ -11,7 +11,7 @@ from benchmarks import first_steps, kills, networks, recipes
 from benchmarks.simulation import TIME_STEPS, simulate_densely
 from experiment import ROOT, InputError
 from experiment.images import Split, load_split
-from experiment.model import Model
+from experiment.model import HISTORY_NAME, Model
 from experiment.recipes import PAPER
 from experiment.weights import read_published
 from LeNet.tensorlayer.training import Training
@@ -55,16 +55,23 @@ def test_network_of_full_precision_fires_no_operations(run_here):
     assert_refused(process, "LeNet/pretrained/fp32.npz: is of full precision, expected a quantised network")
 
 
-def test_recipes_are_compared_on_the_validation_images(run_here):
-    names = ["shift-rotation-zoom"]
-    process = run_here(recipes.main, "--only", *names, "--epochs", 1, "--limit", 200)
+def test_recipes_are_compared_on_the_validation_images_and_go_on_where_they_were(tmp_path, run_here):
+    options = ("--only", "affine-penalty-smooth", "--limit", 200, "--states", tmp_path)
+    assert run_here(recipes.main, *options, "--epochs", 1).returncode == 0
+    process = run_here(recipes.main, *options, "--epochs", 1)  # as the training is there, it takes the same seconds
     assert (process.returncode, process.stderr) == (0, "")
-    header, *rows = [line.split() for line in process.stdout.splitlines()]
-    assert header == ["candidate", "validation", "loss", "accuracy", "seconds"]
-    assert [row[0] for row in rows] == names
-    for _, loss, accuracy, _, _ in rows:
-        assert float(loss) > 0
-        assert 2 * float(accuracy) == round(2 * float(accuracy))  # of 200 images
+    header, row = [line.split() for line in process.stdout.splitlines()]
+    assert header == ["candidate", "loss", "accuracy", "SNN", "time", "steps", "SOPs", "seconds"]
+    name, loss, accuracy, _, spiking, _, steps, sops, seconds = row
+    assert name == "affine-penalty-smooth"
+    assert float(loss) > 0
+    assert 2 * float(accuracy) == round(2 * float(accuracy))  # of 200 images
+    assert 2 * float(spiking) == round(2 * float(spiking))
+    assert 1 <= int(steps) <= TIME_STEPS
+    assert int(sops.replace(",", "")) >= 0
+    epochs = (tmp_path / "affine-penalty-smooth" / HISTORY_NAME).read_text().splitlines()
+    assert len(epochs) == 2
+    assert seconds == f"{float(epochs[1].split(',')[-1]):.0f}"
 
 
 def test_variants_are_compared_after_the_first_steps(run_here):

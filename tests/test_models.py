@@ -1,6 +1,7 @@
 """The network in Keras: its shapes, its initial values, and its numbers against plain NumPy."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import keras
@@ -9,9 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiment.model import Model
+from experiment.recipes import PAPER
 from LeNet.tensorlayer import models
 from LeNet.tensorlayer.layers import FullWindowConv2D
-from spiking.network import FULL_PRECISION, Network
+from LeNet.tensorlayer.training import Training
+from spiking.network import FULL_PRECISION, PIXEL_LEVELS, Network
+from spiking.trains import SOPS
+from spiking_utils import SpikingNetwork
 from tests import reference
 from tests.networks import LENET, random_weights, small_networks
 
@@ -126,3 +132,27 @@ def test_only_a_window_over_the_whole_input_is_computed_as_one():
     model = models.build(Network.parse("5x5x2-3C4s2-2C1-3C1p-2"), k=0)
     kinds = [type(model.get_layer(f"conv{number}")) for number in (1, 2, 3)]
     assert kinds == [keras.layers.Conv2D, FullWindowConv2D, keras.layers.Conv2D]
+
+
+@pytest.mark.parametrize("network", [LENET, Network.parse("9x8x2-3C3x2ps2x1-P2-4-3b")], ids=["LeNet", "padded"])
+@pytest.mark.parametrize("k", [0, 2])
+def test_penalty_is_for_the_operations_of_unbounded_bursts(network, k):
+    weights = random_weights(network, seed=6)
+    pixels = np.random.default_rng(6).integers(0, 256, (3, *network.input_shape))
+    activity = SpikingNetwork(weights, network, k, time_steps=1, max_spikes=None).run(pixels)
+    operations = activity.statistics[..., SOPS].sum() / 3
+    assert operations > 0
+    model = models.build(network, k, dtype="float64", sop_penalty=0.5)
+    models.assign(network, model, weights)
+    model(pixels / np.float64(PIXEL_LEVELS), training=False)
+    assert float(sum(model.losses)) == pytest.approx(0.5 * operations / 1e6, rel=1e-6)  # Keras sums losses in float32
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_loss_is_the_cross_entropy_with_labels_of_which_all_classes_have_a_share(smoothing):
+    recipe = replace(PAPER, label_smoothing=smoothing)
+    training = Training(Model(0), recipe, LENET, epochs=1, images=3, all_images=3, threads=0)
+    labels, logits = np.array([0, 3, 9]), np.random.default_rng(7).normal(size=(3, 10)).astype(np.float32)
+    certain = (1 - smoothing) * np.eye(10)[labels] + smoothing / 10
+    expected = -np.mean(np.sum(certain * (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))), axis=1))
+    assert float(training.keras_model.compute_loss(y=labels, y_pred=logits)) == pytest.approx(expected, rel=1e-6)

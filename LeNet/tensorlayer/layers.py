@@ -1,8 +1,9 @@
-"""The two layers that Keras does not have."""
+"""The layers that Keras does not have."""
 
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from spiking.network import ROUNDING_OFFSET
@@ -79,3 +80,29 @@ class FullWindowConv2D(keras.layers.Conv2D):
         flat = ops.reshape(activations, (-1, math.prod(self.kernel.shape[:3])))
         flat = ops.matmul(flat, ops.reshape(self.kernel, (-1, self.filters)))
         return ops.reshape(flat, (-1, 1, 1, self.filters))
+
+
+class SynapticOperationPenalty(keras.layers.Layer):
+    """Passes activations on, and adds to the loss what their spikes cost, the mean over the images.
+
+    In the end a neuron has fired S times its activation, positive less negative spikes, and each of them drives its
+    fan-out of synapses.
+
+    Parameters
+    ----------
+    penalty : float
+        For a million synaptic operations.
+    spikes : float
+        S = 2^k, the spikes of an activation of 1.
+    fan_out : nested list of ints (h, w)
+        Synapses that a spike drives, by its position.
+    """
+
+    def __init__(self, penalty, spikes, fan_out, **kwargs):
+        super().__init__(**kwargs)
+        self.cost = penalty * spikes / 1e6 * np.array(fan_out)[:, :, None]
+
+    def call(self, activations):
+        costs = activations * ops.cast(self.cost, activations.dtype)
+        self.add_loss(ops.mean(ops.sum(costs, axis=(1, 2, 3))))
+        return activations

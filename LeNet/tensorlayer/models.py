@@ -1,15 +1,17 @@
 """The network of spiking/network.py in Keras, for any quantisation level and for full precision."""
 
+from itertools import pairwise
+
 import keras
 from keras.initializers import RandomNormal, TruncatedNormal
 from keras.layers import BatchNormalization, Conv2D, Dense, Flatten, ReLU
 
 from experiment.recipes import BN_DECAY, CLASSIFIER_DEVIATION, GAMMA_DEVIATION, KERNEL_DEVIATION
-from LeNet.tensorlayer.layers import FullWindowConv2D, MedianQuantizer
+from LeNet.tensorlayer.layers import FullWindowConv2D, MedianQuantizer, SynapticOperationPenalty
 from spiking.network import BN_EPSILON, FULL_PRECISION
 
 
-def build(network, k, dtype="float32"):
+def build(network, k, dtype="float32", sop_penalty=0.0):
     """The artificial network as a Keras model: images (batch, h, w, c), pixel / 256, to logits.
 
     Initial values are those of the paper's code; keras.utils.set_random_seed makes them repeatable. Every layer is
@@ -21,10 +23,12 @@ def build(network, k, dtype="float32"):
     k : int
         Quantisation level, or FULL_PRECISION for the same network without quantiser.
     dtype : "float32" or "float64"
+    sop_penalty : float
+        Added to the loss of a training for each million synaptic operations of an image.
     """
     image = keras.Input(network.input_shape, dtype=dtype)
     x = image
-    for block in network.blocks:
+    for block, reader in pairwise([*network.blocks, network.classifier]):
         whole_input = block.kernel_size == block.input_shape[:2] and not block.same
         convolution = FullWindowConv2D if whole_input else Conv2D
         x = convolution(
@@ -47,6 +51,9 @@ def build(network, k, dtype="float32"):
         x = ReLU(block.max_value, dtype=dtype, name=f"relu{block.name}")(x)
         if k != FULL_PRECISION:
             x = MedianQuantizer(k, dtype=dtype, name=f"quantizer{block.name}")(x)
+        if sop_penalty:
+            spikes = 1 if k == FULL_PRECISION else 2**k
+            x = SynapticOperationPenalty(sop_penalty, spikes, reader.fan_out, name=f"penalty{block.name}")(x)
     x = Flatten(dtype=dtype, name="flatten")(x)
     logits = Dense(
         network.classes,

@@ -45,12 +45,12 @@ class Training:
         if self.recipe.cosine_decay:
             steps = epochs * batches_per_epoch(images, BATCH_SIZE)
             learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-        self.keras_model = models.build(network, model.k)
+        self.keras_model = models.build(network, model.k, sop_penalty=recipe.sop_penalty)
         self.optimizer = keras.optimizers.Adam(learning_rate, epsilon=ADAM_EPSILON, name="adam")  # names its state
         self.optimizer.build(self.keras_model.trainable_variables)
         self.keras_model.compile(
             self.optimizer,
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            loss=_smoothed_loss(recipe.label_smoothing),
             metrics=["accuracy"],
             jit_compile=False,  # XLA's convolutions are slower on a CPU
         )
@@ -137,6 +137,18 @@ class Training:
     def _identity(self):
         numbers = {"epoch": len(self.history), "images": self.images} | self.recipe.identity(self.epochs)
         return {name: np.asarray(number) for name, number in numbers.items()}
+
+
+def _smoothed_loss(smoothing):
+    """The cross-entropy of logits and labels, of which all classes divide a share."""
+    if not smoothing:
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def loss(labels, logits):
+        certain = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), logits.shape[-1])
+        return keras.losses.categorical_crossentropy(certain, logits, from_logits=True, label_smoothing=smoothing)
+
+    return loss
 
 
 class _EndOfEpoch(keras.callbacks.Callback):
