@@ -128,10 +128,11 @@ def modules_of_the_same_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize("safe_path", ["", "1"])  # with which the script's folder is not on the path
 def test_a_users_modules_of_the_same_name_do_not_come_before_ours(safe_path, modules_of_the_same_name, monkeypatch):
     monkeypatch.setenv("PYTHONSAFEPATH", safe_path)
-    output = ("--output", modules_of_the_same_name / "figures")
+    spiking = ("--weights", Model(0).published, "--limit", 1, "--logs", modules_of_the_same_name / "logs")
     for script, options in {
         "run.py": ("--help",),
-        "figs/raster.py": ("--weights", Model(0).published, *output),
+        "figs/results.py": (),
+        "LeNet/Spiking_LeNet_MNIST.py": spiking,
         "LeNet/FP32_LeNet_MNIST.py": ("--help",),
     }.items():
         process = run_script(script, *options, cwd=modules_of_the_same_name)
