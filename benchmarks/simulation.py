@@ -160,9 +160,7 @@ def simulate_densely(weights, k, pixels):
 
 def time_keras(weights, k, pixels, runs):
     """Milliseconds per image of Keras's predict and of a tf.function, and the batch that is best for the latter."""
-    import tensorflow as tf
-
-    from LeNet.tensorlayer import models
+    from LeNet.tensorlayer import models, tf
 
     model = models.build(LENET, k)
     models.assign(LENET, model, weights)
