@@ -8,6 +8,7 @@ justifies a spike count. What a neuron does in a time step stands in spiking/neu
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = ["Activity", "Evaluation", "SpikeTrain", "SpikingConv", "SpikingLinear
 
 FIRST_COUNTS = 64  # a block's thresholds reach up to this count, and further once a neuron does
 MOST_THRESHOLDS = 1 << 22  # of a block
+EXTENSION = Lock()  # of a block's thresholds, which all threads share
 MOST_SPIKES = 64 << 20  # in memory at once, should every neuron fire in every step: 4 bytes each
 
 
@@ -125,15 +127,19 @@ class SpikingNetwork:
 
     def _extended(self, index, run):
         """What run(block) gives, after as many extensions of the block's thresholds as it takes."""
+        block = self.blocks[index]
         while True:
+            filters, counts = block.thresholds.shape
             try:
-                return run(self.blocks[index])
+                return run(block)
             except MissingThreshold:
-                filters, counts = self.blocks[index].thresholds.shape
-                if filters * 4 * counts > MOST_THRESHOLDS:
-                    raise
-                highest = min(4 * counts, self.highest_count or 4 * counts)
-                self.blocks[index].thresholds = self._justified[index].thresholds(highest)
+                with EXTENSION:
+                    if block.thresholds.shape[1] > counts:  # another thread has extended them
+                        continue
+                    if filters * 4 * counts > MOST_THRESHOLDS:
+                        raise
+                    highest = min(4 * counts, self.highest_count or 4 * counts)
+                    block.thresholds = self._justified[index].thresholds(highest)
 
     def settings(self):
         """The numbers that the file of integers and that of golden vectors begin with; no bound on spikes is 0."""

@@ -103,7 +103,7 @@ class SpikingConv:
         layer, neurons, output = self._state(train.images, train.time_steps)
         statistics = np.zeros((train.time_steps, 3), np.int64)
         peak_count = kernels.run_block(train.data, layer, neurons, output, statistics)
-        return self._train(output, peak_count), statistics
+        return self._train(output, peak_count, layer.rule), statistics
 
     def encode(self, images, time_steps):
         """The output SpikeTrain for integer images (images, h, w, in), presented at the first step only."""
@@ -116,7 +116,7 @@ class SpikingConv:
         _check_potentials(self._weight_sum, int(np.abs(images.astype(np.int64)).max(initial=0)))
         pixels = images.reshape(len(images), math.prod(self.input_shape)).astype(np.int32)
         layer, neurons, output = self._state(len(images), time_steps)
-        return self._train(output, encode_images(pixels, layer, neurons, output))
+        return self._train(output, encode_images(pixels, layer, neurons, output), layer.rule)
 
     def _state(self, images, time_steps):
         """The layer as the kernels take it, its neurons, and room for their spikes."""
@@ -126,10 +126,11 @@ class SpikingConv:
         room = Events.room(images, time_steps, neurons.potential.size, bursts=self.max_spikes != 1)
         return kernels.Layer(self._synapses, self._rule, self._order), neurons, room
 
-    def _train(self, output, peak_count):
-        """What was written into the room, as a SpikeTrain."""
+    def _train(self, output, peak_count, rule):
+        """What was written into the room by a rule, as a SpikeTrain."""
         images, time_steps = len(output.steps), output.steps.shape[1] - 1
-        highest = self._thresholds.shape[1] - 1
+        # not that of self.thresholds, which another thread may have extended in the meantime
+        highest = len(rule.rising) // rule.lanes - 2
         if peak_count >= highest and (self.max_spikes is None or time_steps * self.max_spikes > highest):
             raise MissingThreshold(f"a neuron reaches the count {highest}, expected thresholds of higher counts")
         written = output.steps[-1, -1] if images else 0

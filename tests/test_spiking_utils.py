@@ -6,14 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from spiking import kernels, layers
 from spiking.network import Network
 from spiking.thresholds import JustifiedCount
 from spiking.trains import NEGATIVE, SOPS, SPIKES, SpikeTrain
 from spiking.weight_grid import grid_exponent
-from spiking_utils import SpikingConv, SpikingLinear, SpikingNetwork
+from spiking_utils import FIRST_COUNTS, SpikingConv, SpikingLinear, SpikingNetwork
 from tests import reference
 from tests.networks import LENET, random_weights, small_networks, with_gammas
 
+NARROW = Network.parse("6x6x1-3C3-P2-4-2")
 ANY_RULE = st.sampled_from([1, 1, 2, 3, 4, 50, None]), st.booleans()
 
 
@@ -59,6 +61,25 @@ def test_one_step_of_unbounded_bursts_is_the_artificial_network(network, k, seed
         assert_array_equal(train.to_dense()[:, 0], expected)
     assert_array_equal(activity.potentials[:, 0] * 2.0 ** -grid_exponent(weights["fc/W"]), logits)
     assert activity.quiescent().all()
+
+
+@pytest.mark.parametrize(("module", "kernel"), [(layers, "encode_images"), (kernels, "run_block")])
+def test_thresholds_that_another_thread_extends_meanwhile_lose_no_spike(module, kernel, monkeypatch):
+    weights, pixels = random_case(NARROW, seed=1)
+    network, extended = (SpikingNetwork(weights, NARROW, k=8, time_steps=1, max_spikes=None) for _ in range(2))
+    expected = extended.run(pixels)
+    assert all(train.peak_count > FIRST_COUNTS for train in expected.trains)
+    run = getattr(module, kernel)
+
+    def extended_meanwhile(*arguments):
+        peak_count = run(*arguments)
+        for block, other in zip(network.blocks, extended.blocks, strict=True):
+            block.thresholds = other.thresholds
+        return peak_count
+
+    monkeypatch.setattr(module, kernel, extended_meanwhile)
+    for train, other in zip(network.run(pixels).trains, expected.trains, strict=True):
+        assert_array_equal(train.counts(), other.counts())
 
 
 @pytest.mark.parametrize("k", [0, 1, 2])
