@@ -136,7 +136,8 @@ def evaluate_and_log(network, trained, test, args):
         start = time.perf_counter()
         evaluation = simulate(network, test, args)
         seconds = time.perf_counter() - start
-        run = logs.describe(run, trained, evaluation, count_ann_right(evaluation, trained, network.k, test, args))
+        ann_right = count_ann_right(evaluation, trained, network.k, test, args)
+        run = logs.describe(run, trained, evaluation, ann_right)
         if args.sizes:
             run["sizes"] = measure_sizes(network, test.pixels)
         logs.write(output, run, evaluation.right, evaluation.statistics)
@@ -160,13 +161,13 @@ def count_ann_right(evaluation, trained, k, test, args):
     """
     from spiking_utils import SpikingNetwork
 
-    same = evaluation.quiescent & args.negative_spikes
-    right = int(np.sum((evaluation.predictions == test.labels)[same]))
-    if same.all():
+    settled = evaluation.quiescent & args.negative_spikes
+    right = int(np.sum((evaluation.predictions == test.labels)[settled]))
+    if settled.all():
         return right
     network = SpikingNetwork(trained.weights, trained.network, k, time_steps=1, max_spikes=None)
     try:
-        return right + int(simulate(network, test.where(~same), args).right.sum())
+        return right + int(simulate(network, test.where(~settled), args).right.sum())
     except OverflowError:
         return None
 

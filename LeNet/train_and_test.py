@@ -93,7 +93,9 @@ def report(training, folder):
 
 def load_test(k, args):
     """The Trained that the options choose, of level k where they do not say, and the Split to test it on."""
-    if args.checkpoint is not None and args.weights is None:
+    if args.checkpoint and args.weights:
+        raise InputError(f"argument --checkpoint: found {args.checkpoint}, expected none beside --weights")
+    if args.checkpoint:
         args.weights = args.checkpoint / NPZ_NAME
     trained, _ = weights.load(args, k)
     return trained, images.load_test(args.data or trained.model.images, trained.network).first(args.limit)

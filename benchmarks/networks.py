@@ -15,7 +15,7 @@ import numpy as np
 
 from experiment import InputError, command_line, logs, printable, shown
 from experiment.images import load_test
-from experiment.weights import read_npz
+from experiment.weights import announce, read_npz
 from spiking.network import FULL_PRECISION
 from spiking.trains import SOPS
 from spiking_utils import SpikingNetwork, evaluate
@@ -46,6 +46,7 @@ def prepare(path, threads, limit):
     trained = read_npz(path)
     if trained.model.k == FULL_PRECISION:
         raise InputError(f"{shown(path)}: is of full precision, expected a quantised network")
+    announce(trained)
     network = SpikingNetwork(trained.weights, trained.network, trained.model.k, logs.TIME_STEPS)
     test = load_test(trained.model.images, trained.network).first(limit)
 

@@ -16,22 +16,27 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line, disk, images, logs
+from experiment import InputError, command_line, disk, images, logs, shown
 from experiment.model import NPZ_NAME, Model
 from experiment.recipes import AUGMENTED
 from experiment.weights import network_for, read_npz
 from spiking.trains import SOPS
+from spiking_utils import SpikingNetwork, evaluate
 
 K = 0
-AFFINE = replace(AUGMENTED, rotation=10.0, zoom=0.1)
+SHIFT = replace(AUGMENTED, name="shift")
+AFFINE = replace(SHIFT, name="affine", rotation=10.0, zoom=0.1)
 CANDIDATES = {
-    "shift": AUGMENTED,
-    "shift-penalty": replace(AUGMENTED, sop_penalty=0.01),
-    "affine": AFFINE,
-    "affine-low-penalty": replace(AFFINE, sop_penalty=0.003),
-    "affine-penalty": replace(AFFINE, sop_penalty=0.01),
-    "affine-high-penalty": replace(AFFINE, sop_penalty=0.03),
-    "affine-penalty-smooth": replace(AFFINE, sop_penalty=0.01, label_smoothing=0.05),
+    recipe.name: recipe
+    for recipe in (
+        SHIFT,
+        replace(SHIFT, name="shift-penalty", sop_penalty=0.01),
+        AFFINE,
+        replace(AFFINE, name="affine-low-penalty", sop_penalty=0.003),
+        replace(AFFINE, name="affine-penalty", sop_penalty=0.01),
+        replace(AFFINE, name="affine-high-penalty", sop_penalty=0.03),
+        replace(AFFINE, name="affine-penalty-smooth", sop_penalty=0.01, label_smoothing=0.05),
+    )
 }
 
 
@@ -53,8 +58,10 @@ def main():
     for name in args.only or CANDIDATES:
         with tempfile.TemporaryDirectory() if args.states is None else nullcontext(args.states) as states:
             training = trained(CANDIDATES[name], train, validation, Path(states, name), args)
-            row = (*measured(training, validation, args.threads), sum(float(row[-1]) for row in training.history))
-        print("{:24}{:11.4f}{:9.2f} %{:9.2f} %{:11}{:11,.0f}{:11.0f}".format(name, *row), flush=True)
+        numbers = (*artificial(training, validation), *spiking(training, validation, args.threads))
+        seconds = sum(float(row[-1]) for row in training.history)
+        row = "{:24}{:11.4f}{:9.2f} %{:9.2f} %{:11}{:11,.0f}{:11.0f}"
+        print(row.format(name, *numbers, seconds), flush=True)
 
 
 def trained(recipe, train, validation, folder, args):
@@ -66,26 +73,31 @@ def trained(recipe, train, validation, folder, args):
     training = Training(model, recipe, network, args.epochs, count, count, args.threads)
     with disk.OutputFolder(folder) as output:
         if disk.exists(folder / disk.SUMS):
-            training.resume(folder, read_npz(folder / NPZ_NAME))
+            state = read_npz(folder / NPZ_NAME)
+            if state.threads != args.threads:  # on which the last bits depend
+                threads = f"{state.threads}, expected {args.threads} as --threads says"
+                raise InputError(f"{shown(folder)}: was trained with threads={threads}")
+            training.resume(folder, state)
         training.fit(train, validation, output, verbose=0)
     return training
 
 
-def measured(training, validation, threads):
-    """Loss and accuracy of the artificial network; accuracy, time steps and SOPs per image of the spiking one."""
+def artificial(training, validation):
+    """Loss, without penalty and smoothing, and accuracy in percent of the artificial network."""
     import keras
-
-    from spiking_utils import SpikingNetwork, evaluate
 
     logits = training.keras_model.predict(images.scaled(validation.pixels), verbose=0)
     loss = keras.losses.sparse_categorical_crossentropy(validation.labels, logits, from_logits=True)
-    count, weights = len(validation.labels), {key: variable.numpy() for key, variable in training.weights().items()}
+    return float(keras.ops.mean(loss)), 100 * (logits.argmax(axis=1) == validation.labels).mean()
+
+
+def spiking(training, validation, threads):
+    """Accuracy in percent, time steps and synaptic operations per image of the spiking network."""
+    weights = {key: variable.numpy() for key, variable in training.weights().items()}
     network = SpikingNetwork(weights, training.network, K, logs.TIME_STEPS)
     evaluation = evaluate(network, validation.pixels, validation.labels, logs.BATCH_SIZE, threads)
-    right = evaluation.right.sum(axis=0)
-    accuracy = 100 * (logits.argmax(axis=1) == validation.labels).mean()
-    steps, sops = logs.time_steps_needed(right), evaluation.statistics[..., SOPS].sum() / count
-    return float(keras.ops.mean(loss)), accuracy, 100 * right[-1] / count, steps, sops
+    right, count = evaluation.right.sum(axis=0), len(validation.labels)
+    return 100 * right[-1] / count, logs.time_steps_needed(right), evaluation.statistics[..., SOPS].sum() / count
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ class Recipe:
     """What distinguishes a way of training.
 
     Random changes are drawn anew for each image in each epoch, uniformly up to a limit in either direction.
-    Rotation, zoom, penalty and smoothing are used by the candidates of benchmarks/recipes.py only.
+    What follows `shift` is used by the candidates of benchmarks/recipes.py only.
     """
 
     name: str
@@ -32,12 +32,15 @@ class Recipe:
     rotation: float = 0.0  # degrees
     zoom: float = 0.0  # fraction, in width and height
     sop_penalty: float = 0.0  # added to the loss for each million synaptic operations of an image
-    label_smoothing: float = 0.0  # share of a label that all classes divide
+    label_smoothing: float = 0.0  # share of each label that is spread evenly over all classes
 
     def identity(self, epochs):
         """The numbers that the next epoch of a training of so many epochs depends on, by name."""
         numbers = asdict(self) | {"decay_epochs": epochs if self.cosine_decay else 0}
-        return {name: number for name, number in numbers.items() if name not in ("name", "epochs", "cosine_decay")}
+        # trainings from before there were penalty and smoothing are resumed without them
+        newer = {name for name in ("sop_penalty", "label_smoothing") if not numbers[name]}
+        unused = newer | {"name", "epochs", "cosine_decay"}
+        return {name: number for name, number in numbers.items() if name not in unused}
 
 
 # Zou et al. (2023): the learning rate never falls, and the weights of the last epoch are the result

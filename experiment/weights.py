@@ -73,6 +73,13 @@ def shortfall(identity):
     return ", ".join(parts)
 
 
+def announce(trained):
+    """Prints which file it is, and whether it is a trial."""
+    print(f"weights    {shown(trained.path)}")
+    if trained.shortfall:
+        print(f"           a trial: trained on {trained.shortfall}")
+
+
 def network_for(layers, input_shape, classes):
     """The network of a notation of layers for images (h, w, channels) and classes; refused where it is too large."""
     height, width, channels = input_shape
@@ -124,9 +131,7 @@ def load(args, k, converts=False):
     if found.k == FULL_PRECISION != k and not conversion:
         expected = "--k with it, the level to convert it to" if converts else "a quantised network"
         raise InputError(f"{shown(path)}: is of full precision, expected {expected}")
-    print(f"weights    {shown(path)}")
-    if trained.shortfall:
-        print(f"           a trial: trained on {trained.shortfall}")
+    announce(trained)
     weights, rounding = on_grid(trained.weights)
     if rounding > 0:
         print(f"           rounded to the weight grid, which changed them by {rounding:.2g} at most")

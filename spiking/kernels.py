@@ -97,18 +97,22 @@ def run_classifier(incoming, synapses, bias, neurons, potentials, statistics):
 
 @compiled
 def add_spikes(neurons, incoming, image, t, synapses, statistics):
-    """Adds the spikes of one time step to the potentials, those together that reach the same windows in a row."""
+    """Adds the spikes of one time step to the potentials: together those events that follow each other in a group.
+
+    Marks the windows that they reach as pending, and adds to the statistics of the step.
+    """
     first, end = uintp(incoming.steps[image, t]), uintp(incoming.steps[image, t + 1])
     events, rows, bursts = incoming.events, neurons.rows, len(incoming.sizes) > 0
     while first < end:
-        group, together, spikes = synapses.group[events[first] >> POSITION_SHIFT], uintp(0), 0
+        group = synapses.group[events[first] >> POSITION_SHIFT]
+        together, spikes, negative = uintp(0), 0, 0
         while first + together < end and synapses.group[events[first + together] >> POSITION_SHIFT] == group:
             event = events[first + together]
             row = uintp(event & ROW_MASK) * uintp(synapses.row_length)
             rows[together] = row + uintp(synapses.offset[event >> POSITION_SHIFT])
             size = incoming.sizes[first + together] if bursts else 1
             spikes += size
-            statistics[NEGATIVE] += size * (event & 1)
+            negative += size * (event & 1)
             together += uintp(1)
         for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
             if bursts:
@@ -117,6 +121,7 @@ def add_spikes(neurons, incoming, image, t, synapses, statistics):
                 add_units(neurons.potential, synapses, rows, together, synapses.runs[run])
             mark(neurons.pending, synapses.runs[run])
         statistics[SPIKES] += spikes
+        statistics[NEGATIVE] += negative
         statistics[SOPS] += spikes * synapses.fan_out[group]
         first += together
 
@@ -148,7 +153,7 @@ def add_units(u, synapses, rows, together, run):
 
 @compiled
 def add_bursts(u, synapses, rows, sizes, first, together, run):
-    """The same for bursts: adds the weights from each place times sizes[first], sizes[first + 1], ..."""
+    """As add_units, with the weights from each place times a size, from sizes[first] on."""
     target, length = uintp(run[0]) * uintp(synapses.lanes), uintp(run[2]) * uintp(synapses.lanes)
     w, o, s = synapses.weights, uintp(np.int64(run[1])), first
     i = uintp(0)

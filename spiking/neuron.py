@@ -5,8 +5,11 @@
 
 B is the most spikes of one sign in a step, 1 in the paper; without negative spikes the lower bound is 0. Thresholds
 stand for m: theta_j is the lowest u that justifies the count j. So a neuron fires upwards where u >= theta_(n+1), and
-downwards where u < theta_n. `spike_of` is the rule; `count_spikes` has a shortcut for B = 1, and block 1, whose input
-does not change, its own kernels in encoding.py. The same in plain NumPy, without thresholds: `spiking` in
+downwards where u < theta_n.
+
+`spike_of` is the rule. It is asked only for the neurons that `list_beyond` finds beyond one of these two thresholds,
+and not for B = 1, where `count_spikes` knows the size. Block 1, whose input does not change, has kernels of its own
+in encoding.py. A change of the rule concerns all of these. The same in plain NumPy, without thresholds: `spiking` in
 tests/reference.py.
 
 Zou et al., "Towards a Lossless Conversion for Spiking Neural Networks with Negative-Spike Dynamics", Advanced

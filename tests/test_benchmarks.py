@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ from benchmarks import first_steps, kills, networks, recipes
 from benchmarks.simulation import TIME_STEPS, simulate_densely
 from experiment import ROOT, InputError
 from experiment.images import Split, load_split
-from experiment.model import HISTORY_NAME, Model
+from experiment.model import HISTORY_NAME, NPZ_NAME, Model
 from experiment.recipes import PAPER
-from experiment.weights import read_published
+from experiment.weights import read_npz, read_published, save_npz
 from LeNet.tensorlayer.training import Training
 from spiking.trains import SOPS
 from spiking_utils import SpikingNetwork
@@ -38,10 +39,11 @@ def test_networks_are_compared_by_what_an_operation_takes(run_here):
     paths = [ROOT / f"LeNet/pretrained/k{k}.npz" for k in (0, 1)]
     process = run_here(networks.main, *paths, "--limit", 10, "--rounds", 2)
     assert (process.returncode, process.stderr) == (0, "")
-    header, *rows = [line.split() for line in process.stdout.splitlines()]
+    *files, header, first, second = [line.split() for line in process.stdout.splitlines()]
+    assert files == [["weights", f"LeNet/pretrained/k{k}.npz"] for k in (0, 1)]
     assert header == ["s", "SOPs", "ns", "per", "SOP", "of", "the", "first", "network"]
     pixels = load_split("test").pixels[:10]
-    for k, (_, operations, nanoseconds, ratio, path) in enumerate(rows):
+    for k, (_, operations, nanoseconds, ratio, path) in enumerate((first, second)):
         trained = read_published(Model(k))
         expected = SpikingNetwork(trained.weights, trained.network, k, 20).run(pixels).statistics[..., SOPS].sum()
         assert operations == f"{expected:,}"
@@ -72,6 +74,19 @@ def test_recipes_are_compared_on_the_validation_images_and_go_on_where_they_were
     epochs = (tmp_path / "affine-penalty-smooth" / HISTORY_NAME).read_text().splitlines()
     assert len(epochs) == 2
     assert seconds == f"{float(epochs[1].split(',')[-1]):.0f}"
+
+    state = tmp_path / name / NPZ_NAME
+    trained = read_npz(state)
+    assert trained.model == Model(0, recipe=name)
+    save_npz(replace(trained, threads=99), state)
+    expected = f"affine-penalty-smooth: was trained with threads=99, expected {trained.threads} as --threads says"
+    assert_refused(run_here(recipes.main, *options, "--epochs", 1), expected)
+
+
+def test_trainings_from_before_penalty_and_smoothing_are_resumed_without_them():
+    newer = {"sop_penalty", "label_smoothing"}
+    assert not newer & set(PAPER.identity(150))
+    assert newer <= set(recipes.CANDIDATES["affine-penalty-smooth"].identity(30))
 
 
 def test_variants_are_compared_after_the_first_steps(run_here):

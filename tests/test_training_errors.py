@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiment.disk import OutputFolder
-from experiment.model import NPZ_NAME
+from experiment.model import NPZ_NAME, Model
 from experiment.weights import read_npz
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST
 from tests.conftest import LIMIT
@@ -164,6 +164,13 @@ def test_inference_refuses_another_model(tmp_path, run_here, main, k, options, m
     save_model(path, random_weights(LENET, seed=0), k)
     process = run_here(main, "--mode", "inference", place, path if place == "--weights" else tmp_path, *options)
     assert_refused(process, f"error: {path}: {message}")
+    assert process.stdout == ""
+
+
+def test_inference_takes_one_place_only(tmp_path, run_here):
+    options = ("--weights", Model(0).published, "--checkpoint", tmp_path)
+    process = run_here(Quant_LeNet_MNIST.main, "--mode", "inference", *options)
+    assert_refused(process, f"error: argument --checkpoint: found {tmp_path}, expected none beside --weights")
     assert process.stdout == ""
 
 

@@ -92,15 +92,15 @@ class SynapticOperationPenalty(keras.layers.Layer):
     ----------
     penalty : float
         For a million synaptic operations.
-    spikes : float
+    spikes_per_unit : int
         S = 2^k, the spikes of an activation of 1.
     fan_out : nested list of ints (h, w)
         Synapses that a spike drives, by its position.
     """
 
-    def __init__(self, penalty, spikes, fan_out, **kwargs):
+    def __init__(self, penalty, spikes_per_unit, fan_out, **kwargs):
         super().__init__(**kwargs)
-        self.cost = penalty * spikes / 1e6 * np.array(fan_out)[:, :, None]
+        self.cost = penalty * spikes_per_unit / 1e6 * np.array(fan_out)[:, :, None]
 
     def call(self, activations):
         costs = activations * ops.cast(self.cost, activations.dtype)

@@ -52,8 +52,9 @@ def build(network, k, dtype="float32", sop_penalty=0.0):
         if k != FULL_PRECISION:
             x = MedianQuantizer(k, dtype=dtype, name=f"quantizer{block.name}")(x)
         if sop_penalty:
-            spikes = 1 if k == FULL_PRECISION else 2**k
-            x = SynapticOperationPenalty(sop_penalty, spikes, reader.fan_out, name=f"penalty{block.name}")(x)
+            spikes_per_unit = 1 if k == FULL_PRECISION else 2**k
+            cost = sop_penalty, spikes_per_unit, reader.fan_out
+            x = SynapticOperationPenalty(*cost, dtype=dtype, name=f"penalty{block.name}")(x)
     x = Flatten(dtype=dtype, name="flatten")(x)
     logits = Dense(
         network.classes,

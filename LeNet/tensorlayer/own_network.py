@@ -6,7 +6,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from experiment import InputError, disk, model, printable, shown
+from experiment import InputError, disk, logs, model, printable, shown
 from LeNet.tensorlayer.keras_network import chain, keras_network
 from LeNet.tensorlayer.layers import MedianQuantizer
 
@@ -72,7 +72,7 @@ def read(path):
 def predict(model, pixels):
     """The classes that the model itself predicts for integer pixels (images, h, w, channels): int array (images,)."""
     inputs = pixels.reshape(len(pixels), *model.input_shape[1:]).astype(np.float32)
-    return model.predict(inputs, batch_size=200, verbose=0).reshape(len(pixels), -1).argmax(axis=1)
+    return model.predict(inputs, batch_size=logs.BATCH_SIZE, verbose=0).reshape(len(pixels), -1).argmax(axis=1)
 
 
 def report(right, agreeing):

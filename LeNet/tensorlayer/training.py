@@ -50,7 +50,7 @@ class Training:
         self.optimizer.build(self.keras_model.trainable_variables)
         self.keras_model.compile(
             self.optimizer,
-            loss=_smoothed_loss(recipe.label_smoothing),
+            loss=_cross_entropy(recipe.label_smoothing),
             metrics=["accuracy"],
             jit_compile=False,  # XLA's convolutions are slower on a CPU
         )
@@ -139,8 +139,8 @@ class Training:
         return {name: np.asarray(number) for name, number in numbers.items()}
 
 
-def _smoothed_loss(smoothing):
-    """The cross-entropy of logits and labels, of which all classes divide a share."""
+def _cross_entropy(smoothing):
+    """Of logits, and labels of each of which a share is spread evenly over all classes."""
     if not smoothing:
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
