@@ -47,11 +47,10 @@ class SpikingConv:
     ):
         if max_spikes is not None:
             check_integer("max_spikes", max_spikes, 1)
-        if len(input_shape) != 3 or len(stride) != 2:
-            raise ValueError(
-                f"input_shape is {input_shape} and stride {stride}, expected (h, w, in) and (rows, columns)"
-            )
-        self.input_shape = tuple(input_shape)
+        if not isinstance(negative_spikes, bool | np.bool_):
+            raise ValueError(f"negative_spikes is {negative_spikes!r}, expected True or False")
+        self.input_shape = _checked_sizes("input_shape", input_shape, ("h", "w", "in"))
+        stride = _checked_sizes("stride", stride, ("rows", "columns"))
         self.kernel = _checked_kernel(kernel, self.input_shape)
         self.max_spikes, self.negative_spikes = max_spikes, negative_spikes
         self.thresholds = thresholds
@@ -149,7 +148,7 @@ class SpikingLinear:
     """
 
     def __init__(self, weights, input_shape, bias=None):
-        self.input_shape = tuple(input_shape)
+        self.input_shape = _checked_sizes("input_shape", input_shape, ("h", "w", "in"))
         weights = np.asarray(weights)
         inputs = math.prod(self.input_shape)
         if weights.ndim != 2 or len(weights) != inputs or weights.shape[1] == 0:
@@ -184,11 +183,20 @@ def check_integer(name, value, lowest, highest=math.inf):
         raise ValueError(f"{name} is {value}, expected an integer {limits}")
 
 
+def _checked_sizes(name, sizes, expected):
+    """A tuple of as many integers from 1 on as there are names in `expected`."""
+    if len(sizes) != len(expected):
+        raise ValueError(f"{name} is {sizes}, expected ({', '.join(expected)})")
+    for size in sizes:
+        check_integer(f"{name} {sizes}, of which one", size, 1)
+    return tuple(sizes)
+
+
 def _checked_kernel(kernel, input_shape):
     """The kernel as int16."""
     kernel = np.asarray(kernel)
-    if kernel.ndim != 4:
-        raise ValueError(f"kernel has shape {kernel.shape}, expected (h, w, in, out)")
+    if kernel.ndim != 4 or 0 in kernel.shape:
+        raise ValueError(f"kernel has shape {kernel.shape}, expected (h, w, in, out), each at least 1")
     if kernel.shape[2] != input_shape[2]:
         raise ValueError(f"kernel takes {kernel.shape[2]} channels, expected the input's {input_shape[2]}")
     if not np.all((kernel == np.rint(kernel)) & (np.abs(kernel.astype(np.float64)) <= INT16_MAX)):

@@ -1,5 +1,7 @@
 """What the spiking layers and networks of the library refuse: wrong arguments, weights and images, by name."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,11 @@ def conv(kernel=((1,),), thresholds=((0, 1, 2, 3),), **more):
         (lambda: conv(thresholds=[[0, 1, 2**31]]), "thresholds reach from 0 to .*, expected int32$"),
         (lambda: conv(thresholds=[[0, 1, 2.0**40]]), "thresholds reach from 0 to .*, expected int32$"),
         (lambda: conv(max_spikes=0), "max_spikes is 0, expected an integer from 1 on"),
-        (lambda: conv(stride=(0, 1)), "stride must be at least 1"),
+        (lambda: conv(negative_spikes="False"), "negative_spikes is 'False', expected True or False"),
+        (lambda: conv(stride=(0, 1)), r"stride \(0, 1\), of which one is 0, expected an integer from 1 on"),
+        (lambda: conv(stride=(1, 1.5)), r"stride \(1, 1.5\), of which one is 1.5, expected an integer from 1 on"),
+        (lambda: conv(kernel=np.ones((1, 0))), r"kernel has shape \(1, 1, 1, 0\), expected .*, each at least 1"),
+        (lambda: SpikingLinear(np.ones((4, 2)), (4,)), r"input_shape is \(4,\), expected \(h, w, in\)"),
         (
             lambda: SpikingConv(np.ones((1, 1, 1, 1)), np.ones((1, 4)), (200, 200, 1)),
             "expected at most 32768 of each",
@@ -167,10 +173,12 @@ def test_time_steps_of_an_image_are_a_whole_number(time_steps):
         conv_4x4().encode(np.zeros((1, 4, 4, 1), int), time_steps)
 
 
-@pytest.mark.parametrize("changed", [{"input_shape": (4, 4)}, {"stride": (1,)}])
-def test_shape_and_stride_have_all_axes(changed):
-    with pytest.raises(ValueError, match=r"expected \(h, w, in\) and \(rows, columns\)$"):
-        conv_4x4(**changed)
+@pytest.mark.parametrize(
+    ("name", "sizes", "expected"), [("input_shape", (4, 4), "h, w, in"), ("stride", (1,), "rows, columns")]
+)
+def test_shape_and_stride_have_all_axes(name, sizes, expected):
+    with pytest.raises(ValueError, match=f"^{re.escape(f'{name} is {sizes}, expected ({expected})')}$"):
+        conv_4x4(**{name: sizes})
 
 
 def test_classifier_without_classes():
