@@ -50,12 +50,11 @@ import numpy as np
 from experiment import ROOT, command_line
 from experiment.images import load_split, scaled
 from experiment.logs import BATCH_SIZE, TIME_STEPS
-from experiment.model import Model
+from experiment.model import PAPER_NETWORK, Model
 from experiment.weights import read_published
-from spiking.network import BN_EPSILON, ROUNDING_OFFSET, Network
+from spiking.network import BN_EPSILON, ROUNDING_OFFSET
 from spiking.trains import SOPS
 
-LENET = Network.parse("28x28x1-20C5-P2-50C5-P2-500-10")  # of the published weights
 KERAS_BATCH_SIZES = (50, 100, 200, 500, 1000, 2000)
 DENSE_IMAGES = 400
 
@@ -114,7 +113,7 @@ def time_ours(weights, k, pixels, threads, runs):
     """Milliseconds and synaptic operations per image of spiking_utils."""
     from spiking_utils import SpikingNetwork
 
-    network = SpikingNetwork(weights, LENET, k, TIME_STEPS)
+    network = SpikingNetwork(weights, PAPER_NETWORK, k, TIME_STEPS)
     batches = [pixels[start : start + BATCH_SIZE] for start in range(0, len(pixels), BATCH_SIZE)]
 
     def simulate():
@@ -138,7 +137,7 @@ def simulate_densely(weights, k, pixels):
     output = 0.0
     for t in range(TIME_STEPS):
         spikes = scale * pixels / 256 * (t == 0)
-        for block in LENET.blocks:
+        for block in PAPER_NETWORK.blocks:
             kernel = weights[f"conv{block.name}/W"].astype(np.float64)
             windows = np.lib.stride_tricks.sliding_window_view(spikes, block.kernel_size, axis=(1, 2))
             windows = windows[:, :: block.stride[0], :: block.stride[1]]  # (images, h, w, in, kernel h, kernel w)
@@ -162,8 +161,8 @@ def time_keras(weights, k, pixels, runs):
     """Milliseconds per image of Keras's predict and of a tf.function, and the batch that is best for the latter."""
     from LeNet.tensorlayer import models, tf
 
-    model = models.build(LENET, k)
-    models.assign(LENET, model, weights)
+    model = models.build(PAPER_NETWORK, k)
+    models.assign(PAPER_NETWORK, model, weights)
     images = scaled(pixels)
     predict = median_seconds(lambda: model.predict(images, batch_size=BATCH_SIZE, verbose=0), runs)
     call = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)

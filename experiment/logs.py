@@ -22,7 +22,7 @@ import numpy as np
 
 from experiment import InputError, disk, printable, shown
 from experiment.images import HIGHEST_NOISE_RATIO
-from experiment.model import LENET, Model
+from experiment.model import PAPER_NETWORK, Model
 from experiment.weights import COUNTS, NUMBERS, shortfall
 from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network
 
@@ -30,7 +30,6 @@ RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
 FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
 FOREIGN_RUN = {"images": 10_000, "batch_size": 200, "time_steps": 20}
-FOREIGN_NETWORK = Network.parse(f"28x28x1-{LENET}-10")
 TIME_STEPS, BATCH_SIZE = 20, 200  # of an evaluation where no option says otherwise
 LARGEST_LOG = 64 << 20  # bytes
 LOG = "a log of LeNet/Spiking_LeNet_MNIST.py"  # as error messages call it
@@ -240,7 +239,7 @@ def read(folder):
 def _read_run(path):
     """The content of run.json, and the Network and the Model that it names; those of foreign logs without one."""
     if not disk.exists(path):
-        return {}, FOREIGN_NETWORK, None
+        return {}, PAPER_NETWORK, None
     content = disk.read(path, LOG)
     try:
         run = json.loads(content)

@@ -7,9 +7,10 @@ from pathlib import Path
 from experiment import ROOT, InputError
 from experiment.command_line import HIGHEST_SEED, LEVEL, SEED
 from experiment.recipes import PAPER, RECIPES
-from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, check_layers
+from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network, check_layers
 
 LENET = "20C5-P2-50C5-P2-500"
+PAPER_NETWORK = Network.parse(f"28x28x1-{LENET}-10")
 MNIST = "mnist"
 PUBLISHED_LEVELS = (0, 1, 2)  # k of the quantised networks that the repository is about
 # what training writes into its checkpoint folder, beside the checkpoint itself
