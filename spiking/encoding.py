@@ -5,11 +5,10 @@ do not change after it. A neuron of the rule in neuron.py then fires B in each s
 is m, and never a negative spike: no neuron needs to be looked at twice.
 """
 
-import numpy as np
 from numba import uintp
 
 from spiking.compilation import compiled
-from spiking.kernels import add_slices
+from spiking.kernels import add_slices, place
 from spiking.neuron import list_beyond, reset, spike_of
 from spiking.trains import POSITION_SHIFT, ROW_MASK
 
@@ -72,14 +71,12 @@ def fire_on(potential, rule, outgoing, begin, end, t, last):
 @compiled
 def add_image(potential, image, synapses):
     """Adds integer inputs, (positions * channels,), times their weights to the potentials."""
-    channels, lanes = len(synapses.weights) // (2 * synapses.row_length), uintp(synapses.lanes)
+    channels = len(synapses.weights) // (2 * synapses.row_length)
     for index in range(len(image)):
         if image[index] != 0:
             position, channel = index // channels, index % channels
             group = synapses.group[position]
             row = uintp(2 * channel * synapses.row_length + synapses.offset[position])
             for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
-                window, offset, windows = synapses.runs[run]
-                target, length = uintp(window) * lanes, uintp(windows) * lanes
-                rows, factors = (row + uintp(np.int64(offset)),), (image[index],)
-                add_slices(potential, target, length, synapses.weights, rows, factors)
+                target, length, offset = place(synapses, synapses.runs[run])
+                add_slices(potential, target, length, synapses.weights, (row + offset,), (image[index],))

@@ -133,11 +133,18 @@ def mark(pending, run):
 
 
 @compiled
+def place(synapses, run):
+    """Where the windows of a run begin in the potentials, how long they are, and what it adds to a row's offset."""
+    lanes = uintp(synapses.lanes)
+    # an offset below 0, of windows in the padding, wraps around as 64 bits, and comes back when it is added
+    return uintp(run[0]) * lanes, uintp(run[2]) * lanes, uintp(np.int64(run[1]))
+
+
+@compiled
 def add_units(u, synapses, rows, together, run):
     """Adds the weights of a run, from each of some places in the table, to the potentials, four at a time."""
-    target, length = uintp(run[0]) * uintp(synapses.lanes), uintp(run[2]) * uintp(synapses.lanes)
-    w, o = synapses.weights, uintp(np.int64(run[1]))
-    i = uintp(0)
+    target, length, o = place(synapses, run)
+    w, i = synapses.weights, uintp(0)
     while i + uintp(4) <= together:
         four = rows[i] + o, rows[i + uintp(1)] + o, rows[i + uintp(2)] + o, rows[i + uintp(3)] + o
         add_slices(u, target, length, w, four, ())
@@ -154,9 +161,8 @@ def add_units(u, synapses, rows, together, run):
 @compiled
 def add_bursts(u, synapses, rows, sizes, first, together, run):
     """As add_units, with the weights from each place times a size, from sizes[first] on."""
-    target, length = uintp(run[0]) * uintp(synapses.lanes), uintp(run[2]) * uintp(synapses.lanes)
-    w, o, s = synapses.weights, uintp(np.int64(run[1])), first
-    i = uintp(0)
+    target, length, o = place(synapses, run)
+    w, s, i = synapses.weights, first, uintp(0)
     while i + uintp(4) <= together:
         four = rows[i] + o, rows[i + uintp(1)] + o, rows[i + uintp(2)] + o, rows[i + uintp(3)] + o
         factors = sizes[s + i], sizes[s + i + uintp(1)], sizes[s + i + uintp(2)], sizes[s + i + uintp(3)]
