@@ -73,6 +73,16 @@ def shortfall(identity):
     return ", ".join(parts)
 
 
+def refuse_contradiction(path, found, given, names):
+    """Raises InputError where the Model of a file is not that of the options in one of these fields."""
+    for name in (field.name for field in fields(Model) if field.name in names):
+        if getattr(found, name) != getattr(given, name):
+            expected = f"one with {name} {getattr(given, name)}"
+            if name == "k" and given.k == FULL_PRECISION:
+                expected = "one of full precision"
+            raise InputError(f"{shown(path)}: is the model {found.name}, expected {expected}")
+
+
 def announce(trained):
     """Prints which file it is, and whether it is a trial."""
     print(f"weights    {shown(trained.path)}")
@@ -121,13 +131,10 @@ def load(args, k, converts=False):
     found = trained.model
     chosen_k = getattr(args, "k", k)  # None where there is the option, but not given
     conversion = converts and found.k == FULL_PRECISION and chosen_k is not None
-    for name in (field.name for field in fields(Model)):
-        option = chosen_k if name == "k" else getattr(args, name)
-        free = (name == "k" and conversion) or (args.weights is not None and option is None)
-        if not free and getattr(found, name) != getattr(given, name):
-            raise InputError(
-                f"{shown(path)}: is the model {found.name}, expected one with {name} {getattr(given, name)}"
-            )
+    options = vars(args) | {"k": chosen_k}
+    names = (field.name for field in fields(Model))
+    binding = {name for name in names if args.weights is None or options[name] is not None}
+    refuse_contradiction(path, found, given, binding - ({"k"} if conversion else set()))
     if found.k == FULL_PRECISION != k and not conversion:
         expected = "--k with it, the level to convert it to" if converts else "a quantised network"
         raise InputError(f"{shown(path)}: is of full precision, expected {expected}")

@@ -154,7 +154,7 @@ def test_threads_that_come_too_late_are_refused(tmp_path, run_here):
         (Quant_LeNet_MNIST.main, 0, ("--k", 1), "is the model k0, expected one with k 1"),
         (Quant_LeNet_MNIST.main, 0, ("--recipe", "augmented"), "is the model k0, expected one with recipe augmented"),
         (Quant_LeNet_MNIST.main, -1, (), "is of full precision, expected a quantised network"),
-        (FP32_LeNet_MNIST.main, 0, (), "is the model k0, expected one with k -1"),
+        (FP32_LeNet_MNIST.main, 0, (), "is the model k0, expected one of full precision"),
         (FP32_LeNet_MNIST.main, -1, ("--seed", 2), "is the model fp32, expected one with seed 2"),
     ],
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from experiment import InputError, disk, logs, model, printable, shown
+from experiment import InputError, disk, logs, model, printable, shown, weights
 from LeNet.tensorlayer.keras_network import chain, keras_network
 from LeNet.tensorlayer.layers import MedianQuantizer
 
@@ -36,10 +36,8 @@ def load(args, k):
     # of the file's name, so that the logs of two files lie apart
     recipe = f"{trained.model.recipe}-{printable(args.weights.stem)[:80]}"
     trained = replace(trained, model=replace(trained.model, recipe=recipe), path=args.weights, sha256=sha256)
-    for name in ("network", "recipe", "seed"):
-        if getattr(args, name) not in (None, getattr(trained.model, name)):
-            expected = f"one with {name} {getattr(given, name)}"
-            raise InputError(f"{shown(args.weights)}: is the model {trained.model.name}, expected {expected}")
+    binding = {name for name in ("network", "recipe", "seed") if getattr(args, name) is not None}
+    weights.refuse_contradiction(args.weights, trained.model, given, binding)
     print(f"weights    {shown(args.weights)}")
     print(f"           converted to {trained.network.notation}, k={trained.model.k}")
     if not any(isinstance(layer, MedianQuantizer) for layer in chain(keras_model)):
