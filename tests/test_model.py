@@ -146,7 +146,7 @@ def test_options_may_agree_with_a_file(save, options):
         (1, 0, ("--recipe", "paper"), "expected one with recipe paper"),
         (1, 0, ("--seed", 0), "expected one with seed 0"),
         (1, 0, ("--seed", 4, "--k", 1), "expected one with seed 4"),
-        (1, FULL_PRECISION, (), "expected one with k -1"),
+        (1, FULL_PRECISION, (), "expected one of full precision"),
         (FULL_PRECISION, 0, ("--k", 0), "expected one with k 0"),
         (FULL_PRECISION, FULL_PRECISION, ("--seed", 4), "expected one with seed 4"),
     ],
