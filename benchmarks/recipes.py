@@ -57,14 +57,14 @@ def main():
     print(f"{'candidate':24}" + "".join(f"{head:>11}" for head in heads))
     for name in args.only or CANDIDATES:
         with tempfile.TemporaryDirectory() if args.states is None else nullcontext(args.states) as states:
-            training = trained(CANDIDATES[name], train, validation, Path(states, name), args)
-        numbers = (*artificial(training, validation), *spiking(training, validation, args.threads))
+            training = finished(CANDIDATES[name], train, validation, Path(states, name), args)
+        numbers = artificial_results(training, validation) + spiking_results(training, validation, args.threads)
         seconds = sum(float(row[-1]) for row in training.history)
         row = "{:24}{:11.4f}{:9.2f} %{:9.2f} %{:11}{:11,.0f}{:11.0f}"
         print(row.format(name, *numbers, seconds), flush=True)
 
 
-def trained(recipe, train, validation, folder, args):
+def finished(recipe, train, validation, folder, args):
     """The Training of a candidate to the end, from where an earlier one in its folder was interrupted."""
     from LeNet.tensorlayer.training import Training
 
@@ -82,7 +82,7 @@ def trained(recipe, train, validation, folder, args):
     return training
 
 
-def artificial(training, validation):
+def artificial_results(training, validation):
     """Loss, without penalty and smoothing, and accuracy in percent of the artificial network."""
     import keras
 
@@ -91,7 +91,7 @@ def artificial(training, validation):
     return float(keras.ops.mean(loss)), 100 * (logits.argmax(axis=1) == validation.labels).mean()
 
 
-def spiking(training, validation, threads):
+def spiking_results(training, validation, threads):
     """Accuracy in percent, time steps and synaptic operations per image of the spiking network."""
     weights = {key: variable.numpy() for key, variable in training.weights().items()}
     network = SpikingNetwork(weights, training.network, K, logs.TIME_STEPS)
