@@ -24,6 +24,7 @@ TEXTS = ("network", "data", "recipe")
 COUNTS = ("epochs", "images", "all_images", "threads")
 NUMBERS = ("k", "seed", *COUNTS)
 LONGEST_TEXT = 1000  # characters
+MODEL_FIELDS = tuple(field.name for field in fields(Model))
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,18 @@ def shortfall(identity):
     return ", ".join(parts)
 
 
-def refuse_contradiction(path, found, given, names):
-    """Raises InputError where the Model of a file is not that of the options in one of these fields."""
-    for name in (field.name for field in fields(Model) if field.name in names):
+def refuse_contradiction(path, found, given, names=MODEL_FIELDS):
+    """Raises InputError where the Model of a file differs from the given one in one of these fields."""
+    for name in (name for name in MODEL_FIELDS if name in names):
         if getattr(found, name) != getattr(given, name):
-            expected = f"one with {name} {getattr(given, name)}"
-            if name == "k" and given.k == FULL_PRECISION:
-                expected = "one of full precision"
-            raise InputError(f"{shown(path)}: is the model {found.name}, expected {expected}")
+            raise InputError(f"{shown(path)}: is of {_in_words(found, name)}, expected {_in_words(given, name)}")
+
+
+def _in_words(model, name):
+    """A field of a Model in a message."""
+    if name == "k" and model.k == FULL_PRECISION:
+        return "full precision"
+    return f"{name}={getattr(model, name)}"
 
 
 def announce(trained):
@@ -132,8 +137,7 @@ def load(args, k, converts=False):
     chosen_k = getattr(args, "k", k)  # None where there is the option, but not given
     conversion = converts and found.k == FULL_PRECISION and chosen_k is not None
     options = vars(args) | {"k": chosen_k}
-    names = (field.name for field in fields(Model))
-    binding = {name for name in names if args.weights is None or options[name] is not None}
+    binding = {name for name in MODEL_FIELDS if args.weights is None or options[name] is not None}
     refuse_contradiction(path, found, given, binding - ({"k"} if conversion else set()))
     if found.k == FULL_PRECISION != k and not conversion:
         expected = "--k with it, the level to convert it to" if converts else "a quantised network"
@@ -162,8 +166,7 @@ def default_weights(model, data=None):
 def read_published(model):
     """The Trained of a model in the repository."""
     trained = read_npz(_published(model))
-    if trained.model != model:
-        raise InputError(f"{shown(model.published)}: is the model {trained.model.name}, expected {model.name}")
+    refuse_contradiction(model.published, trained.model, model)
     return trained
 
 

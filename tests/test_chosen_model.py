@@ -69,11 +69,11 @@ def test_file_says_network_data_and_level(root, run, k):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--k", 1], "is the model k0-6C3-P2-9-other, expected one with k 1"),
-        (["--network", "6C3-P2-10"], "is the model k0-6C3-P2-9-other, expected one with network 6C3-P2-10"),
-        (["--data", "data/mnist"], "is the model k0-6C3-P2-9-other, expected one with data mnist"),
-        (["--recipe", "augmented"], "is the model k0-6C3-P2-9-other, expected one with recipe augmented"),
-        (["--seed", 1], "is the model k0-6C3-P2-9-other, expected one with seed 1"),
+        (["--k", 1], "is of k=0, expected k=1"),
+        (["--network", "6C3-P2-10"], "is of network=6C3-P2-9, expected network=6C3-P2-10"),
+        (["--data", "data/mnist"], "is of data=other, expected data=mnist"),
+        (["--recipe", "augmented"], "is of recipe=paper, expected recipe=augmented"),
+        (["--seed", 1], "is of seed=0, expected seed=1"),
     ],
 )
 def test_options_that_contradict_the_file(root, run, run_here, options, expected, monkeypatch):
@@ -97,8 +97,7 @@ def test_file_of_another_model_in_the_default_place(root, run_here, place):
     save(root / place.format(f"k0-{SMALL_NAME}"), seed=2)
     options = ["--k", 0, "--network", "6C3-P2-9", "--data", root / "data/other"]
     process = run_here(Spiking_LeNet_MNIST.main, *options)
-    expected = f"k0-{SMALL_NAME}-seed2, expected one with seed 0"
-    assert_refused(process, f"{place.format(f'k0-{SMALL_NAME}')}: is the model {expected}")
+    assert_refused(process, f"{place.format(f'k0-{SMALL_NAME}')}: is of seed=2, expected seed=0")
 
 
 def test_default_weights_are_the_checkpoint_else_the_published(root, run, run_here):

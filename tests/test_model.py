@@ -140,21 +140,20 @@ def test_options_may_agree_with_a_file(save, options):
 @pytest.mark.parametrize(
     ("found", "default", "options", "message"),
     [
-        (1, 0, ("--k", 0), "expected one with k 0"),
-        (1, 0, ("--network", LENET), f"expected one with network {LENET}"),
-        (1, 0, ("--data", "data/mnist"), "expected one with data mnist"),
-        (1, 0, ("--recipe", "paper"), "expected one with recipe paper"),
-        (1, 0, ("--seed", 0), "expected one with seed 0"),
-        (1, 0, ("--seed", 4, "--k", 1), "expected one with seed 4"),
-        (1, FULL_PRECISION, (), "expected one of full precision"),
-        (FULL_PRECISION, 0, ("--k", 0), "expected one with k 0"),
-        (FULL_PRECISION, FULL_PRECISION, ("--seed", 4), "expected one with seed 4"),
+        (1, 0, ("--k", 0), "k=1, expected k=0"),
+        (1, 0, ("--network", LENET), f"network={LAYERS}, expected network={LENET}"),
+        (1, 0, ("--data", "data/mnist"), "data=stripes, expected data=mnist"),
+        (1, 0, ("--recipe", "paper"), "recipe=augmented, expected recipe=paper"),
+        (1, 0, ("--seed", 0), "seed=3, expected seed=0"),
+        (1, 0, ("--seed", 4, "--k", 1), "seed=3, expected seed=4"),
+        (1, FULL_PRECISION, (), "k=1, expected full precision"),
+        (FULL_PRECISION, 0, ("--k", 0), "full precision, expected k=0"),
+        (FULL_PRECISION, FULL_PRECISION, ("--seed", 4), "seed=3, expected seed=4"),
     ],
 )
 def test_options_may_not_contradict_a_file(save, capsys, found, default, options, message):
     path = save(found)
-    name = f"{'fp32' if found == FULL_PRECISION else 'k1'}-2C3-P2-stripes-augmented-seed3"
-    with pytest.raises(InputError, match=f"^{path}: is the model {name}, {message}$"):
+    with pytest.raises(InputError, match=f"^{path}: is of {message}$"):
         load(parse("--weights", path, *options, k=default), default)
     assert capsys.readouterr().out == ""
 
@@ -173,7 +172,7 @@ def test_full_precision_is_converted_to_any_level_that_is_named(save, capsys):
 
 
 def test_quantised_weights_are_not_converted_to_another_level(save):
-    with pytest.raises(InputError, match=r": is the model k1-.*, expected one with k 2$"):
+    with pytest.raises(InputError, match=r": is of k=1, expected k=2$"):
         load(parse("--weights", save(), "--k", 2), 1, converts=True)
 
 
@@ -233,7 +232,7 @@ def test_file_in_the_place_of_another_model_is_refused(repository, save, setting
     place = Model(1).published
     save(name=place, **settings)
     for reading in (lambda: load(parse("--k", 1), 0), lambda: read_published(Model(1))):
-        with pytest.raises(InputError, match=r"/k1\.npz: is the model (k2|fp32)-2C3-.*, expected"):
+        with pytest.raises(InputError, match=r"/k1\.npz: is of (k=2|full precision), expected k=1$"):
             reading()
 
 

@@ -119,9 +119,9 @@ def test_export_holds_the_converted_network(quantized, run_here, tmp_path):
     ("options", "expected"),
     [
         ((), "found no MedianQuantizer layer, expected one after each ReLU, or the argument k (--k)"),
-        (("--k", 2, "--recipe", "paper"), "expected one with recipe paper"),
-        (("--k", 2, "--network", "3C5"), "expected one with network 3C5"),
-        (("--k", 2, "--seed", 1), "expected one with seed 1"),
+        (("--k", 2, "--recipe", "paper"), "expected recipe=paper"),
+        (("--k", 2, "--network", "3C5"), "expected network=3C5"),
+        (("--k", 2, "--seed", 1), "is of seed=0, expected seed=1"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(unquantized, evaluate, options, expected):

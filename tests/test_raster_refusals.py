@@ -44,8 +44,8 @@ def test_bad_options_are_refused_before_numba_is_imported(options, expected, tmp
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--k", 2], "k1.npz: is the model k1, expected one with k 2"),
-        (["--recipe", "augmented"], "k1.npz: is the model k1, expected one with recipe augmented"),
+        (["--k", 2], "k1.npz: is of k=1, expected k=2"),
+        (["--recipe", "augmented"], "k1.npz: is of recipe=paper, expected recipe=augmented"),
         (["--image", "none.png"], "none.png: No such file"),
         (["--image", 10_000], "argument --image: found 10000, expected at most 9999"),
     ],
