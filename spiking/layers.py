@@ -201,7 +201,7 @@ def _checked_kernel(kernel, input_shape):
         raise ValueError(f"kernel takes {kernel.shape[2]} channels, expected the input's {input_shape[2]}")
     if not np.all((kernel == np.rint(kernel)) & (np.abs(kernel.astype(np.float64)) <= INT16_MAX)):
         raise ValueError(
-            f"kernel has fractional weights or weights beyond {INT16_MAX}, expected integers of the grid"
+            f"kernel has weights that are no integers or beyond {INT16_MAX}, expected integers of the grid"
         )
     check_event_range(math.prod(input_shape[:2]), input_shape[2])
     return kernel.astype(np.int16)
@@ -215,7 +215,7 @@ def _checked_thresholds(thresholds, filters):
     if thresholds.min() < ALWAYS or thresholds.max() > NEVER:
         raise ValueError(f"thresholds reach from {thresholds.min():g} to {thresholds.max():g}, expected int32")
     if not np.all(thresholds == np.rint(thresholds)) or np.any(np.diff(thresholds[:, 1:].astype(np.int64)) < 0):
-        raise ValueError("thresholds are fractional or fall with the count, expected integers that do not fall")
+        raise ValueError("thresholds are no integers or fall with the count, expected integers that do not fall")
     return thresholds.astype(np.int32)
 
 
@@ -225,7 +225,7 @@ def _checked_bias(bias, neurons):
     if bias.shape != (neurons,):
         raise ValueError(f"bias has shape {bias.shape}, expected ({neurons},)")
     if np.any(bias != np.rint(bias)):
-        raise ValueError("bias is fractional, expected whole units of the grid")
+        raise ValueError("bias has values that are no integers, expected units of the grid")
     if (largest := np.abs(bias.astype(np.float64)).max()) >= INT32_MAX:
         raise OverflowError(f"bias reaches {largest:g} units of the grid, expected less than {INT32_MAX}")
     return bias.astype(np.int32)

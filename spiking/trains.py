@@ -53,7 +53,7 @@ class SpikeTrain:
         check_event_range(height * width, channels)
         counts = np.cumsum(spikes, axis=1, dtype=np.int64)
         if np.any(spikes != np.rint(spikes)) or counts.min(initial=0) < 0:
-            raise ValueError("spikes are fractional or a net count is negative, expected whole counts from 0 on")
+            raise ValueError("spikes are no integers or a net count is negative, expected counts from 0 on")
         flat = spikes.reshape(images * time_steps, height * width, channels)
         step, position, channel = np.nonzero(flat)
         spike = flat[step, position, channel].astype(np.int32)

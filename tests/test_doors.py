@@ -23,7 +23,7 @@ def conv(kernel=((1,),), thresholds=((0, 1, 2, 3),), **more):
 @pytest.mark.parametrize(
     ("make", "error"),
     [
-        (lambda: SpikeTrain.from_dense(np.full((1, 1, 1, 1, 1), 0.5)), "spikes are fractional"),
+        (lambda: SpikeTrain.from_dense(np.full((1, 1, 1, 1, 1), 0.5)), "spikes are no integers"),
         (lambda: SpikeTrain.from_dense(np.full((1, 1, 1, 1, 1), -1)), "a net count is negative"),
         (
             lambda: conv().forward(SpikeTrain.from_dense(np.zeros((1, 5, 2, 3, 1)))),
@@ -39,12 +39,12 @@ def conv(kernel=((1,),), thresholds=((0, 1, 2, 3),), **more):
             "kernel 3 does not fit into an axis of length 2",
         ),
         (lambda: SpikingConv(np.ones((1, 1, 1)), np.ones((1, 4)), (2, 2, 1)), r"kernel has shape \(1, 1, 1\)"),
-        (lambda: conv(kernel=[[32768]]), "fractional weights or weights beyond 32767"),
-        (lambda: conv(kernel=[[np.nan]]), "fractional weights"),
+        (lambda: conv(kernel=[[32768]]), "weights that are no integers or beyond 32767"),
+        (lambda: conv(kernel=[[np.nan]]), "weights that are no integers"),
         (lambda: conv(kernel=[[1, 1, 1]]), r"thresholds have shape \(1, 4\), expected \(3, counts\)"),
-        (lambda: conv(thresholds=[[0, 1, 0.5, 3]]), "thresholds are fractional or fall with the count"),
-        (lambda: conv(thresholds=[[0, 3, 2, 4]]), "thresholds are fractional or fall with the count"),
-        (lambda: conv(thresholds=[[0, np.nan, 2, 4]]), "thresholds are fractional or fall with the count"),
+        (lambda: conv(thresholds=[[0, 1, 0.5, 3]]), "thresholds are no integers or fall with the count"),
+        (lambda: conv(thresholds=[[0, 3, 2, 4]]), "thresholds are no integers or fall with the count"),
+        (lambda: conv(thresholds=[[0, np.nan, 2, 4]]), "thresholds are no integers or fall with the count"),
         (lambda: conv(thresholds=[[0, 1, 2**31]]), "thresholds reach from 0 to .*, expected int32$"),
         (lambda: conv(thresholds=[[0, 1, 2.0**40]]), "thresholds reach from 0 to .*, expected int32$"),
         (lambda: conv(max_spikes=0), "max_spikes is 0, expected an integer from 1 on"),
@@ -57,19 +57,19 @@ def conv(kernel=((1,),), thresholds=((0, 1, 2, 3),), **more):
             lambda: SpikingConv(np.ones((1, 1, 1, 1)), np.ones((1, 4)), (200, 200, 1)),
             "expected at most 32768 of each",
         ),
-        (lambda: SpikingLinear([[0.7]], (1, 1, 1)), "fractional weights"),
+        (lambda: SpikingLinear([[0.7]], (1, 1, 1)), "weights that are no integers"),
         (
             lambda: SpikingLinear(np.ones((3, 2), int), (1, 1, 2)),
             r"weights have shape \(3, 2\), expected \(2, neurons\)",
         ),
         (lambda: SpikingLinear(np.ones((4, 1), int), (1, 1, 2)), r"weights have shape \(4, 1\)"),
         (lambda: SpikingLinear([[1, 2]], (1, 1, 1), bias=[1]), r"bias has shape \(1,\), expected \(2,\)"),
-        (lambda: SpikingLinear([[1]], (1, 1, 1), bias=[0.5]), "bias is fractional"),
+        (lambda: SpikingLinear([[1]], (1, 1, 1), bias=[0.5]), "bias has values that are no integers"),
         (
             lambda: SpikingLinear([[1]], (1, 1, 1)).forward(SpikeTrain.from_dense(np.zeros((1, 5, 1, 2, 1)))),
             r"spike train has shape \(1, 2, 1\), expected \(1, 1, 1\)",
         ),
-        (lambda: SpikingLinear([[1]], (1, 1, 1), bias=[np.nan]), "bias is fractional"),
+        (lambda: SpikingLinear([[1]], (1, 1, 1), bias=[np.nan]), "bias has values that are no integers"),
     ],
 )
 def test_bad_arguments_are_named(make, error):
