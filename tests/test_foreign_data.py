@@ -1,35 +1,35 @@
-"""Real data that are not MNIST, scikit-learn's digits of 8 x 8: from four files to a verified spiking network."""
+"""Real images of another size and number, MNIST's shrunk to 8 x 8: from four files to a verified spiking network."""
 
 import re
 
 import pytest
-from sklearn.datasets import load_digits
 
-from experiment import ROOT, logs, weights
+from experiment import ROOT, images, logs, weights
 from figs import accuracy_speed, raster
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 
 NETWORK = "12C3p-P2-16C3s2x1-32"
-TEST_IMAGES = 297
+TRAINING_IMAGES, TEST_IMAGES = 1500, 297
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """A folder of four IDX files, 1,500 images for training and the other 297 for testing, by the page's code."""
+    """A folder of four IDX files, written by the page's code: pixels are means of 3 x 3 inside the margin of 2."""
     folder = tmp_path_factory.mktemp("data") / "digits"
     folder.mkdir()
     page = (ROOT / "docs/your-own-network.md").read_text()
     exec(re.search(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)[1], code := {})
     write_idx = code["write_idx"]
-    images, labels = (16 * load_digits().images).clip(0, 255), load_digits().target
-    for split, part in {"train": slice(TEST_IMAGES, None), "test": slice(TEST_IMAGES)}.items():
-        write_idx(folder / f"{split}-images-idx3-ubyte", images[part])
-        write_idx(folder / f"{split}-labels-idx1-ubyte", labels[part])
+    for split, number in {"train": TRAINING_IMAGES, "test": TEST_IMAGES}.items():
+        pixels, labels, _ = images.load_split(split).first(number)
+        shrunk = pixels[:, 2:-2, 2:-2, 0].reshape(-1, 8, 3, 8, 3).mean(axis=(2, 4))
+        write_idx(folder / f"{split}-images-idx3-ubyte", shrunk)
+        write_idx(folder / f"{split}-labels-idx1-ubyte", labels)
     return folder
 
 
 @pytest.mark.parametrize(("script", "level"), [(Quant_LeNet_MNIST, ("--k", 1)), (FP32_LeNet_MNIST, ())])
-def test_foreign_digits_become_a_lossless_spiking_network(script, level, digits, run_here, tmp_path):
+def test_foreign_images_become_a_lossless_spiking_network(script, level, digits, run_here, tmp_path):
     training = ("--network", NETWORK, "--data", digits, "--epochs", 12, "--checkpoint", tmp_path / "state")
     assert run_here(script.main, *level, *training).returncode == 0
     path = tmp_path / "state/model_MNIST.npz"
