@@ -11,6 +11,7 @@ from experiment import logs, published
 from experiment.images import load_split
 from experiment.model import PUBLISHED_LEVELS, Model
 from figs import animation
+from figs.seeds import read_seeds
 from LeNet import Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
 from spiking.thresholds import JustifiedCount
@@ -24,6 +25,7 @@ RECIPES = (ROOT / "docs/recipes.md").read_text()
 PAGES = [ROOT / "README_MNIST.md", *sorted((ROOT / "docs").glob("*.md"))]
 NETWORKS = {"full precision": FULL_PRECISION} | {f"k={k}": k for k in PUBLISHED_LEVELS}
 RESULT_COLUMNS = ["ANN", "SNN", "time steps", "+ spikes/image", "- spikes/image", "SOPs/image"]
+SEED_COLUMNS = ["network", "seed", "ANN", "SNN", "after step 1", "time steps", "+ spikes", "- spikes", "SOPs"]
 NEURON_COLUMNS = ["step", "spikes of a, b", "4u", "BN(u)", "m", "n before", "+1 from", "-1 below", "spike", "n"]
 # of the neuron in numbers: potentials in quarters, sigma 1
 WEIGHTS, GRID_EXPONENT = np.array([[0.5], [-0.75]]), 2
@@ -126,12 +128,27 @@ def assert_results_of_the_logs(cells, model):
     log = logs.read(model.logs)
     weights = hashlib.sha256(model.published.read_bytes()).hexdigest()
     assert (log.run["weights_sha256"], log.images) == (weights, 10_000)
+    assert cells == result_cells(log)
+
+
+def result_cells(log):
+    """The cells of RESULT_COLUMNS for a log."""
     accuracy = f"{log.accuracy[-1]:.2f} %"
-    if model.k == FULL_PRECISION:
-        assert cells == [accuracy, *[""] * 5]
-        return
+    if log.model.k == FULL_PRECISION:
+        return [accuracy, *[""] * 5]
     spikes = (f"{numbers[-1]:,.0f}" for numbers in (log.positive_spikes, log.negative_spikes, log.sops))
-    assert cells == [f"{100 * log.run['ann_accuracy']:.2f} %", accuracy, f"{log.time_steps_needed}", *spikes]
+    return [f"{100 * log.run['ann_accuracy']:.2f} %", accuracy, f"{log.time_steps_needed}", *spikes]
+
+
+def test_results_of_each_seed_are_those_of_its_logs():
+    found = [row for row in rows(section("Seeds", RECIPES), SEED_COLUMNS) if row[1] != "published"]
+    expected = []
+    for name, k in NETWORKS.items():
+        for log in read_seeds(Model(k)):
+            artificial, spiking, *others = result_cells(log)
+            first = "" if k == FULL_PRECISION else f"{log.accuracy[0]:.2f} %"
+            expected.append([name, str(log.model.seed), artificial, spiking, first, *others])
+    assert found == expected
 
 
 def test_numbers_of_60_time_steps_are_those_of_such_a_run(tmp_path, run_here):
@@ -161,6 +178,9 @@ def test_published_figures_are_those_that_figures_and_tables_compare_with(k):
     numbers = [float(re.search(r"([\d.]+)\D*$", cell.replace(",", ""))[1]) for cell in row]  # the last of each cell
     names = ("ANN accuracy (%)", "SNN accuracy (%)", "time steps", "+ spikes", "- spikes", "SOPs")
     assert numbers == [published.RESULTS[k][name] for name in names]
+    seeds = rows(section("Seeds", RECIPES), SEED_COLUMNS)
+    [row] = [row[2:] for row in seeds if row[:2] == [f"k={k}", "published"]]
+    assert [float(cell.rstrip(" %").replace(",", "")) for cell in row] == list(published.RESULTS[k].values())
     assert published.RESULTS[k]["accuracy after step 1 (%)"] == published.ACCURACY[k][0]
 
 
