@@ -1,9 +1,11 @@
 """docs/options.md says what --help says. `python -m tests.test_options > docs/options.md` writes it anew."""
 
-import os
+import io
 import re
-import subprocess
-import sys
+import runpy
+from contextlib import redirect_stdout
+
+import pytest
 
 from tests.helpers import ROOT
 
@@ -29,8 +31,13 @@ agree with what the file says of itself.
 
 def options_of(script):
     """What --help tells of each option: (the option and its argument, the explanation)."""
-    command = [sys.executable, ROOT / script, "--help"]
-    text = subprocess.check_output(command, text=True, env=os.environ | {"COLUMNS": "500"})
+    main = runpy.run_path(str(ROOT / script))["main"]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as stdout:
+        patch.setenv("COLUMNS", "500")
+        patch.setattr("sys.argv", [script, "--help"])
+        with pytest.raises(SystemExit):
+            main()
+    text = stdout.getvalue()
     found = re.findall(r"^  (--\w+(?: \S[^\n]*?)?)(?:  +|\n +)(\S.*)$", text.partition("\noptions:")[2], re.MULTILINE)
     assert len(found) == len(re.findall(r"^  --", text, re.MULTILINE))
     return found
