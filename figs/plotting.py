@@ -207,5 +207,6 @@ def save(figure, name, folder):
     with OutputFolder(folder) as output, output.replacing() as staging, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # names of folders may be long, or in letters that no font has
         figure.savefig(staging / f"{name}.png", dpi=200)
+        figure.set_layout_engine("none")  # what has been laid out need not be again, which takes as long as drawing
         figure.savefig(staging / f"{name}.svg", metadata={"Date": None})
     print(f"written    {shown(folder / f'{name}.png')}, {shown(folder / f'{name}.svg')}")
