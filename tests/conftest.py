@@ -1,6 +1,7 @@
 """Settings of all tests, and what several of them share: trainings, and scripts run inside this process."""
 
 import io
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,21 +47,35 @@ def run_here():
 
 
 @pytest.fixture(scope="session")
-def one_epoch(tmp_path_factory, run_here):
-    """Folder of a finished training of one epoch, k=0. To be copied, not changed."""
-    folder = tmp_path_factory.mktemp("one_epoch")
-    options = ("--k", 0, "--limit", LIMIT, "--checkpoint", folder, "--epochs", 1)
-    assert run_here(Quant_LeNet_MNIST.main, *options).returncode == 0
-    return folder
+def training_states(tmp_path_factory, run_here):
+    """Folders of a training, k=0, that is never interrupted: as it is after its first epoch and after its second."""
+    from LeNet.tensorlayer.training import Training  # here, as not every test needs TensorFlow
+
+    first, second = (tmp_path_factory.mktemp("states") / name for name in ("one_epoch", "two_epochs"))
+    save = Training.save
+
+    def save_and_copy(training, output):
+        save(training, output)
+        if len(training.history) == 1:
+            shutil.copytree(second, first)
+
+    options = ("--k", 0, "--limit", LIMIT, "--checkpoint", second, "--epochs", 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Training, "save", save_and_copy)
+        assert run_here(Quant_LeNet_MNIST.main, *options).returncode == 0
+    return first, second
 
 
 @pytest.fixture(scope="session")
-def two_epochs(tmp_path_factory, run_here):
-    """Folder of the same training with two epochs, never interrupted. To be copied, not changed."""
-    folder = tmp_path_factory.mktemp("two_epochs")
-    options = ("--k", 0, "--limit", LIMIT, "--checkpoint", folder, "--epochs", 2)
-    assert run_here(Quant_LeNet_MNIST.main, *options).returncode == 0
-    return folder
+def one_epoch(training_states):
+    """Folder of a training after its first epoch. To be copied, not changed."""
+    return training_states[0]
+
+
+@pytest.fixture(scope="session")
+def two_epochs(training_states):
+    """Folder of the same training after its second epoch, never interrupted. To be copied, not changed."""
+    return training_states[1]
 
 
 @pytest.fixture(scope="session")
