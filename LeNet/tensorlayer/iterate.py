@@ -81,7 +81,7 @@ def _random_transforms(number, size, recipe, rng):
     middle_y, middle_x = (np.array(size) - 1) / 2
     a0, a1 = zoom_x * np.cos(angle), -zoom_y * np.sin(angle)
     b0, b1 = zoom_x * np.sin(angle), zoom_y * np.cos(angle)
-    x, y = middle_x + shift_x, middle_y + shift_y  # what is shown in the image's middle
+    x, y = middle_x + shift_x, middle_y + shift_y  # where the result shows the image's middle
     zero = np.zeros(number)
     rows = a0, a1, middle_x - a0 * x - a1 * y, b0, b1, middle_y - b0 * x - b1 * y, zero, zero
     return np.stack(rows, axis=1).astype(np.float32)
