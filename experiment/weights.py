@@ -76,8 +76,8 @@ def shortfall(identity):
 
 def refuse_contradiction(path, found, given, names=MODEL_FIELDS):
     """Raises InputError where the Model of a file differs from the given one in one of these fields."""
-    for name in (name for name in MODEL_FIELDS if name in names):
-        if getattr(found, name) != getattr(given, name):
+    for name in MODEL_FIELDS:
+        if name in names and getattr(found, name) != getattr(given, name):
             raise InputError(f"{shown(path)}: is of {_in_words(found, name)}, expected {_in_words(given, name)}")
 
 

@@ -93,13 +93,15 @@ def test_full_precision_is_trained_and_tested(tmp_path, run_here):
     assert run["weights_sha256"] == trained.sha256
 
 
-def test_recipe_and_seed_have_places_of_their_own(repository, run_here):
-    options = ("--k", 0, "--recipe", "augmented", "--seed", 5, "--limit", 10)
-    assert run_here(Quant_LeNet_MNIST.main, *options, "--epochs", 1).returncode == 0
-    assert run_here(Quant_LeNet_MNIST.main, *options, "--mode", "inference").returncode == 0
-    assert run_here(Spiking_LeNet_MNIST.main, *options).returncode == 0
-    assert [path.name for path in (repository / "scratch/checkpoints").iterdir()] == ["k0-augmented-seed5"]
-    assert [path.name for path in (repository / "figs").iterdir()] == ["k0-augmented-seed5-first10"]
+def test_every_model_has_places_of_its_own(repository, run_here):
+    options = ("--recipe", "augmented", "--seed", 5, "--limit", 10)
+    for main, k in ((Quant_LeNet_MNIST.main, ("--k", 0)), (FP32_LeNet_MNIST.main, ())):
+        assert run_here(main, *k, *options, "--epochs", 1).returncode == 0
+        assert run_here(main, *k, *options, "--mode", "inference").returncode == 0
+    assert run_here(Spiking_LeNet_MNIST.main, "--k", 0, *options).returncode == 0
+    names = {"fp32-augmented-seed5", "k0-augmented-seed5"}
+    assert {path.name for path in (repository / "scratch/checkpoints").iterdir()} == names
+    assert {path.name for path in (repository / "figs").iterdir()} == {f"{name}-first10" for name in names}
 
 
 def test_other_images_train_other_networks(repository, run_here):

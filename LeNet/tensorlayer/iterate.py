@@ -71,9 +71,9 @@ def augment(images, recipe, rng):
 
 
 def _random_transforms(number, size, recipe, rng):
-    """As affine_transform takes them, (number, 8): a pixel (x, y) of the result shows the image's (x', y') with
+    """The transforms as affine_transform takes them, float32 (number, 8), around the middle of the frame.
 
-    x' = a0 x + a1 y + a2, y' = b0 x + b1 y + b2, around the middle of the frame.
+    A pixel (x, y) of the result shows the place (a0 x + a1 y + a2, b0 x + b1 y + b2) of the image.
     """
     angle = np.radians(rng.uniform(-recipe.rotation, recipe.rotation, number))
     zoom_x, zoom_y = 1 + rng.uniform(-recipe.zoom, recipe.zoom, (2, number))

@@ -13,31 +13,31 @@ TRAINING_IMAGES, TEST_IMAGES = 1500, 297
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory):
+def shrunk(tmp_path_factory):
     """A folder of four IDX files, written by the page's code: pixels are means of 3 x 3 inside the margin of 2."""
-    folder = tmp_path_factory.mktemp("data") / "digits"
+    folder = tmp_path_factory.mktemp("data") / "shrunk"
     folder.mkdir()
     page = (ROOT / "docs/your-own-network.md").read_text()
     exec(re.search(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)[1], code := {})
     write_idx = code["write_idx"]
     for split, number in {"train": TRAINING_IMAGES, "test": TEST_IMAGES}.items():
         pixels, labels, _ = images.load_split(split).first(number)
-        shrunk = pixels[:, 2:-2, 2:-2, 0].reshape(-1, 8, 3, 8, 3).mean(axis=(2, 4))
-        write_idx(folder / f"{split}-images-idx3-ubyte", shrunk)
+        means = pixels[:, 2:-2, 2:-2, 0].reshape(-1, 8, 3, 8, 3).mean(axis=(2, 4))
+        write_idx(folder / f"{split}-images-idx3-ubyte", means)
         write_idx(folder / f"{split}-labels-idx1-ubyte", labels)
     return folder
 
 
 @pytest.mark.parametrize(("script", "level"), [(Quant_LeNet_MNIST, ("--k", 1)), (FP32_LeNet_MNIST, ())])
-def test_foreign_images_become_a_lossless_spiking_network(script, level, digits, run_here, tmp_path):
-    training = ("--network", NETWORK, "--data", digits, "--epochs", 12, "--checkpoint", tmp_path / "state")
+def test_shrunk_images_become_a_lossless_spiking_network(script, level, shrunk, run_here, tmp_path):
+    training = ("--network", NETWORK, "--data", shrunk, "--epochs", 12, "--checkpoint", tmp_path / "state")
     assert run_here(script.main, *level, *training).returncode == 0
     path = tmp_path / "state/model_MNIST.npz"
     trained = weights.read_npz(path)
     assert trained.network.notation == f"8x8x1-{NETWORK}-10"
-    assert (trained.model.data, trained.images, trained.all_images) == ("digits", 1250, 1250)
+    assert (trained.model.data, trained.images, trained.all_images) == ("shrunk", 1250, 1250)
 
-    options = ("--weights", path, "--data", digits, "--k", 1)
+    options = ("--weights", path, "--data", shrunk, "--k", 1)
     process = run_here(Spiking_LeNet_MNIST.main, *options, "--verify")
     neurons = trained.network.neurons * TEST_IMAGES
     assert re.search(rf"^total +{neurons:,} +{neurons:,} ", process.stdout, re.MULTILINE), process.stderr
@@ -50,4 +50,4 @@ def test_foreign_images_become_a_lossless_spiking_network(script, level, digits,
     for figure, chosen in ((accuracy_speed, ("--logs", tmp_path / "logs")), (raster, options)):
         process = run_here(figure.main, *chosen, "--output", tmp_path / "figs")
         assert process.returncode == 0, process.stderr
-    assert "digits" in next((tmp_path / "figs").glob("scnn_accuracy*.svg")).read_text()
+    assert "shrunk" in next((tmp_path / "figs").glob("scnn_accuracy*.svg")).read_text()
