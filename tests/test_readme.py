@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import re
+import statistics
 
 import numpy as np
 import pytest
@@ -10,8 +11,7 @@ import pytest
 from experiment import logs, published
 from experiment.images import load_split
 from experiment.model import PUBLISHED_LEVELS, Model
-from figs import animation
-from figs.seeds import read_seeds
+from figs import animation, seeds
 from LeNet import Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
 from spiking.thresholds import JustifiedCount
@@ -24,6 +24,7 @@ README = (ROOT / "README_MNIST.md").read_text()
 RECIPES = (ROOT / "docs/recipes.md").read_text()
 PAGES = [ROOT / "README_MNIST.md", *sorted((ROOT / "docs").glob("*.md"))]
 NETWORKS = {"full precision": FULL_PRECISION} | {f"k={k}": k for k in PUBLISHED_LEVELS}
+QUANTITIES = ("ANN accuracy (%)", "SNN accuracy (%)", "time steps", "+ spikes", "- spikes", "SOPs")
 RESULT_COLUMNS = ["ANN", "SNN", "time steps", "+ spikes/image", "- spikes/image", "SOPs/image"]
 SEED_COLUMNS = ["network", "seed", "ANN", "SNN", "after step 1", "time steps", "+ spikes", "- spikes", "SOPs"]
 NEURON_COLUMNS = ["step", "spikes of a, b", "4u", "BN(u)", "m", "n before", "+1 from", "-1 below", "spike", "n"]
@@ -102,13 +103,33 @@ def test_code_prints_what_its_comment_says(capsys):
     assert lines[-1].endswith(f"# {printed}")
 
 
-def test_results_are_those_of_the_logs():
-    found = rows(section("Results"), ["network", *RESULT_COLUMNS, "of the ANN's operations"])
-    assert [row[0] for row in found] == list(NETWORKS)
-    for name, *results, share in found:
-        assert_results_of_the_logs(results, Model(NETWORKS[name]))
-        operations = int(results[-1].replace(",", "")) if results[-1] else None
-        assert share == (f"{100 * operations / 7_186_200:.1f} %" if operations else "")
+def test_results_are_mean_and_deviation_of_the_seeds_beside_the_published():
+    expected, shares = [], []
+    for k in PUBLISHED_LEVELS:
+        ours = seeds.quantities(seeds.read_seeds(Model(k)))
+        spread = {quantity: " ± ".join(seeds.row(quantity, values, None)[2:4]) for quantity, values in ours.items()}
+        expected.append([f"k={k}, ours", *cells_of(spread)])
+        theirs = {quantity: f"{number:,}" for quantity, number in published.RESULTS[k].items()}
+        expected.append([f"k={k}, published", *cells_of(theirs)])
+        shares.append(share(statistics.fmean(ours["SOPs"])))
+    text = " ".join(section("Results").split())
+    assert rows(section("Results"), ["network", *RESULT_COLUMNS]) == expected
+    assert f"ours are {shares[0][:-2]}, {shares[1][:-2]} and {shares[2]} of the ANN's" in text
+
+    [(quantity, values)] = seeds.quantities(seeds.read_seeds(Model(FULL_PRECISION))).items()
+    mean, deviation = seeds.row(quantity, values, None)[2:4]
+    theirs = published.RESULTS[FULL_PRECISION][quantity]
+    assert f"In full precision it is {mean} ± {deviation} %, published {theirs} %." in text
+
+
+def cells_of(numbers):
+    """The cells of RESULT_COLUMNS for numbers, as text, by quantity."""
+    return [f"{numbers[quantity]} %" if "%" in quantity else numbers[quantity] for quantity in QUANTITIES]
+
+
+def share(operations):
+    """What part of the artificial network's operations these are, as text."""
+    return f"{100 * operations / 7_186_200:.1f} %"
 
 
 def test_results_of_both_recipes_are_those_of_the_logs_and_of_the_trainings():
@@ -144,11 +165,26 @@ def test_results_of_each_seed_are_those_of_its_logs():
     found = [row for row in rows(section("Seeds", RECIPES), SEED_COLUMNS) if row[1] != "published"]
     expected = []
     for name, k in NETWORKS.items():
-        for log in read_seeds(Model(k)):
+        for log in seeds.read_seeds(Model(k)):
             artificial, spiking, *others = result_cells(log)
             first = "" if k == FULL_PRECISION else f"{log.accuracy[0]:.2f} %"
             expected.append([name, str(log.model.seed), artificial, spiking, first, *others])
     assert found == expected
+
+
+def test_surprise_of_published_values_is_that_of_one_training_more():
+    surprises = []
+    for k in PUBLISHED_LEVELS:
+        for quantity, values in seeds.quantities(seeds.read_seeds(Model(k))).items():
+            if deviation := statistics.stdev(values):
+                theirs = published.RESULTS[k][quantity]
+                t = abs(theirs - statistics.fmean(values)) / (deviation * (1 + 1 / len(values)) ** 0.5)
+                chance = 1 - t / (t**2 + 2) ** 0.5  # Student's distribution, two degrees of freedom, both sides
+                ours = " ± ".join(seeds.row(quantity, values, None)[2:4])
+                surprises.append((t, [f"k={k}", quantity, f"{theirs:,}", ours, f"{t:.2f}", f"{100 * chance:.0f} %"]))
+    columns = ["network", "quantity", "published", "ours", "t", "chance of such a distance"]
+    highest = [row for _, row in sorted(surprises, reverse=True) if row[1] != "ANN accuracy (%)"]
+    assert rows(section("Seeds", RECIPES), columns) == highest[:5]
 
 
 def test_numbers_of_60_time_steps_are_those_of_such_a_run(tmp_path, run_here):
@@ -157,7 +193,7 @@ def test_numbers_of_60_time_steps_are_those_of_such_a_run(tmp_path, run_here):
     log = logs.read(tmp_path)
     text = " ".join(section("The paper's", RECIPES).split())
     numbers = f"{log.positive_spikes[-1]:,.0f} + {log.negative_spikes[-1]:,.0f} spikes and {log.sops[-1]:,.0f} SOPs"
-    assert f"{log.time_steps_needed} time steps, {numbers} ({100 * log.sops[-1] / 7_186_200:.1f} %" in text
+    assert f"{log.time_steps_needed} time steps, {numbers} ({share(log.sops[-1])}" in text
 
 
 @pytest.mark.parametrize("k", PUBLISHED_LEVELS)
@@ -173,13 +209,8 @@ def test_published_figures_are_those_that_figures_and_tables_compare_with(k):
     steps = [str(step) for step in published.STEPS]
     [accuracies] = [row[1:] for row in rows(RECIPES, ["network", *steps]) if row[0] == f"k={k}, published"]
     assert accuracies == [f"{accuracy:.2f}" for accuracy in published.ACCURACY[k]]
-    table = README[README.index("Published by Zou et al.") :]
-    [row] = [row[1:] for row in rows(table, ["network", *RESULT_COLUMNS]) if row[0] == f"k={k}"]
-    numbers = [float(re.search(r"([\d.]+)\D*$", cell.replace(",", ""))[1]) for cell in row]  # the last of each cell
-    names = ("ANN accuracy (%)", "SNN accuracy (%)", "time steps", "+ spikes", "- spikes", "SOPs")
-    assert numbers == [published.RESULTS[k][name] for name in names]
-    seeds = rows(section("Seeds", RECIPES), SEED_COLUMNS)
-    [row] = [row[2:] for row in seeds if row[:2] == [f"k={k}", "published"]]
+    table = rows(section("Seeds", RECIPES), SEED_COLUMNS)
+    [row] = [row[2:] for row in table if row[:2] == [f"k={k}", "published"]]
     assert [float(cell.rstrip(" %").replace(",", "")) for cell in row] == list(published.RESULTS[k].values())
     assert published.RESULTS[k]["accuracy after step 1 (%)"] == published.ACCURACY[k][0]
 
