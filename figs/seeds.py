@@ -22,6 +22,15 @@ from experiment.recipes import PAPER
 from figs import plotting
 from spiking.network import FULL_PRECISION
 
+DIGITS = {  # after the point, of each quantity
+    "ANN accuracy (%)": 2,
+    "SNN accuracy (%)": 2,
+    "accuracy after step 1 (%)": 2,
+    "time steps": 1,
+    "+ spikes": 0,
+    "- spikes": 0,
+    "SOPs": 0,
+}
 COLUMNS = ("network", "", "seeds", "mean", "standard deviation", "lowest", "highest", "published", "within")
 
 
@@ -51,12 +60,36 @@ def is_published(one):
 
 
 def read_seeds(one):
-    """The Logs of every seed of a model, in order of the seeds."""
+    """The Logs of every seed of a model, in order of the seeds.
+
+    Raises
+    ------
+    InputError
+        They differ in more than their seed.
+    """
     first = replace(one, seed=0)
     folders = [first.logs, *first.logs.parent.glob(f"{first.name}-seed[0-9]*")]
     seeds = [logs.read(folder) for folder in folders if logs.exist(folder)]
     same = [log for log in seeds if log.model is not None and replace(log.model, seed=0) == first]
-    return sorted((log for log in same if not logs.variations(log.run)), key=lambda log: log.model.seed)
+    seeds = sorted((log for log in same if not logs.variations(log.run)), key=lambda log: log.model.seed)
+    for log in seeds[1:]:
+        for name, expected in _settings(seeds[0]).items():
+            found = _settings(log)[name]
+            if found != expected:
+                example = f"{expected:,} as in {shown(seeds[0].folder)}"
+                raise InputError(f"{shown(log.folder)}: is of {found:,} {name}, expected {example}")
+    return seeds
+
+
+def _settings(log):
+    """What seeds that are compared have in common, by its name in messages."""
+    trained = log.run["model"]
+    return {
+        "time steps": log.run["time_steps"],
+        "test images": log.images,
+        "epochs": trained["epochs"],
+        "training images": trained["images"],
+    }
 
 
 def quantities(seeds):
@@ -79,15 +112,21 @@ def quantities(seeds):
 
 def row(quantity, values, reference):
     """The cells of a quantity."""
-    digits = 2 if "%" in quantity else 1 if quantity == "time steps" else 0
-    spread = f"{statistics.stdev(values):,.{digits}f}" if len(values) > 1 else ""
-    numbers = [f"{number:,.{digits}f}" for number in (statistics.fmean(values), min(values), max(values))]
-    cells = [quantity, str(len(values)), numbers[0], spread, *numbers[1:]]
+    mean, deviation, lowest, highest = spread(quantity, values)
+    cells = [quantity, str(len(values)), mean, deviation, lowest, highest]
     if reference is None:
         return [*cells, "", ""]
     # accuracies are of 10,000 images: a hundredth of a point is the smallest difference
     within = round(min(values), 2) <= reference <= round(max(values), 2)
-    return [*cells, f"{reference:,}", "yes" if within else "no"]
+    return [*cells, f"{reference:,.2f}" if "%" in quantity else f"{reference:,}", "yes" if within else "no"]
+
+
+def spread(quantity, values):
+    """Mean, standard deviation, lowest and highest of the values as texts; of one value there is no deviation."""
+    deviation = [statistics.stdev(values)] if len(values) > 1 else []
+    numbers = [statistics.fmean(values), *deviation, min(values), max(values)]
+    texts = [f"{number:,.{DIGITS[quantity]}f}" for number in numbers]
+    return texts if deviation else [texts[0], "", *texts[1:]]
 
 
 def draw(networks):
@@ -104,7 +143,7 @@ def draw(networks):
             )
             axes.plot(steps, accuracy.mean(axis=0), label=label, **style)
             if is_published(one):
-                curve = {"color": style["color"], "linestyle": ":", "linewidth": 1.4}
+                curve = {"color": style["color"], "linestyle": ":", "linewidth": 1.4, "marker": "."}
                 axes.plot(published.STEPS, published.ACCURACY[one.k], label=f"{name}: published", **curve)
     lowest = min(log.accuracy[-1] for seeds in networks.values() for log in seeds)
     figure.suptitle(f"Accuracy of {plotting.subject(networks)}")

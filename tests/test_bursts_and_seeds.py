@@ -1,12 +1,13 @@
 """figs/bursts.py and figs/seeds.py: tables and bars by hand from small logs."""
 
 import re
+import shutil
 
 import pytest
 from numpy.testing import assert_allclose
 
 import experiment
-from experiment import logs, model
+from experiment import logs, model, published
 from experiment.model import Model
 from figs import bursts, seeds
 from tests.helpers import assert_refused
@@ -121,6 +122,44 @@ def test_seeds_curve_is_the_mean_and_the_band_reaches_from_lowest_to_highest(see
         corners = axes.collections[0].get_paths()[0].vertices
         last = corners[corners[:, 0] == 2, 1]
         assert (last.min(), last.max()) == (60, 80)
+
+
+def test_seeds_curve_of_each_level_is_beside_its_published_one(seed_folders):
+    figure = seeds.draw({Model(k): seeds.read_seeds(Model(k)) for k in (0, 1)})
+    for axes in figure.axes:
+        for k, line in zip((0, 1), axes.lines[1::2], strict=True):
+            assert (tuple(line.get_xdata()), tuple(line.get_ydata())) == (published.STEPS, published.ACCURACY[k])
+
+
+@pytest.mark.parametrize(
+    ("reference", "within"),
+    [(99.19, "no"), (99.2, "yes"), (99.3, "yes"), (99.41, "no")],
+)
+def test_published_value_within_the_seeds_to_a_hundredth_of_a_point(reference, within):
+    cells = seeds.row("SNN accuracy (%)", [99.204, 99.396], reference)
+    assert cells == ["SNN accuracy (%)", "2", "99.30", "0.14", "99.20", "99.40", f"{reference:.2f}", within]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"epochs": 2}, "figs/k0-seed12: is of 2 epochs, expected 150 as in figs/k0"),
+        ({"images": 9}, "figs/k0-seed12: is of 9 training images, expected 50,000 as in figs/k0"),
+    ],
+)
+def test_seeds_that_were_trained_otherwise(seed_folders, change, expected, run_here):
+    change_run(Model(0, seed=12).logs, change)
+    assert_refused(run_here(seeds.main), expected)
+
+
+def test_seeds_of_other_numbers_of_time_steps(seed_folders, run_here):
+    write(Model(1, seed=3), [[1], [1]], [[[(10, 0, 40)]], [[(5, 0, 10)]]])
+    assert_refused(run_here(seeds.main), "figs/k1-seed3: is of 1 time steps, expected 2 as in figs/k1-seed2")
+
+
+def test_logs_in_the_folder_of_a_seed_of_another_level_do_not_count(seed_folders):
+    shutil.copytree(Model(1, seed=2).logs, Model(0, seed=2).logs)
+    assert [log.model.seed for log in seeds.read_seeds(Model(0))] == [0, 12]
 
 
 def test_seeds_of_another_recipe_have_no_published_figures(root, run_here):
