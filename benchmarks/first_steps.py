@@ -1,7 +1,8 @@
-"""What decides the accuracy after the first time steps? Variants of the paper's training of k=0, side by side.
+"""What decides the accuracy after the first time steps? Variants of the paper's training, side by side.
 
 python benchmarks/first_steps.py                        all variants, 12 epochs each: an hour
 python benchmarks/first_steps.py --only paper seed-1    these
+python benchmarks/first_steps.py --k 1                  of another level than 0
 
 After each epoch the spiking network runs over the validation images; the test images are not looked at. The last
 bits of a training depend on the number of threads: `--threads 2 --only paper` shows what those alone do.
@@ -25,13 +26,14 @@ from spiking.trains import SPIKES
 from spiking.weight_grid import on_grid
 from spiking_utils import SpikingNetwork, evaluate
 
-K, TIME_STEPS = 0, 3
+TIME_STEPS = 3
 SETTLED = 4  # epochs, after which the accuracy of the artificial network hardly rises
 OTHER_DECAY = 0.99
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
+    parser.add_argument("--k", type=command_line.LEVEL, default=0, help="quantisation level")
     parser.add_argument("--epochs", type=command_line.integer_from(SETTLED + 1), default=12, help="of each training")
     parser.add_argument("--only", choices=tuple(VARIANTS), nargs="+", help="these variants (default: all)")
     command_line.add_threads(parser, "of TensorFlow")
@@ -41,23 +43,23 @@ def main():
     from LeNet.tensorlayer import use_threads
 
     use_threads(args.threads)
-    train, validation = (part.first(args.limit) for part in images.load_training(Model(K).images))
+    train, validation = (part.first(args.limit) for part in images.load_training(Model(args.k).images))
     heads = ("accuracy", "step 1", "lowest", "highest", "step 2", "step 3", "spikes")
     print(f"{'variant':16}" + "".join(f"{head:>9}" for head in heads))
     for name in args.only or VARIANTS:
         seed, vary = VARIANTS[name]
-        epochs = np.array(list(run_variant(seed, vary, args.epochs, train, validation)))
+        model = Model(args.k, seed=seed)
+        epochs = np.array(list(run_variant(model, vary, args.epochs, train, validation)))
         artificial, first, second, third, spikes = epochs[-1]
         settled = epochs[SETTLED:, 1]
         row = (artificial, first, settled.min(), settled.max(), second, third)
         print(f"{name:16}" + "".join(f"{100 * number:9.2f}" for number in row) + f"{spikes:9,.0f}", flush=True)
 
 
-def run_variant(seed, vary, epochs, train, validation):
+def run_variant(model, vary, epochs, train, validation):
     """Yields for each epoch both networks' accuracy, after steps 1, 2, 3, and the spikes per image in step 1."""
-    from LeNet.tensorlayer.training import Training
+    from LeNet.tensorlayer.training import HISTORY_COLUMNS, Training
 
-    model = Model(K, seed=seed)
     network = network_for(model.network, train.pixels.shape[1:], train.classes)
     training = Training(model, PAPER, network, 0, len(train.pixels), len(train.pixels), threads=0)
     vary(training)
@@ -65,11 +67,12 @@ def run_variant(seed, vary, epochs, train, validation):
         for training.epochs in range(1, epochs + 1):
             training.fit(train, validation, output, verbose=0)
             weights, _ = on_grid({key: np.asarray(variable) for key, variable in training.weights().items()})
-            spiking = SpikingNetwork(weights, network, K, TIME_STEPS)
+            spiking = SpikingNetwork(weights, network, model.k, TIME_STEPS)
             evaluation = evaluate(spiking, validation.pixels, validation.labels, BATCH_SIZE, threads=1)
             count = len(validation.labels)
             spikes = evaluation.statistics[:, :, 0, SPIKES].sum() / count
-            yield float(training.history[-1][4]), *evaluation.right.sum(axis=0) / count, spikes
+            artificial = float(dict(zip(HISTORY_COLUMNS, training.history[-1]))["val_accuracy"])
+            yield artificial, *evaluation.right.sum(axis=0) / count, spikes
 
 
 # a variant: the seed, and what changes a Training before it begins
@@ -97,10 +100,12 @@ def in_one_order(training):
 
 
 def with_kernels(training, draw):
-    """Other initial weights: draw(deviation, shape)."""
+    """Other initial weights: draw(generator, deviation, shape)."""
+    rng = np.random.default_rng(0)
     for key, variable in training.weights().items():
         if key.endswith("/W"):
-            variable.assign(draw(CLASSIFIER_DEVIATION if key == "fc/W" else KERNEL_DEVIATION, variable.shape))
+            deviation = CLASSIFIER_DEVIATION if key == "fc/W" else KERNEL_DEVIATION
+            variable.assign(draw(rng, deviation, variable.shape))
 
 
 def with_slow_averages(training):
@@ -116,12 +121,12 @@ def with_plain_gammas(training):
             variable.assign(np.ones(variable.shape))
 
 
-def untruncated(deviation, shape):
-    return np.random.default_rng(0).normal(0, deviation, shape)
+def untruncated(rng, deviation, shape):
+    return rng.normal(0, deviation, shape)
 
 
-def uniform(deviation, shape):
-    return np.random.default_rng(0).uniform(-(3**0.5) * deviation, 3**0.5 * deviation, shape)
+def uniform(rng, deviation, shape):
+    return rng.uniform(-(3**0.5) * deviation, 3**0.5 * deviation, shape)
 
 
 VARIANTS = {
