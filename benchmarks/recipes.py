@@ -24,8 +24,8 @@ from spiking.trains import SOPS
 from spiking_utils import SpikingNetwork, evaluate
 
 K = 0
-SHIFT = replace(AUGMENTED, name="shift")
-AFFINE = replace(SHIFT, name="affine", rotation=10.0, zoom=0.1)
+AFFINE = replace(AUGMENTED, name="affine", sop_penalty=0.0)
+SHIFT = replace(AFFINE, name="shift", rotation=0.0, zoom=0.0)
 CANDIDATES = {
     recipe.name: recipe
     for recipe in (
@@ -35,7 +35,6 @@ CANDIDATES = {
         replace(AFFINE, name="affine-low-penalty", sop_penalty=0.003),
         replace(AFFINE, name="affine-penalty", sop_penalty=0.01),
         replace(AFFINE, name="affine-high-penalty", sop_penalty=0.03),
-        replace(AFFINE, name="affine-penalty-smooth", sop_penalty=0.01, label_smoothing=0.05),
     )
 }
 
@@ -83,7 +82,7 @@ def finished(recipe, train, validation, folder, args):
 
 
 def artificial_results(training, validation):
-    """Loss, without penalty and smoothing, and accuracy in percent of the artificial network."""
+    """Loss, without penalty, and accuracy in percent of the artificial network."""
     import keras
 
     logits = training.keras_model.predict(images.scaled(validation.pixels), verbose=0)

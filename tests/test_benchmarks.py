@@ -13,7 +13,7 @@ from benchmarks.simulation import TIME_STEPS, simulate_densely
 from experiment import ROOT, InputError
 from experiment.images import Split, load_split
 from experiment.model import HISTORY_NAME, NPZ_NAME, Model
-from experiment.recipes import PAPER
+from experiment.recipes import AUGMENTED, PAPER
 from experiment.weights import read_npz, read_published, save_npz
 from LeNet.tensorlayer.training import Training
 from spiking.trains import SOPS
@@ -58,20 +58,20 @@ def test_network_of_full_precision_fires_no_operations(run_here):
 
 
 def test_recipes_are_compared_on_the_validation_images_and_go_on_where_they_were(tmp_path, run_here):
-    options = ("--only", "affine-penalty-smooth", "--limit", 200, "--states", tmp_path)
+    options = ("--only", "affine-penalty", "--limit", 200, "--states", tmp_path)
     assert run_here(recipes.main, *options, "--epochs", 1).returncode == 0
     process = run_here(recipes.main, *options, "--epochs", 1)  # as the training is there, it takes the same seconds
     assert (process.returncode, process.stderr) == (0, "")
     header, row = [line.split() for line in process.stdout.splitlines()]
     assert header == ["candidate", "loss", "accuracy", "SNN", "time", "steps", "SOPs", "seconds"]
     name, loss, accuracy, _, spiking, _, steps, sops, seconds = row
-    assert name == "affine-penalty-smooth"
+    assert name == "affine-penalty"
     assert float(loss) > 0
     assert 2 * float(accuracy) == round(2 * float(accuracy))  # of 200 images
     assert 2 * float(spiking) == round(2 * float(spiking))
     assert 1 <= int(steps) <= TIME_STEPS
     assert int(sops.replace(",", "")) >= 0
-    epochs = (tmp_path / "affine-penalty-smooth" / HISTORY_NAME).read_text().splitlines()
+    epochs = (tmp_path / "affine-penalty" / HISTORY_NAME).read_text().splitlines()
     assert len(epochs) == 2
     assert seconds == f"{float(epochs[1].split(',')[-1]):.0f}"
 
@@ -79,14 +79,13 @@ def test_recipes_are_compared_on_the_validation_images_and_go_on_where_they_were
     trained = read_npz(state)
     assert trained.model == Model(0, recipe=name)
     save_npz(replace(trained, threads=99), state)
-    expected = f"affine-penalty-smooth: was trained with threads=99, expected {trained.threads} as --threads says"
+    expected = f"affine-penalty: was trained with threads=99, expected {trained.threads} as --threads says"
     assert_refused(run_here(recipes.main, *options, "--epochs", 1), expected)
 
 
-def test_trainings_from_before_penalty_and_smoothing_are_resumed_without_them():
-    newer = {"sop_penalty", "label_smoothing"}
-    assert not newer & set(PAPER.identity(150))
-    assert newer <= set(recipes.CANDIDATES["affine-penalty-smooth"].identity(30))
+def test_trainings_from_before_the_penalty_are_resumed_without_it():
+    assert "sop_penalty" not in PAPER.identity(150)
+    assert AUGMENTED.identity(100)["sop_penalty"] == AUGMENTED.sop_penalty
 
 
 def test_variants_are_compared_after_the_first_steps(run_here):

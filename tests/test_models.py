@@ -1,7 +1,6 @@
 """The network in Keras: its shapes, its initial values, and its numbers against plain NumPy."""
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import keras
@@ -10,11 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiment.model import Model
-from experiment.recipes import PAPER
 from LeNet.tensorlayer import models
 from LeNet.tensorlayer.layers import FullWindowConv2D
-from LeNet.tensorlayer.training import Training
 from spiking.network import FULL_PRECISION, PIXEL_LEVELS, Network
 from spiking.trains import SOPS
 from spiking_utils import SpikingNetwork
@@ -146,13 +142,3 @@ def test_penalty_is_for_the_operations_of_unbounded_bursts(network, k):
     models.assign(network, model, weights)
     model(pixels / np.float64(PIXEL_LEVELS), training=False)
     assert float(sum(model.losses)) == pytest.approx(0.5 * operations / 1e6, rel=1e-12)
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_loss_is_the_cross_entropy_with_a_share_of_each_label_spread_over_all_classes(smoothing):
-    recipe = replace(PAPER, label_smoothing=smoothing)
-    training = Training(Model(0), recipe, LENET, epochs=1, images=3, all_images=3, threads=0)
-    labels, logits = np.array([0, 3, 9]), np.random.default_rng(7).normal(size=(3, 10)).astype(np.float32)
-    certain = (1 - smoothing) * np.eye(10)[labels] + smoothing / 10
-    expected = -np.mean(np.sum(certain * (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))), axis=1))
-    assert float(training.keras_model.compute_loss(y=labels, y_pred=logits)) == pytest.approx(expected, rel=1e-6)

@@ -50,7 +50,7 @@ class Training:
         self.optimizer.build(self.keras_model.trainable_variables)
         self.keras_model.compile(
             self.optimizer,
-            loss=_cross_entropy(recipe.label_smoothing),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],  # given by name, a step is traced twice
             jit_compile=False,  # XLA's convolutions are slower on a CPU
         )
@@ -137,18 +137,6 @@ class Training:
     def _identity(self):
         numbers = {"epoch": len(self.history), "images": self.images} | self.recipe.identity(self.epochs)
         return {name: np.asarray(number) for name, number in numbers.items()}
-
-
-def _cross_entropy(smoothing):
-    """Of logits, and labels of each of which a share is spread evenly over all classes."""
-    if not smoothing:
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    def loss(labels, logits):
-        certain = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), logits.shape[-1])
-        return keras.losses.categorical_crossentropy(certain, logits, from_logits=True, label_smoothing=smoothing)
-
-    return loss
 
 
 class _EndOfEpoch(keras.callbacks.Callback):
