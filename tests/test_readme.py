@@ -11,7 +11,7 @@ import pytest
 from experiment import logs, published
 from experiment.images import load_split
 from experiment.model import PUBLISHED_LEVELS, Model
-from figs import animation, seeds
+from figs import animation, bursts, seeds
 from LeNet import Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
 from spiking.thresholds import JustifiedCount
@@ -22,6 +22,7 @@ from tests.live_reference import simulate
 
 README = (ROOT / "README_MNIST.md").read_text()
 RECIPES = (ROOT / "docs/recipes.md").read_text()
+VARIATIONS = (ROOT / "docs/variations.md").read_text()
 PAGES = [ROOT / "README_MNIST.md", *sorted((ROOT / "docs").glob("*.md"))]
 NETWORKS = {"full precision": FULL_PRECISION} | {f"k={k}": k for k in PUBLISHED_LEVELS}
 QUANTITIES = ("ANN accuracy (%)", "SNN accuracy (%)", "time steps", "+ spikes", "- spikes", "SOPs")
@@ -187,6 +188,16 @@ def test_surprise_of_published_values_is_that_of_one_training_more():
     highest = [row for _, row in sorted(surprises, reverse=True) if row[1] != "ANN accuracy (%)"]
     assert rows(section("Seeds", RECIPES), columns) == highest[:5]
     assert f"Of {len(surprises)} values one is expected" in section("Seeds", RECIPES)
+
+
+def test_bursts_are_those_of_their_logs():
+    found = rows(VARIATIONS, ["network", "spikes in a step", "accuracy", *RESULT_COLUMNS[2:]])
+    expected = []
+    for k in PUBLISHED_LEVELS:
+        for name, log in bursts.read_variants(Model(k)).items():
+            spikes = "1, none negative" if name == bursts.NO_NEGATIVE else name.removeprefix("B = ")
+            expected.append([f"k={k}", spikes, *result_cells(log)[1:]])
+    assert found == expected
 
 
 def test_numbers_of_60_time_steps_are_those_of_such_a_run(tmp_path, run_here):
