@@ -141,7 +141,7 @@ def test_full_precision_needs_a_level(root, run_here):
     ("trained", "expected"),
     [
         ({"epochs": 3, "images": 400}, "a trial: trained on 3 of 150 epochs, 400 of 50,000 images\n"),
-        ({"epochs": 59, "recipe": "augmented"}, "a trial: trained on 59 of 60 epochs\n"),
+        ({"epochs": 99, "recipe": "augmented"}, "a trial: trained on 99 of 100 epochs\n"),
         ({"images": 49_999}, "a trial: trained on 49,999 of 50,000 images\n"),
     ],
 )

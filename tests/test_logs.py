@@ -150,9 +150,9 @@ def test_model_and_settings_name_the_default_folder_and_the_legend(folder, model
     [
         ({}, ""),
         ({"epochs": 151}, ""),
-        ({"epochs": 60, "recipe": "augmented"}, ""),
+        ({"epochs": 100, "recipe": "augmented"}, ""),
         ({"epochs": 3}, "3 of 150 epochs"),
-        ({"epochs": 3, "recipe": "augmented"}, "3 of 60 epochs"),
+        ({"epochs": 3, "recipe": "augmented"}, "3 of 100 epochs"),
         ({"images": 400}, "400 of 50,000 images"),
         ({"epochs": 0, "images": 400}, "0 of 150 epochs, 400 of 50,000 images"),
         ({"epochs": 3, "recipe": "a recipe of somebody else"}, ""),

@@ -7,6 +7,7 @@ import pytest
 
 from experiment import ROOT, InputError, command_line, model, weights
 from experiment.model import LENET, NPZ_NAME, Model
+from experiment.recipes import AUGMENTED
 from experiment.weights import Trained, load, network_for, read_npz, read_published, save_npz, shortfall
 from spiking.network import FULL_PRECISION, Network
 from tests.helpers import PUBLISHED
@@ -15,7 +16,7 @@ from tests.networks import random_weights
 LAYERS = "2C3-P2"
 NETWORK = Network.parse(f"8x8x1-{LAYERS}-3")
 STRIPES = Model(1, LAYERS, "stripes", "augmented", seed=3)
-TRAINED = Trained(STRIPES, NETWORK, random_weights(NETWORK, 0), epochs=60, images=50, all_images=50, threads=1)
+TRAINED = Trained(STRIPES, NETWORK, random_weights(NETWORK, 0), AUGMENTED.epochs, 50, 50, threads=1)  # of 50 images
 
 
 @pytest.fixture
@@ -180,10 +181,10 @@ def test_quantised_weights_are_not_converted_to_another_level(save):
     ("seen", "words"),
     [
         ({}, ""),
-        ({"epochs": 61}, ""),
-        ({"epochs": 3}, "3 of 60 epochs"),
+        ({"epochs": AUGMENTED.epochs + 1}, ""),
+        ({"epochs": 3}, f"3 of {AUGMENTED.epochs} epochs"),
         ({"images": 400, "all_images": 50_000}, "400 of 50,000 images"),
-        ({"epochs": 0, "images": 1}, "0 of 60 epochs, 1 of 50 images"),
+        ({"epochs": 0, "images": 1}, f"0 of {AUGMENTED.epochs} epochs, 1 of 50 images"),
     ],
 )
 def test_weights_of_less_training_say_so(save, capsys, seen, words):
