@@ -9,7 +9,6 @@ bits of a training depend on the number of threads: `--threads 2 --only paper` s
 """
 
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +17,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from experiment import command_line, images
-from experiment.disk import OutputFolder
 from experiment.model import Model
 from experiment.recipes import BATCH_SIZE, CLASSIFIER_DEVIATION, KERNEL_DEVIATION, PAPER
 from experiment.weights import network_for
@@ -49,7 +47,7 @@ def main():
     for name in args.only or VARIANTS:
         seed, vary = VARIANTS[name]
         model = Model(args.k, seed=seed)
-        epochs = np.array(list(run_variant(model, vary, args.epochs, train, validation)))
+        epochs = run_variant(model, vary, args.epochs, train, validation)
         artificial, first, second, third, spikes = epochs[-1]
         settled = epochs[SETTLED:, 1]
         row = (artificial, first, settled.min(), settled.max(), second, third)
@@ -57,22 +55,26 @@ def main():
 
 
 def run_variant(model, vary, epochs, train, validation):
-    """Yields for each epoch both networks' accuracy, after steps 1, 2, 3, and the spikes per image in step 1."""
+    """For each epoch both networks' accuracy, after steps 1, 2, 3, and the spikes per image in step 1."""
     from LeNet.tensorlayer.training import HISTORY_COLUMNS, Training
 
     network = network_for(model.network, train.pixels.shape[1:], train.classes)
-    training = Training(model, PAPER, network, 0, len(train.pixels), len(train.pixels), threads=0)
+    training = Training(model, PAPER, network, epochs, len(train.pixels), len(train.pixels), threads=0)
     vary(training)
-    with tempfile.TemporaryDirectory() as folder, OutputFolder(folder) as output:
-        for training.epochs in range(1, epochs + 1):
-            training.fit(train, validation, output, verbose=0)
-            weights, _ = on_grid({key: np.asarray(variable) for key, variable in training.weights().items()})
-            spiking = SpikingNetwork(weights, network, model.k, TIME_STEPS)
-            evaluation = evaluate(spiking, validation.pixels, validation.labels, BATCH_SIZE, threads=1)
-            count = len(validation.labels)
-            spikes = evaluation.statistics[:, :, 0, SPIKES].sum() / count
-            artificial = float(dict(zip(HISTORY_COLUMNS, training.history[-1]))["val_accuracy"])
-            yield artificial, *evaluation.right.sum(axis=0) / count, spikes
+    found = []
+
+    def evaluate_epoch(output):
+        weights, _ = on_grid({key: np.asarray(variable) for key, variable in training.weights().items()})
+        spiking = SpikingNetwork(weights, network, model.k, TIME_STEPS)
+        evaluation = evaluate(spiking, validation.pixels, validation.labels, BATCH_SIZE, threads=1)
+        artificial = float(dict(zip(HISTORY_COLUMNS, training.history[-1]))["val_accuracy"])
+        count = len(validation.labels)
+        spikes = evaluation.statistics[:, :, 0, SPIKES].sum() / count
+        found.append([artificial, *evaluation.right.sum(axis=0) / count, spikes])
+
+    training.save = evaluate_epoch  # in the place of writing its state
+    training.fit(train, validation, output=None, verbose=0)
+    return np.array(found)
 
 
 # a variant: the seed, and what changes a Training before it begins
@@ -93,7 +95,13 @@ def in_one_order(training):
 
     def batches(train):
         in_order = shuffled(train)
-        in_order.epoch = 0
+        begin = in_order.on_epoch_begin
+
+        def begin_first_epoch():
+            in_order.epoch = 0
+            begin()
+
+        in_order.on_epoch_begin = begin_first_epoch
         return in_order
 
     training.batches = batches
