@@ -3,7 +3,7 @@
 python FP32_LeNet_MNIST.py                            trains 150 epochs
 python FP32_LeNet_MNIST.py --resume True              goes on after an interruption
 python FP32_LeNet_MNIST.py --mode inference           tests the result, writes figs/fp32/accuracy.txt and run.json
-python FP32_LeNet_MNIST.py --recipe augmented         trains on shifted images, 60 epochs
+python FP32_LeNet_MNIST.py --recipe augmented         trains our own recipe, 100 epochs
 
 Learning rate, batch size and all other settings of a training stand in experiment/recipes.py.
 """

@@ -3,7 +3,7 @@
 python Quant_LeNet_MNIST.py --k 0                                trains 150 epochs
 python Quant_LeNet_MNIST.py --k 0 --resume True                  goes on after an interruption
 python Quant_LeNet_MNIST.py --k 0 --mode inference               tests the result
-python Quant_LeNet_MNIST.py --k 0 --recipe augmented             trains on shifted images, 60 epochs
+python Quant_LeNet_MNIST.py --k 0 --recipe augmented             trains our own recipe, 100 epochs
 python Quant_LeNet_MNIST.py --k 0 --network 32C5-P2-64C5-P2-1024 --data FOLDER      another network, other data
 
 Learning rate, batch size and all other settings of a training stand in experiment/recipes.py.

@@ -5,7 +5,7 @@ python Spiking_LeNet_MNIST.py --k 2 --time_steps 60       longer
 python Spiking_LeNet_MNIST.py --k 0 --verify              compares every neuron with the artificial network
 python Spiking_LeNet_MNIST.py --k 0 --max_spikes 4        up to 4 spikes of a neuron in a time step
 python Spiking_LeNet_MNIST.py --k 0 --noise_ratio 0.5     noisy pixels
-python Spiking_LeNet_MNIST.py --k 0 --recipe augmented    the network that was trained on shifted images
+python Spiking_LeNet_MNIST.py --k 0 --recipe augmented    the network of our own recipe
 python Spiking_LeNet_MNIST.py --k 0 --export k0_int.npz   the network as integers, for hardware
 python Spiking_LeNet_MNIST.py --weights my.keras          a Keras network of your own, converted
 python Spiking_LeNet_MNIST.py --k 0 --golden k0_golden.npz    every spike and potential of 10 images, to compare with

@@ -29,15 +29,13 @@ class Recipe:
     cosine_decay: bool = False  # of the learning rate, to 0 after the last step
     shift: int = 0  # pixels, horizontally and vertically
     rotation: float = 0.0  # degrees
-    zoom: float = 0.0  # fraction, in width and height
+    zoom: float = 0.0  # by which part of itself the frame shows more or less, in width and in height
     sop_penalty: float = 0.0  # added to the loss for each million synaptic operations of an image
 
     def identity(self, epochs):
         """The numbers that the next epoch of a training of so many epochs depends on, by name."""
         numbers = asdict(self) | {"decay_epochs": epochs if self.cosine_decay else 0}
         unused = {"name", "epochs", "cosine_decay"}
-        if not self.sop_penalty:
-            unused.add("sop_penalty")  # trainings from before there was one are resumed without it
         return {name: number for name, number in numbers.items() if name not in unused}
 
 
@@ -45,6 +43,13 @@ class Recipe:
 PAPER = Recipe("paper", epochs=150, learning_rate=1e-4)
 # ours: more to learn from, so a higher learning rate, which falls to 0 for a calm end; and operations have a price
 AUGMENTED = Recipe(
-    "augmented", 100, learning_rate=2e-3, cosine_decay=True, shift=2, rotation=10.0, zoom=0.1, sop_penalty=0.003
+    "augmented",
+    epochs=100,
+    learning_rate=2e-3,
+    cosine_decay=True,
+    shift=2,
+    rotation=10.0,
+    zoom=0.1,
+    sop_penalty=0.003,
 )
 RECIPES = {recipe.name: recipe for recipe in (PAPER, AUGMENTED)}

@@ -4,7 +4,7 @@ python raster.py                                    image 0 through the network 
 python raster.py --k 1 --image 7 --output .         another one
 python raster.py --image digit.png                  a picture of one digit, dark on light or light on dark
 python raster.py --k 2 --steps 1 8                  only these time steps
-python raster.py --recipe augmented                 the network that was trained on shifted images
+python raster.py --recipe augmented                 the network of our own recipe
 """
 
 import math

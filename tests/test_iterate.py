@@ -115,13 +115,43 @@ def test_epochs_are_augmented_anew_and_the_same_after_an_interruption():
         assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("shape", [(20, 12, 1), (7, 30, 3)])
-def test_images_of_any_shape_are_shifted_by_up_to_as_many_pixels_in_both_directions(shape):
-    image = np.zeros(shape, np.float32)
-    image[3:-3, 3:-3] = 1 + np.arange(shape[2])
-    images = augment(np.repeat(image[None], 500, axis=0), AUGMENTED, np.random.default_rng(0))
-    assert images.shape == (500, *shape)
-    assert_allclose(images.sum(axis=(1, 2)), np.tile(image.sum(axis=(0, 1)), (500, 1)), rtol=1e-4)  # channels stay
-    shifts = centres(images[..., 0]) - centres(image[None, ..., 0])
-    assert np.all(np.abs(shifts) < 2 + 1e-3)
-    assert np.all(np.abs(shifts).max(axis=0) > 1.9)
+@pytest.mark.parametrize("shape", [(20, 12, 1), (9, 30, 3)])
+def test_images_of_any_shape_are_turned_zoomed_and_shifted_around_their_middle(shape):
+    images = np.random.default_rng(4).random((30, *shape)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    angles = np.radians(rng.uniform(-AUGMENTED.rotation, AUGMENTED.rotation, 30))
+    zooms = 1 + rng.uniform(-AUGMENTED.zoom, AUGMENTED.zoom, (2, 30))
+    shifts = rng.uniform(-AUGMENTED.shift, AUGMENTED.shift, (2, 30))
+    found = augment(images, AUGMENTED, np.random.default_rng(0))
+    y, x = np.indices(shape[:2])
+    middle_y, middle_x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
+    for image, result, angle, (zoom_x, zoom_y), (shift_x, shift_y) in zip(
+        images, found, angles, zooms.T, shifts.T, strict=True
+    ):
+        # what was shifted last is moved back first
+        across, down = zoom_x * (x - middle_x - shift_x), zoom_y * (y - middle_y - shift_y)
+        source_x = middle_x + np.cos(angle) * across - np.sin(angle) * down
+        source_y = middle_y + np.sin(angle) * across + np.cos(angle) * down
+        assert_allclose(result, interpolated(image, source_y, source_x), atol=1e-4)
+
+
+def interpolated(image, y, x):
+    """The values of an image (h, w, c) at places between its pixels; around it all is 0."""
+    padded = np.pad(image, ((9, 9), (9, 9), (0, 0)))
+    top, left = np.floor(y).astype(int), np.floor(x).astype(int)
+    result = 0.0
+    for row in (top, top + 1):
+        for column in (left, left + 1):
+            weight = (1 - abs(y - row)) * (1 - abs(x - column))
+            result = result + weight[..., None] * padded[row + 9, column + 9]
+    return result
+
+
+def test_order_depends_on_the_seed():
+    images = np.zeros((50, 1, 1, 1), np.float32)
+    orders = []
+    for seed in (3, 4):
+        batches = ShuffledBatches(images, np.arange(50), batch_size=50, recipe=PAPER, seed=seed, epoch=0)
+        batches.on_epoch_begin()
+        orders.append(batches[0][1].tolist())
+    assert orders[0] != orders[1]

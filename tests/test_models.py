@@ -142,3 +142,16 @@ def test_penalty_is_for_the_operations_of_unbounded_bursts(network, k):
     models.assign(network, model, weights)
     model(pixels / np.float64(PIXEL_LEVELS), training=False)
     assert float(sum(model.losses)) == pytest.approx(0.5 * operations / 1e6, rel=1e-12)
+
+
+def test_penalty_in_full_precision_takes_an_activation_of_1_for_a_spike():
+    weights, pixels = random_weights(LENET, seed=6), some_pixels(2) / PIXEL_LEVELS
+    model = models.build(LENET, FULL_PRECISION, dtype="float64", sop_penalty=0.5)
+    models.assign(LENET, model, weights)
+    model(pixels, training=False)
+    penalty = float(sum(model.losses))
+    outputs = [model.get_layer(f"relu{block.name}").output for block in LENET.blocks]
+    activations = keras.Model(model.input, outputs)(pixels, training=False)
+    fan_outs = [np.array(reader.fan_out)[..., None] for reader in (*LENET.blocks[1:], LENET.classifier)]
+    operations = sum(np.sum(fan_out * a) for fan_out, a in zip(fan_outs, activations, strict=True)) / 2
+    assert penalty == pytest.approx(0.5 * operations / 1e6, rel=1e-12)

@@ -4,13 +4,15 @@ import csv
 import json
 import math
 import shutil
+from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
 from experiment import model
 from experiment.disk import COMPLETE
-from experiment.images import MNIST, scaled
+from experiment.images import MNIST, Split, scaled
 from experiment.model import HISTORY_NAME, NPZ_NAME, Model
 from experiment.recipes import AUGMENTED, BATCH_SIZE, PAPER
 from experiment.weights import read_npz
@@ -177,6 +179,35 @@ def test_learning_rate_of_the_paper_stays():
     training = train_small(PAPER, epochs=2, images=400)
     training.optimizer.iterations.assign(10**6)
     assert float(training.optimizer.learning_rate) == pytest.approx(1e-4)
+
+
+def test_penalty_of_the_recipe_is_part_of_the_loss_that_is_minimised():
+    """With a high price of operations a step makes them fewer, whatever it does to the predictions."""
+    images = np.full((20, 8, 8, 1), 0.5, np.float32)
+    changes = []
+    for penalty in (0.0, 1e9):
+        training = train_small(replace(PAPER, sop_penalty=penalty), epochs=1, images=20)
+        before = sum_of_activations(training, images)
+        training.keras_model.train_on_batch(images, np.arange(20) % 3)
+        changes.append(sum_of_activations(training, images) - before)
+    assert changes[1] < min(changes[0], 0)
+
+
+def sum_of_activations(training, images):
+    """Before the quantiser, whose steps would hide a small change."""
+    relu = training.keras_model.get_layer("relu1").output
+    return float(np.sum(keras.Model(training.keras_model.input, relu)(images)))
+
+
+def test_batches_are_augmented_as_the_recipe_says():
+    pixels = np.zeros((20, 8, 8, 1), np.uint8)
+    pixels[:, 3:5, 3:5] = 200
+    train = Split(pixels, np.arange(20) % 3, 3)
+    moved, unmoved = (train_small(recipe, epochs=1, images=20).batches(train) for recipe in (AUGMENTED, PAPER))
+    for batches in (moved, unmoved):
+        batches.on_epoch_begin()
+    assert np.array_equal(unmoved[0][0], scaled(pixels))
+    assert not np.array_equal(moved[0][0], scaled(pixels))
 
 
 def test_first_step_is_that_of_adam():

@@ -83,10 +83,12 @@ class FullWindowConv2D(keras.layers.Conv2D):
 
 
 class SynapticOperationPenalty(keras.layers.Layer):
-    """Passes activations on, and adds to the loss what their spikes cost, the mean over the images.
+    """Passes activations on, and adds a penalty on their spikes to the loss, the mean over the images.
+
+    penalty / 10^6 * S * sum of fan_out * activations
 
     In the end a neuron has fired S times its activation, positive less negative spikes, and each of them drives its
-    fan-out of synapses.
+    fan-out of synapses. Only a model in training has this layer, so that no file holds it.
 
     Parameters
     ----------
@@ -100,9 +102,9 @@ class SynapticOperationPenalty(keras.layers.Layer):
 
     def __init__(self, penalty, spikes_per_unit, fan_out, **kwargs):
         super().__init__(**kwargs)
-        self.cost = penalty * spikes_per_unit / 1e6 * np.array(fan_out)[:, :, None]
+        self.of_unit = penalty / 1e6 * spikes_per_unit * np.array(fan_out)[:, :, None]
 
     def call(self, activations):
-        costs = activations * ops.cast(self.cost, activations.dtype)
-        self.add_loss(ops.mean(ops.sum(costs, axis=(1, 2, 3))))
+        penalties = activations * ops.cast(self.of_unit, activations.dtype)
+        self.add_loss(ops.mean(ops.sum(penalties, axis=(1, 2, 3))))
         return activations

@@ -53,8 +53,10 @@ def build(network, k, dtype="float32", sop_penalty=0.0):
             x = MedianQuantizer(k, dtype=dtype, name=f"quantizer{block.name}")(x)
         if sop_penalty:
             spikes_per_unit = 1 if k == FULL_PRECISION else 2**k
-            cost = sop_penalty, spikes_per_unit, reader.fan_out
-            x = SynapticOperationPenalty(*cost, dtype=dtype, name=f"penalty{block.name}")(x)
+            penalty = SynapticOperationPenalty(
+                sop_penalty, spikes_per_unit, reader.fan_out, dtype=dtype, name=f"penalty{block.name}"
+            )
+            x = penalty(x)
     x = Flatten(dtype=dtype, name="flatten")(x)
     logits = Dense(
         network.classes,
