@@ -41,7 +41,7 @@ class Recipe:
 
 # Zou et al. (2023): the learning rate never falls, and the weights of the last epoch are the result
 PAPER = Recipe("paper", epochs=150, learning_rate=1e-4)
-# ours: more to learn from, so a higher learning rate, which falls to 0 for a calm end; and operations have a price
+# ours: more to learn from, so a higher learning rate, which falls to 0 for a calm end; and a penalty on operations
 AUGMENTED = Recipe(
     "augmented",
     epochs=100,
