@@ -112,7 +112,7 @@ def test_variant_changes_what_it_is_called_after(name):
     momentum = training.keras_model.get_layer("bn1").momentum
     assert changed == {"untruncated": {"W"}, "uniform": {"W"}, "plain-gammas": {"gamma"}}.get(name, set())
     assert (orders[0] == orders[1]) == (name != "one-order")
-    before = np.array(training.weights()["fc/W"])
+    before = training.weights()["fc/W"].numpy()
     training.round_weights()
     assert np.array_equal(training.weights()["fc/W"], before) == (name == "unrounded")
     assert momentum == (0.99 if name == "slow-averages" else 0.9)

@@ -176,7 +176,7 @@ def test_inference_takes_one_place_only(tmp_path, run_here):
 
 def test_help_gives_defaults(run_here):
     output = " ".join(run_here(Quant_LeNet_MNIST.main, "--help").stdout.split())
-    defaults = {"mode": "training", "resume": "False", "epochs": "paper 150, augmented 60", "seed": "0", "k": "1"}
+    defaults = {"mode": "training", "resume": "False", "epochs": "paper 150, augmented 100", "seed": "0", "k": "1"}
     for option, default in (defaults | {"recipe": "paper"}).items():
         assert re.search(rf" --{option} [^(]*\(default: {default}\)", output), option
 
