@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import first_steps, kills, networks, recipes
 from benchmarks.simulation import TIME_STEPS, simulate_densely
-from experiment import ROOT, InputError
+from experiment import ROOT, InputError, images
 from experiment.images import Split, load_split
 from experiment.model import HISTORY_NAME, NPZ_NAME, Model
 from experiment.recipes import PAPER
@@ -66,7 +66,7 @@ def test_recipes_are_compared_on_the_validation_images_and_go_on_where_they_were
     assert header == ["candidate", "loss", "accuracy", "SNN", "time", "steps", "SOPs", "seconds"]
     name, loss, accuracy, _, spiking, _, steps, sops, seconds = row
     assert name == "affine-penalty"
-    assert float(loss) > 0
+    assert float(loss) == pytest.approx(np.log(10), rel=0.1)  # that of a guess, after a single step
     assert 2 * float(accuracy) == round(2 * float(accuracy))  # of 200 images
     assert 2 * float(spiking) == round(2 * float(spiking))
     assert 1 <= int(steps) <= TIME_STEPS
@@ -81,6 +81,16 @@ def test_recipes_are_compared_on_the_validation_images_and_go_on_where_they_were
     save_npz(replace(trained, threads=99), state)
     expected = f"affine-penalty: was trained with threads=99, expected {trained.threads} as --threads says"
     assert_refused(run_here(recipes.main, *options, "--epochs", 1), expected)
+
+
+def test_loss_of_a_candidate_is_without_its_penalty():
+    training = Training(Model(0), replace(PAPER, sop_penalty=1e6), LENET, 1, 6, 6, threads=0)
+    pixels = np.random.default_rng(5).integers(0, 256, (6, 28, 28, 1), np.uint8)
+    labels = np.arange(6)
+    logits = training.keras_model(images.scaled(pixels)).numpy()
+    loss, accuracy = recipes.artificial_results(training, Split(pixels, labels, 10))
+    assert loss == pytest.approx(np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[labels, labels]), rel=1e-5)
+    assert accuracy == 100 * np.mean(logits.argmax(axis=1) == labels)
 
 
 def test_variants_are_compared_after_the_first_steps(run_here):
