@@ -1,57 +1,46 @@
-"""The network as data: its notation, and every size, neuron count and number of operations that follow from it.
+"""The network as data: a graph of blocks, and every size and number of operations that follows from it.
 
-    28x28x1-20C5-P2-50C5-P2-500-10
+A `Block` is a node. Its inputs are edges, each of which reads one source, the image or an earlier block, through
+windows: `Convolution`s that are added up, or a single `Pooling`. A skip connection is one more convolution. What
+follows the sum is batch normalisation -> ReLU -> quantiser. The `Classifier` is linear and reads blocks in the same way.
 
-is an input of 28 x 28 pixels and 1 channel, the layers 20C5-P2-50C5-P2-500 and 10 classes. Every layer is a block:
-convolution without bias -> batch normalisation -> ReLU -> quantiser. The classifier is linear.
-
-    nCk    n filters of k x k, stride 1, only windows that lie inside the input
-    nCkxl  of k rows and l columns
-    Pk     learned pooling: a convolution of k x k with stride k, as many filters as channels come in
-    n      n neurons, each over all that is left
-
-    Suffixes, in any order
-    p      pads with zeros like padding="same" of Keras
-    sN     stride of rows and columns; sNxM sets one for each
-    mX     the activation is at most X (a ReLU with max_value)
-    b      after the number of classes: the classifier has a bias
+Blocks are numbered from 1, in an order in which each reads only the image, which is source 0, or blocks before it.
 """
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
+
+import numpy as np
 
 PIXEL_LEVELS = 256  # an input of the network is pixel / 256
 BN_EPSILON = 1e-5  # added to the variance in batch normalisation
 ROUNDING_OFFSET = 1e-5  # inside the floor of the median quantiser Q
 FULL_PRECISION = -1  # stands for the level k of a network without quantiser, in files
 HIGHEST_LEVEL = 16  # of quantisation: beyond it float32 activations cannot tell multiples of 1 / 2^k apart
-LARGEST_SIZE = 2**15  # positions of a layer, and its channels: what an event of a spike train can hold
-
-INPUT = re.compile(r"(\d+)x(\d+)x(\d+)", re.ASCII)
-CLASSES = re.compile(r"(?P<classes>\d+)(?P<bias>b?)", re.ASCII)
-SUFFIXES = r"(?P<suffixes>(?:p|s\d+(?:x\d+)?|m\d+(?:\.\d+)?)*)"
-LAYER = re.compile(
-    r"(?:(?:(?P<filters>\d+)C|P)(?P<rows>\d+)(?:x(?P<columns>\d+))?|(?P<neurons>\d+))" + SUFFIXES, re.ASCII
-)
-SUFFIX = re.compile(r"(?P<same>p)|s(?P<rows>\d+)(?:x(?P<columns>\d+))?|m(?P<max_value>\d+(?:\.\d+)?)", re.ASCII)
+EVENT_BITS = 31  # of a spike event, shared by the position, the channel and the sign of a spike
+IMAGE = 0  # the source that is the image
 
 
 def window_starts(size, kernel, stride, same=False):
     """Where the windows along an axis begin, a range; below 0 where they begin in the padding.
 
     With `same` there are ceil(size / stride) windows, and the zeros that they need are divided as Keras does it:
-    half before the axis, the odd one after it.
+    half before the axis, the odd one after it. Otherwise the windows are all those that lie inside the axis.
     """
+    zeros = 0
+    if same and stride > 0:
+        windows = -(-size // stride)
+        zeros = max((windows - 1) * stride + kernel - size, 0)
+    return padded_starts(size, kernel, stride, zeros // 2, zeros - zeros // 2)
+
+
+def padded_starts(size, kernel, stride, before, after):
+    """Where the windows along an axis begin that has zeros before and after it; a negative number cuts rows off."""
     if stride < 1:
         raise ValueError(f"stride must be at least 1. Received: stride={stride}")
-    if kernel < 1 or (kernel > size and not same):
-        raise ValueError(f"kernel {kernel} does not fit into an axis of length {size}")
-    if same:
-        windows = -(-size // stride)
-        before = max((windows - 1) * stride + kernel - size, 0) // 2
-    else:
-        windows, before = (size - kernel) // stride + 1, 0
+    if kernel < 1 or kernel > size + before + after:
+        raise ValueError(f"kernel {kernel} does not fit into an axis of length {size + before + after}")
+    windows = (size + before + after - kernel) // stride + 1
     return range(-before, windows * stride - before, stride)
 
 
@@ -62,59 +51,169 @@ def reached_windows(starts, kernel, position):
     return range(max(first, 0), min(last + 1, len(starts)))
 
 
-def fan_out(rows, columns, input_size, kernel_size, filters):
-    """The synapses that a spike drives, for each of its positions: the windows that contain it times the filters.
+def position_shift(shape):
+    """How far a spike event shifts its position, as the lower bits hold its channel and its sign.
 
-    Parameters
-    ----------
-    rows, columns : range, as window_starts gives it
-    input_size, kernel_size : (h, w)
-    filters : int
-
-    Returns
-    -------
-    list of h lists of w integers
+    Raises ValueError where positions and channels together need more bits than an event has.
     """
-    by_row, by_column = (
-        [len(reached_windows(starts, kernel, position)) for position in range(size)]
-        for starts, size, kernel in zip((rows, columns), input_size, kernel_size, strict=True)
-    )
-    return [[row * column * filters for column in by_column] for row in by_row]
+    height, width, channels = shape
+    shift = (channels - 1).bit_length() + 1
+    if min(shape) < 1 or height * width > 1 << (EVENT_BITS - shift):
+        raise ValueError(
+            f"{height} x {width} positions of {channels} channels, expected at least one of each, and that both "
+            f"numbers and a sign fit into {EVENT_BITS} bits"
+        )
+    return shift
 
 
 @dataclass(frozen=True)
-class ConvBlock:
-    """Convolution without bias -> batch normalisation -> ReLU -> quantiser."""
+class Edge:
+    """The windows through which a block reads a source; what it does with them is up to the kind of edge."""
 
-    name: str  # of its weights in files: conv<name>/W, bn<name>/gamma, ...
-    input_shape: tuple[int, int, int]  # (h, w, channels)
-    kernel_size: tuple[int, int]  # (h, w)
-    stride: tuple[int, int]  # of rows and columns
-    filters: int
-    same: bool = False  # padded with zeros, as padding="same" of Keras
-    max_value: float | None = None  # of the activation
+    source: int  # 0 for the image, n for block n
+    input_shape: tuple[int, int, int]  # of the source, (h, w, channels)
+    kernel_size: tuple[int, int]  # of a window, (h, w)
+    rows: range  # where the windows begin, as padded_starts gives it
+    columns: range
 
     @property
-    def window_starts(self):
-        """Two ranges: the rows and the columns where its windows begin."""
-        return tuple(
-            window_starts(size, kernel, stride, self.same)
-            for size, kernel, stride in zip(self.input_shape[:2], self.kernel_size, self.stride, strict=True)
-        )
+    def stride(self):
+        """Of rows and of columns."""
+        return self.rows.step, self.columns.step
 
     @property
     def padding(self):
-        """Zeros before and after the rows, and before and after the columns: a pair of pairs."""
+        """Zeros before and after the rows, and before and after the columns: a pair of pairs.
+
+        A negative number means that so many rows or columns are in no window.
+        """
         return tuple(
-            (-starts[0], max(starts[-1] + kernel - size, 0))
-            for starts, kernel, size in zip(self.window_starts, self.kernel_size, self.input_shape[:2], strict=True)
+            (-starts[0], starts[-1] + kernel - size)
+            for starts, kernel, size in zip(
+                (self.rows, self.columns), self.kernel_size, self.input_shape[:2], strict=True
+            )
         )
 
     @property
     def output_shape(self):
+        """(h, w, channels) of what the edge contributes to its block."""
+        return len(self.rows), len(self.columns), self.filters
+
+    @property
+    def whole_input(self):
+        """Whether its only window is the whole source."""
+        return self.kernel_size == self.input_shape[:2] and self.padding == ((0, 0), (0, 0))
+
+    @property
+    def fan_out(self):
+        """Synapses that a spike drives, by its row and column: the windows that contain it times its filters.
+
+        int64 (h, w)
+        """
+        by_row, by_column = (
+            np.array([len(reached_windows(starts, kernel, position)) for position in range(size)], np.int64)
+            for starts, kernel, size in zip(
+                (self.rows, self.columns), self.kernel_size, self.input_shape[:2], strict=True
+            )
+        )
+        return np.outer(by_row, by_column) * self.filters_of_spike
+
+
+@dataclass(frozen=True)
+class Convolution(Edge):
+    """Adds, for each window and filter, the weighted sum of what is in the window to its block."""
+
+    filters: int
+    groups: int = 1  # into which channels and filters are divided; a channel reaches the filters of its group only
+    identity: bool = False  # one weight for each channel, which is 1 and not trained
+
+    @property
+    def kernel_shape(self):
+        """(h, w, channels of a group, filters)"""
+        return (*self.kernel_size, self.input_shape[2] // self.groups, self.filters)
+
+    @property
+    def filters_of_spike(self):
+        """The filters that a spike reaches in each window."""
+        return self.filters // self.groups
+
+    @property
+    def multiply_accumulates(self):
+        """For one image; those with the zeros of the padding do not count, and an identity multiplies nothing."""
+        return 0 if self.identity else self.input_shape[2] * int(self.fan_out.sum())
+
+
+@dataclass(frozen=True)
+class Pooling(Edge):
+    """Takes, for each window and channel, the largest spike count in the window. Padding never is the largest."""
+
+    filters_of_spike = 1
+    multiply_accumulates = 0
+
+    @property
+    def filters(self):
+        """As many as channels come in."""
+        return self.input_shape[2]
+
+
+class Layer:
+    """What a Block and a Classifier have in common: inputs, whose arrays in a npz file begin with a prefix."""
+
+    @property
+    def sources(self):
+        """The number of the block, or IMAGE, that each input reads."""
+        return tuple(edge.source for edge in self.inputs)
+
+    @property
+    def multiply_accumulates(self):
+        """For one image."""
+        return sum(edge.multiply_accumulates for edge in self.inputs)
+
+    @property
+    def kernel_keys(self):
+        """The key of each input's weights in a npz file; None where they are not stored.
+
+        conv3/W for the first input, conv3from1/W for a further one of block 1, conv3from1.2/W for another one of it.
+        """
+        keys, sources = [], []
+        for edge in self.inputs:
+            origin = ""
+            if keys:
+                sources.append(edge.source)
+                repeated = sources.count(edge.source)
+                origin = f"from{edge.source}" + (f".{repeated}" if repeated > 1 else "")
+            stored = isinstance(edge, Convolution) and not edge.identity
+            keys.append(f"{self.prefix}{origin}/W" if stored else None)
+        return tuple(keys)
+
+
+@dataclass(frozen=True)
+class Block(Layer):
+    """A sum of convolutions -> batch normalisation -> ReLU -> quantiser, or a max pooling."""
+
+    name: str  # its number, part of the keys of its weights in files: conv<name>/W, bn<name>/gamma, ...
+    inputs: tuple[Edge, ...]  # Convolutions, or one Pooling
+    max_value: float | None = None  # of the activation
+    initial: bool = False  # whether its potentials begin from weights of their own, one for each neuron
+
+    @property
+    def prefix(self):
+        return f"conv{self.name}"
+
+    @property
+    def offset_key(self):
+        """The key of its initial potentials in a npz file; None without them."""
+        return f"{self.prefix}/initial" if self.initial else None
+
+    @property
+    def pools(self):
+        """Whether it is a max pooling."""
+        return isinstance(self.inputs[0], Pooling)
+
+    @property
+    def output_shape(self):
         """(h, w, channels) of the block's activations."""
-        rows, columns = self.window_starts
-        return (len(rows), len(columns), self.filters)
+        return self.inputs[0].output_shape
 
     @property
     def neurons(self):
@@ -122,65 +221,71 @@ class ConvBlock:
         return height * width * channels
 
     @property
-    def kernel_shape(self):
-        """(h, w, in, out)"""
-        return (*self.kernel_size, self.input_shape[2], self.filters)
+    def weight_shapes(self):
+        """Shape of each of the block's arrays, by its key in a npz file."""
+        keyed = zip(self.kernel_keys, self.inputs, strict=True)
+        shapes = {key: edge.kernel_shape for key, edge in keyed if key}
+        if self.pools:
+            return shapes
+        if self.initial:
+            shapes[self.offset_key] = self.output_shape
+        parameters = ("beta", "gamma", "moving_mean", "moving_var")
+        return shapes | {f"bn{self.name}/{parameter}": self.output_shape[2:] for parameter in parameters}
+
+
+@dataclass(frozen=True)
+class Classifier(Layer):
+    """Linear over all that its sources give: one sum for each class."""
+
+    inputs: tuple[Convolution, ...]  # each with one window, the whole source
+    bias: bool = False
+
+    prefix = "fc"
+    pools = False
 
     @property
-    def fan_out(self):
-        """Synapses that a spike into the block drives, by its row and column: a list of lists."""
-        return fan_out(*self.window_starts, self.input_shape[:2], self.kernel_size, self.filters)
+    def offset_key(self):
+        """The key of its bias in a npz file; None without one."""
+        return "fc/b" if self.bias else None
 
     @property
-    def multiply_accumulates(self):
-        """For one image; those with the zeros of the padding do not count."""
-        return self.input_shape[2] * sum(map(sum, self.fan_out))  # a spike of every input would drive them all
+    def classes(self):
+        return self.inputs[0].filters
 
     @property
     def weight_shapes(self):
-        """Shape of each of the block's arrays, by its key in a npz file."""
-        return {f"conv{self.name}/W": self.kernel_shape} | {
-            f"bn{self.name}/{parameter}": (self.filters,)
-            for parameter in ("beta", "gamma", "moving_mean", "moving_var")
-        }
+        """Shape of each array, by its key in a npz file; the inputs of a class in the order (h, w, channels)."""
+        keyed = zip(self.kernel_keys, self.inputs, strict=True)
+        shapes = {key: (edge.multiply_accumulates // self.classes, self.classes) for key, edge in keyed}
+        return shapes | ({self.offset_key: (self.classes,)} if self.bias else {})
 
 
 @dataclass(frozen=True)
 class Network:
-    """Convolution blocks in a row and a linear classifier over the last one."""
+    """Blocks, each of which reads the image or blocks before it, and a classifier.
 
-    blocks: tuple[ConvBlock, ...]
-    classes: int
-    classifier_bias: bool = False
-    notation: str = field(default="", compare=False)  # what it was parsed from
+    Raises
+    ------
+    ValueError
+        An edge does not fit its source, or a block's inputs do not fit each other; the text names the layer.
+    """
 
-    @classmethod
-    def parse(cls, notation):
-        """The network of a notation with both ends, as in this module's docstring.
+    blocks: tuple[Block, ...]
+    classifier: Classifier
+    notation: str = field(default="", compare=False)  # what it was parsed from, as notation.py describes it
 
-        Raises
-        ------
-        ValueError
-            It cannot be read, or a layer does not fit; the text gives the layer's place and name.
-        """
-        first, *layers, last = notation.split("-") if "-" in notation else (notation, "")
-        if not (sizes := INPUT.fullmatch(first)):
-            raise ValueError(f"{first!r} is no input, expected rows x columns x channels such as 28x28x1")
-        shape = tuple(map(int, sizes.groups()))
-        _check_shape(shape)
-        if not (classifier := CLASSES.fullmatch(last)) or not 1 <= int(classifier["classes"]) <= LARGEST_SIZE:
-            raise ValueError(f"{last!r} is no number of classes, expected an integer from 1 to {LARGEST_SIZE}")
-        if not layers:
-            raise ValueError(f"{notation} has no layer, expected at least one")
-        blocks = []
-        for number, text in enumerate(layers, start=1):
+    def __post_init__(self):
+        if not self.blocks:
+            raise ValueError("found no layer, expected at least one")
+        shapes = [self.input_shape]
+        for number, block in enumerate((*self.blocks, self.classifier), start=1):
             try:
-                blocks.append(_block(str(number), text, shape))
-                shape = blocks[-1].output_shape
-                _check_shape(shape)
+                position_shift(shapes[-1])
+                check_inputs(block, shapes)
             except ValueError as error:
-                raise ValueError(f"layer {number} ({text}): {error}") from None
-        return cls(tuple(blocks), int(classifier["classes"]), bool(classifier["bias"]), notation)
+                raise ValueError(f"layer {number}: {error}") from None
+            if number <= len(self.blocks):
+                shapes.append(block.output_shape)
 
     @property
     def layers(self):
@@ -190,39 +295,43 @@ class Network:
     @property
     def input_shape(self):
         """(h, w, channels)"""
-        return self.blocks[0].input_shape
+        return self.blocks[0].inputs[0].input_shape
 
     @property
-    def classifier(self):
-        """The classifier as a convolution over all that the last block gives, without its bias."""
-        features = self.blocks[-1].output_shape
-        return ConvBlock("fc", features, features[:2], (1, 1), self.classes)
-
-    @property
-    def features(self):
-        """Inputs of the classifier."""
-        return self.blocks[-1].neurons
+    def classes(self):
+        return self.classifier.classes
 
     @property
     def neurons(self):
         return sum(block.neurons for block in self.blocks)
 
+    def readers(self, number):
+        """The edges that read a block, by its number, from the first to the classifier's."""
+        return [
+            edge for block in (*self.blocks, self.classifier) for edge in block.inputs if edge.source == number
+        ]
+
+    def fan_out(self, number):
+        """Synapses that a spike of a block drives, by its row and column, over all edges that read it: int64 (h, w)."""
+        height, width, _ = self.blocks[number - 1].output_shape
+        return sum((edge.fan_out for edge in self.readers(number)), np.zeros((height, width), np.int64))
+
     @cached_property
     def weight_shapes(self):
         """Shape of every weight array, by its key in a npz file, from the input to the output."""
         shapes = {}
-        for block in self.blocks:
+        for block in (*self.blocks, self.classifier):
             shapes |= block.weight_shapes
-        shapes |= {"fc/W": (self.features, self.classes)}
-        return shapes | ({"fc/b": (self.classes,)} if self.classifier_bias else {})
+        return shapes
 
     @property
     def counted_multiply_accumulates(self):
-        """Of the artificial network for one image, in what spikes drive: blocks 2 and up and the classifier.
+        """Of the artificial network for one image, in what spikes drive: all but what reads the image.
 
-        Block 1's, which both networks spend on the image, are left out: 288,000 beside 2,395,400 in the paper's.
+        That part, which both networks spend on the image, is left out: 288,000 beside 2,395,400 in the paper's.
         """
-        return sum(block.multiply_accumulates for block in self.blocks[1:]) + self.features * self.classes
+        inputs = [edge for block in (*self.blocks, self.classifier) for edge in block.inputs]
+        return sum(edge.multiply_accumulates for edge in inputs if edge.source != IMAGE)
 
     @property
     def ann_operations(self):
@@ -233,48 +342,22 @@ class Network:
         return 3 * self.counted_multiply_accumulates
 
 
-def check_layers(layers):
-    """Raises ValueError unless every layer of a notation without ends can be read, on whatever input."""
-    for number, text in enumerate(layers.split("-"), start=1):
-        if not LAYER.fullmatch(text):
-            raise ValueError(f"layer {number} ({text}): not a layer, {EXPECTED_LAYER}")
-
-
-EXPECTED_LAYER = "expected nCk, nCkxl, Pk or n, with suffixes p, sN, sNxM, mX"
-
-
-def _block(name, text, input_shape):
-    """The block of one layer's notation."""
-    if not (layer := LAYER.fullmatch(text)):
-        raise ValueError(f"not a layer, {EXPECTED_LAYER}")
-    found = [match for match in SUFFIX.finditer(layer["suffixes"])]
-    kinds = [match[0][0] for match in found]
-    if len(set(kinds)) < len(kinds):
-        raise ValueError("has a suffix twice, expected each once")
-    suffixes = {key: value for match in found for key, value in match.groupdict().items() if value}
-    height, width, channels = input_shape
-    if layer["neurons"]:
-        if "same" in suffixes or "rows" in suffixes:
-            raise ValueError("takes all that is left, expected neither p nor s")
-        kernel_size, stride, filters = (height, width), (1, 1), int(layer["neurons"])
-    else:
-        kernel_size = _pair(layer["rows"], layer["columns"])
-        filters = int(layer["filters"] or channels)
-        stride = (1, 1) if layer["filters"] else kernel_size
-    if "rows" in suffixes:
-        stride = _pair(suffixes["rows"], suffixes.get("columns"))
-    max_value = float(suffixes["max_value"]) if "max_value" in suffixes else None
-    return ConvBlock(name, input_shape, kernel_size, stride, filters, "same" in suffixes, max_value)
-
-
-def _pair(rows, columns):
-    return int(rows), int(columns or rows)
-
-
-def _check_shape(shape):
-    height, width, channels = shape
-    if min(shape) < 1 or height * width > LARGEST_SIZE or channels > LARGEST_SIZE:
-        raise ValueError(
-            f"{height} x {width} positions of {channels} channels, expected at least one and at most "
-            f"{LARGEST_SIZE} positions and channels"
-        )
+def check_inputs(block, shapes):
+    """Raises ValueError unless a block, or the classifier, reads what there is; `shapes` are of the sources so far."""
+    for edge in block.inputs:
+        if not 0 <= edge.source < len(shapes):
+            raise ValueError(f"reads layer {edge.source}, expected the image (0) or a layer before it")
+        if edge.input_shape != shapes[edge.source]:
+            raise ValueError(f"reads {edge.input_shape} from layer {edge.source}, expected {shapes[edge.source]}")
+        if isinstance(edge, Pooling):
+            if len(block.inputs) > 1:
+                raise ValueError("adds a max pooling to something, expected it alone in its layer")
+            if edge.source == IMAGE:
+                raise ValueError("pools the image, expected a max pooling of spikes, after a convolution")
+        elif edge.filters < 1 or edge.groups < 1 or edge.input_shape[2] % edge.groups or edge.filters % edge.groups:
+            raise ValueError(
+                f"{edge.groups} groups of {edge.input_shape[2]} channels and {edge.filters} filters, expected at "
+                "least one of each, and groups that divide both"
+            )
+        if edge.output_shape != block.inputs[0].output_shape:
+            raise ValueError(f"adds {edge.output_shape} to {block.inputs[0].output_shape}, expected the same shape")

@@ -1,4 +1,4 @@
-"""The weight grid: W = w / 2^f with w an int16 and one f per layer.
+"""The weight grid: W = w / 2^f with w an int16 and one f per block, over the kernels of all its inputs.
 
 On it every membrane potential is an integer number of grid units, so that every sum is exact in any order
 and the spiking network is lossless as a theorem, not nearly.
@@ -6,59 +6,86 @@ and the spiking network is lossless as a theorem, not nearly.
 
 import numpy as np
 
-from spiking.network import PIXEL_LEVELS
+from spiking.network import IMAGE, PIXEL_LEVELS
 
 INT16_MAX = 32767
 INT32_MAX = 2**31 - 1
 LARGEST_COUNT = 128  # that all inputs of a layer may reach; the paper's networks reach 9 at k=0 and 17 at k=1
 
 
-def input_bound(layer):
-    """What all inputs of a layer, "conv1" to "fc", may reach with its potentials inside int32: a pixel or a count."""
-    return PIXEL_LEVELS - 1 if layer == "conv1" else LARGEST_COUNT
+def grid_exponent(kernels, bounds):
+    """The f of a block: the largest integer with round(max|W| * 2^f) <= 32767; 0 if all weights are 0.
 
-
-def grid_exponent(weights, bound=LARGEST_COUNT):
-    """The f of a layer: the largest integer with round(max|W| * 2^f) <= 32767; 0 if all weights are 0.
-
-    It is lower where potentials would leave int32 although no input is beyond the bound: in layers of thousands of
+    It is lower where potentials would leave int32 although no input is beyond its bound: in layers of thousands of
     inputs, so that a network too large for 32 bits is not found out after its training.
+
+    Parameters
+    ----------
+    kernels : list of float arrays, one for each input, finite; the last axis is the filters
+    bounds : list of int, the largest number that each input may reach
     """
-    largest = float(np.max(np.abs(weights)))
+    largest = max(float(np.max(np.abs(kernel))) for kernel in kernels)
     if largest == 0:
         return 0
     mantissa, exponent = np.frexp(largest)  # largest = mantissa * 2^exponent, 1/2 <= mantissa < 1
     fits = np.rint(np.ldexp(mantissa, 15)) <= INT16_MAX
     f = int(15 - exponent if fits else 14 - exponent)
-    filters = np.abs(np.asarray(weights, np.float64)).reshape(-1, np.shape(weights)[-1])
-    while np.rint(np.ldexp(filters, f)).sum(axis=0).max() * bound >= INT32_MAX:
+    filters = [np.abs(np.asarray(kernel, np.float64)).reshape(-1, np.shape(kernel)[-1]) for kernel in kernels]
+    while largest_sum([np.rint(np.ldexp(kernel, f)) for kernel in filters], bounds) >= INT32_MAX:
         f -= 1
     return f
 
 
-def to_grid(weights, bound=LARGEST_COUNT):
-    """The weights as integers of the grid.
+def largest_sum(kernels, inputs):
+    """The largest absolute potential that inputs of at most these sizes can give any filter of a block.
 
     Parameters
     ----------
-    weights : float array, finite, any shape; the last axis is the filters
-    bound : int, of the inputs, as grid_exponent takes it
+    kernels : list of arrays, one for each input, whose last axis is the filters
+    inputs : list of int, the largest absolute number of each
+    """
+    sums = (np.abs(kernel.astype(np.float64)).reshape(-1, kernel.shape[-1]).sum(axis=0) for kernel in kernels)
+    return max(sum(total * size for total, size in zip(sums, inputs, strict=True)))
+
+
+def to_grid(kernels, bounds):
+    """The kernels of a block as integers of its grid.
+
+    Parameters
+    ----------
+    kernels, bounds : as grid_exponent takes them
 
     Returns
     -------
-    w : int16 array of the same shape
+    w : list of int16 arrays of the same shapes
     f : int, such that w / 2^f are the rounded weights
     """
-    exponent = grid_exponent(weights, bound)
-    scaled = np.ldexp(np.asarray(weights, np.float64), exponent)
-    return np.rint(scaled).astype(np.int16), exponent
+    exponent = grid_exponent(kernels, bounds)
+    scaled = [np.ldexp(np.asarray(kernel, np.float64), exponent) for kernel in kernels]
+    return [np.rint(kernel).astype(np.int16) for kernel in scaled], exponent
 
 
-def round_to_grid(weights, bound=LARGEST_COUNT):
-    """The weights rounded to their grid, in their own dtype. Rounding them again changes nothing."""
-    integers, exponent = to_grid(weights, bound)
-    with np.errstate(over="ignore"):  # a weight within 2^-15 of the largest float32 becomes infinite
-        return np.ldexp(integers.astype(np.float64), -exponent).astype(weights.dtype)
+def layer_on_grid(layer, weights):
+    """The kernels of a Block that adds, or of a Classifier, as integers of its grid, and its exponent f.
+
+    The weights of an identity are 1.
+
+    Parameters
+    ----------
+    layer : Block or Classifier
+    weights : dict of float arrays by key, as layer.weight_shapes says
+
+    Returns
+    -------
+    w : list of int16 arrays, one for each input
+    f : int
+    """
+    keyed = zip(layer.kernel_keys, layer.inputs, strict=True)
+    kernels = [weights[key] if key else np.ones(edge.kernel_shape) for key, edge in keyed]
+    mixed = len({edge.source == IMAGE for edge in layer.inputs}) > 1
+    bounds = [PIXEL_LEVELS - 1 if edge.source == IMAGE else LARGEST_COUNT for edge in layer.inputs]
+    # beside the image, counts are in units of its grid, or pixels in those of the counts: up to 256 times as many
+    return to_grid(kernels, [bound * PIXEL_LEVELS for bound in bounds] if mixed else bounds)
 
 
 def bias_to_grid(bias, exponent):
@@ -77,8 +104,8 @@ def bias_to_grid(bias, exponent):
     return scaled.astype(np.int64)
 
 
-def on_grid(weights):
-    """The weights of a npz file with the kernels, the classifier and its bias rounded to the grid.
+def on_grid(weights, network):
+    """The weights of a npz file with all kernels, initial potentials and the classifier's bias rounded to the grid.
 
     The artificial network takes these, so that both networks have the same numbers.
 
@@ -87,16 +114,31 @@ def on_grid(weights):
     rounded : dict of arrays
     change : float, the largest change of a weight; 0 if all were on the grid
     """
-    rounded = {
-        key: round_to_grid(value, input_bound(key.removesuffix("/W"))) if key.endswith("/W") else value
-        for key, value in weights.items()
-    }
-    if "fc/b" in weights:
-        exponent = grid_exponent(weights["fc/W"])
-        units = bias_to_grid(weights["fc/b"], exponent)
-        rounded["fc/b"] = np.ldexp(units.astype(np.float64), -exponent).astype(weights["fc/b"].dtype)
+    rounded = dict(weights)
+    for layer in (*network.blocks, network.classifier):
+        if layer.pools:
+            continue
+        kernels, exponent = layer_on_grid(layer, weights)
+        for key, kernel in zip(layer.kernel_keys, kernels, strict=True):
+            if key:
+                rounded[key] = _rounded(kernel, exponent, weights[key])
+        if layer.offset_key:
+            units = bias_to_grid(weights[layer.offset_key], exponent)
+            rounded[layer.offset_key] = _rounded(units, exponent, weights[layer.offset_key])
     change = max(float(np.max(np.abs(rounded[key] - value))) for key, value in weights.items())
     return rounded, change
+
+
+def round_to_grid(weights, bound=LARGEST_COUNT):
+    """A kernel, alone in its block, rounded to its grid. Rounding it again changes nothing."""
+    (integers,), exponent = to_grid([weights], [bound])
+    return _rounded(integers, exponent, weights)
+
+
+def _rounded(integers, exponent, weights):
+    """Integers of a grid as weights, in the dtype of the array that they come from."""
+    with np.errstate(over="ignore"):  # a weight within 2^-15 of the largest float32 becomes infinite
+        return np.ldexp(integers.astype(np.float64), -exponent).astype(weights.dtype)
 
 
 def check_weights(weights, shapes):
