@@ -2,8 +2,8 @@
 
     28x28x1-20C5-P2-50C5-P2-500-10
 
-is an input of 28 x 28 pixels and 1 channel, the layers 20C5-P2-50C5-P2-500 and 10 classes. Layers are numbered from 1,
-and each is a block of network.py:
+is an input of 28 x 28 pixels and 1 channel, the layers 20C5-P2-50C5-P2-500 and 10 classes. Layers are numbered from
+1, and each is a block of network.py:
 
     nCk    n filters of k x k, stride 1, only windows that lie inside the input
     nCkxl  of k rows and l columns
@@ -16,7 +16,7 @@ A layer may be a sum of such terms, 16C3p+I@1: each is one input of the block.
 
     Suffixes of a term, in any order
     p           pads with zeros like padding="same" of Keras
-    p(t,b,l,r)  pads so many rows at the top and at the bottom, columns on the left and on the right; a negative number
+    p(t,b,l,r)  pads rows at the top and at the bottom, and columns on the left and on the right; a negative number
                 cuts them off
     sN          stride of rows and columns; sNxM sets one for each
     gN          N groups of channels and filters; as many as channels make a depthwise convolution
@@ -31,17 +31,8 @@ import re
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from spiking.network import (
-    Block,
-    Classifier,
-    Convolution,
-    Network,
-    Pooling,
-    check_inputs,
-    padded_starts,
-    position_shift,
-    window_starts,
-)
+from spiking.edges import Convolution, Pooling, padded_starts, position_shift, window_starts
+from spiking.network import Block, Classifier, Network, check_inputs
 
 INPUT = re.compile(r"(\d+)x(\d+)x(\d+)", re.ASCII)
 PATTERNS = {
@@ -217,7 +208,9 @@ def _term_text(edge):
     pools = isinstance(edge, Pooling)
     if not pools and edge.whole_input and edge.groups == 1:
         return f"{edge.filters}"
-    learned = not pools and edge.groups == 1 and edge.filters == edge.input_shape[2] and edge.stride == edge.kernel_size
+    learned = (
+        not pools and edge.groups == 1 and edge.filters == edge.input_shape[2] and edge.stride == edge.kernel_size
+    )
     kind = "M" if pools else "P" if learned else f"{edge.filters}C"
     text = kind + _pair_text(edge.kernel_size) + _padding_text(edge)
     if edge.stride != (edge.kernel_size if kind in "PM" else (1, 1)):

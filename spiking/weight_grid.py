@@ -6,7 +6,8 @@ and the spiking network is lossless as a theorem, not nearly.
 
 import numpy as np
 
-from spiking.network import IMAGE, PIXEL_LEVELS
+from spiking.edges import IMAGE
+from spiking.network import PIXEL_LEVELS
 
 INT16_MAX = 32767
 INT32_MAX = 2**31 - 1

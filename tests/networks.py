@@ -3,10 +3,10 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from spiking.network import Network
+from spiking.notation import parse
 from spiking.weight_grid import on_grid
 
-LENET = Network.parse("28x28x1-20C5-P2-50C5-P2-500-10")
+LENET = parse("28x28x1-20C5-P2-50C5-P2-500-10")
 
 
 def random_weights(network, seed):
@@ -23,7 +23,7 @@ def random_weights(network, seed):
         else:
             values = rng.normal(0, 0.3, shape)
         weights[key] = values.astype(np.float32)
-    return on_grid(weights)[0]
+    return on_grid(weights, network)[0]
 
 
 def with_gammas(weights, draw_sign):
@@ -42,9 +42,9 @@ def small_networks(draw):
     """
     notation = "{}x{}x{}".format(*draw(st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3))))
     for _ in range(draw(st.integers(2, 3))):
-        height, width, _ = Network.parse(f"{notation}-1C1p-1").blocks[-1].output_shape
+        height, width, _ = parse(f"{notation}-1C1p-1").blocks[-1].output_shape
         notation += "-" + draw(layers(height, width))
-    return Network.parse(f"{notation}-{draw(st.integers(1, 4))}{draw(st.sampled_from(['', 'b']))}")
+    return parse(f"{notation}-{draw(st.integers(1, 4))}{draw(st.sampled_from(['', 'b']))}")
 
 
 @st.composite

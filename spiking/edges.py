@@ -1,0 +1,143 @@
+"""The edges of a network: the windows through which a block reads a source, and what it does with them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+EVENT_BITS = 31  # of a spike event, shared by the position, the channel and the sign of a spike
+IMAGE = 0  # the source that is the image
+
+
+def window_starts(size, kernel, stride, same=False):
+    """Where the windows along an axis begin, a range; below 0 where they begin in the padding.
+
+    With `same` there are ceil(size / stride) windows, and the zeros that they need are divided as Keras does it:
+    half before the axis, the odd one after it. Otherwise the windows are all those that lie inside the axis.
+    """
+    zeros = 0
+    if same and stride > 0:
+        windows = -(-size // stride)
+        zeros = max((windows - 1) * stride + kernel - size, 0)
+    return padded_starts(size, kernel, stride, zeros // 2, zeros - zeros // 2)
+
+
+def padded_starts(size, kernel, stride, before, after):
+    """Where the windows along an axis begin that has zeros before and after it; a negative number cuts rows off."""
+    if stride < 1:
+        raise ValueError(f"stride must be at least 1. Received: stride={stride}")
+    if kernel < 1 or kernel > size + before + after:
+        raise ValueError(f"kernel {kernel} does not fit into an axis of length {size + before + after}")
+    windows = (size + before + after - kernel) // stride + 1
+    return range(-before, windows * stride - before, stride)
+
+
+def reached_windows(starts, kernel, position):
+    """The windows of an axis that contain a position: a range of their indices in `starts`."""
+    first = -((starts.start + kernel - 1 - position) // starts.step)  # rounded up
+    last = (position - starts.start) // starts.step
+    return range(max(first, 0), min(last + 1, len(starts)))
+
+
+def position_shift(shape):
+    """How far a spike event shifts its position, as the lower bits hold its channel and its sign.
+
+    Raises ValueError where positions and channels together need more bits than an event has.
+    """
+    height, width, channels = shape
+    shift = (channels - 1).bit_length() + 1
+    if min(shape) < 1 or height * width > 1 << (EVENT_BITS - shift):
+        raise ValueError(
+            f"{height} x {width} positions of {channels} channels, expected at least one of each, and that both "
+            f"numbers and a sign fit into {EVENT_BITS} bits"
+        )
+    return shift
+
+
+@dataclass(frozen=True)
+class Edge:
+    """The windows through which a block reads a source; what it does with them is up to the kind of edge."""
+
+    source: int  # 0 for the image, n for block n
+    input_shape: tuple[int, int, int]  # of the source, (h, w, channels)
+    kernel_size: tuple[int, int]  # of a window, (h, w)
+    rows: range  # where the windows begin, as padded_starts gives it
+    columns: range
+
+    @property
+    def stride(self):
+        """Of rows and of columns."""
+        return self.rows.step, self.columns.step
+
+    @property
+    def padding(self):
+        """Zeros before and after the rows, and before and after the columns: a pair of pairs.
+
+        A negative number means that so many rows or columns are in no window.
+        """
+        return tuple(
+            (-starts[0], starts[-1] + kernel - size)
+            for starts, kernel, size in zip(
+                (self.rows, self.columns), self.kernel_size, self.input_shape[:2], strict=True
+            )
+        )
+
+    @property
+    def output_shape(self):
+        """(h, w, channels) of what the edge contributes to its block."""
+        return len(self.rows), len(self.columns), self.filters
+
+    @property
+    def whole_input(self):
+        """Whether its only window is the whole source."""
+        return self.kernel_size == self.input_shape[:2] and self.padding == ((0, 0), (0, 0))
+
+    @property
+    def fan_out(self):
+        """Synapses that a spike drives, by its row and column: the windows that contain it times its filters.
+
+        int64 (h, w)
+        """
+        by_row, by_column = (
+            np.array([len(reached_windows(starts, kernel, position)) for position in range(size)], np.int64)
+            for starts, kernel, size in zip(
+                (self.rows, self.columns), self.kernel_size, self.input_shape[:2], strict=True
+            )
+        )
+        return np.outer(by_row, by_column) * self.filters_of_spike
+
+
+@dataclass(frozen=True)
+class Convolution(Edge):
+    """Adds, for each window and filter, the weighted sum of what is in the window to its block."""
+
+    filters: int
+    groups: int = 1  # into which channels and filters are divided; a channel reaches the filters of its group only
+    identity: bool = False  # one weight for each channel, which is 1 and not trained
+
+    @property
+    def kernel_shape(self):
+        """(h, w, channels of a group, filters)"""
+        return (*self.kernel_size, self.input_shape[2] // self.groups, self.filters)
+
+    @property
+    def filters_of_spike(self):
+        """The filters that a spike reaches in each window."""
+        return self.filters // self.groups
+
+    @property
+    def multiply_accumulates(self):
+        """For one image; those with the zeros of the padding do not count, and an identity multiplies nothing."""
+        return 0 if self.identity else self.input_shape[2] * int(self.fan_out.sum())
+
+
+@dataclass(frozen=True)
+class Pooling(Edge):
+    """Takes, for each window and channel, the largest spike count in the window. Padding never is the largest."""
+
+    filters_of_spike = 1
+    multiply_accumulates = 0
+
+    @property
+    def filters(self):
+        """As many as channels come in."""
+        return self.input_shape[2]
