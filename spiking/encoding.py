@@ -1,82 +1,104 @@
-"""The Numba kernels of the first block, which turns an image into spikes.
+"""The Numba kernels of the blocks that read nothing but the image, which they turn into spikes.
 
-The image is presented at the first time step only, so the potentials, and with them the counts m that they justify,
-do not change after it. A neuron of the rule in neuron.py then fires B in each step, less in the last, until its count
-is m, and never a negative spike: no neuron needs to be looked at twice.
+The image is presented at the first time step only, so the potentials, and with them the target counts m, do not change
+after it. A neuron of the rule in neuron.py then fires B in each step, less in the last, until its count is m, and never
+a negative spike: no neuron needs to be looked at twice.
 """
 
+import numpy as np
 from numba import uintp
 
 from spiking.compilation import compiled
-from spiking.kernels import add_slices, place
-from spiking.neuron import list_beyond, reset, spike_of
-from spiking.trains import POSITION_SHIFT, ROW_MASK
+from spiking.kernels import add_event
+from spiking.neuron import begin, list_due, reset, spike_of, target_count
+from spiking.trains import SPIKES, Events, SpikeTrain
+
+
+def image_train(images, shape, time_steps):
+    """Integer images, (images, h, w, channels), as a SpikeTrain: in the first step, each pixel fires what it is.
+
+    Raises ValueError where they are not integers of at least 0 and of the shape (h, w, channels).
+    """
+    images = np.asarray(images)
+    if not np.issubdtype(images.dtype, np.integer):
+        raise ValueError(f"images are {images.dtype}, expected integers; a pixel is 0 to 255")
+    if images.shape[1:] != shape:
+        raise ValueError(f"images have shape {images.shape[1:]}, expected {shape}")
+    if images.min(initial=0) < 0:
+        raise ValueError(f"images reach down to {images.min()}, expected pixels of at least 0")
+    height, width, channels = shape
+    events = Events.reserved(len(images), 1, shape, bursts=True)
+    events = events._replace(
+        steps=np.zeros((len(images), time_steps + 1), np.int64), statistics=np.zeros((time_steps, 3), np.int64)
+    )
+    list_pixels(images.reshape(len(images), height * width, channels).astype(np.int32), events)
+    return SpikeTrain(events, shape, int(images.max(initial=0)))
 
 
 @compiled
-def encode_images(images, layer, neurons, outgoing):
-    """Runs the first block over images and time steps, to the spike train of its output.
+def list_pixels(images, image):
+    """Writes images, int32 (images, positions, channels), into the Events of a train that has all room they need.
 
-    Parameters
-    ----------
-    images : int32 (images, positions * channels)
-    the others, returns : as run_block in kernels
+    An event is a pixel above 0, and its size what the pixel is.
     """
+    written = 0
+    for index in range(images.shape[0]):
+        image.steps[index, 0] = written
+        for position in range(images.shape[1]):
+            for channel in range(images.shape[2]):
+                image.events[written] = position << image.shift | channel << 1
+                image.sizes[written] = images[index, position, channel]
+                written += images[index, position, channel] > 0
+        image.steps[index, 1:] = written
+
+
+@compiled
+def encode_images(inputs, layer, neurons, outgoing):
+    """Runs a block that reads the image over images and time steps; as run_block in kernels."""
     time_steps = outgoing.steps.shape[1] - 1
     written = peak = 0
-    reset(neurons, layer.rule)  # once for all images, as thresholds are not moved
-    for image in range(len(images)):
-        neurons.potential[:] = 0
-        add_image(neurons.potential, images[image], layer.synapses)
-        begin = end = written
+    reset(neurons, layer.rule, layer.initial)  # once for all images, as thresholds are not moved
+    for image in range(len(outgoing.steps)):
+        begin(neurons.potential, layer.initial)
+        for incoming, synapses in inputs:
+            for index in range(incoming.steps[image, 0], incoming.steps[image, 1]):
+                add_event(neurons.potential, synapses, incoming.events[index], incoming.sizes[index], incoming.shift)
+        first = end = written
         for window in layer.order:
-            end = list_beyond(neurons, window, layer.rule.lanes, outgoing.events, end)
-        outgoing.steps[image, 0] = begin
+            end = list_due(neurons, window, layer.rule.filters, outgoing, end)
+        outgoing.steps[image, 0] = first
         for t in range(time_steps):
             outgoing.steps[image, t + 1] = written = end
-            if end > begin:
+            if end > first:
                 last = t + 1 == time_steps
-                end, largest = fire_on(neurons.potential, layer.rule, outgoing, begin, written, t, last)
+                end, largest = fire_on(neurons.potential, layer.rule, outgoing, first, written, t, last)
                 peak = max(peak, largest)
-            begin = written
+            first = written
     return peak
 
 
 @compiled
-def fire_on(potential, rule, outgoing, begin, end, t, last):
-    """Gives the spikes [begin, end) of time step t their sizes, and lists after them those of the next step, if any.
+def fire_on(potential, rule, outgoing, first, end, t, last):
+    """Gives the spikes [first, end) of time step t their sizes, and lists after them those of the next step, if any.
 
     Returns
     -------
     end : int, of the next step's spikes
     largest : int, the largest count
     """
-    lanes, listed, largest = uintp(rule.lanes), end, 0
-    for index in range(uintp(begin), uintp(end)):
+    filters, shift, listed, largest, spikes = uintp(rule.filters), outgoing.shift, end, 0, 0
+    n = t * rule.most  # of all neurons that have not reached their target count
+    for index in range(uintp(first), uintp(end)):
         event = outgoing.events[index]
-        lane = uintp((event & ROW_MASK) >> 1)
-        u = potential[uintp(event >> POSITION_SHIFT) * lanes + lane]
-        n = t + 1
-        if rule.most > 1:
-            before = t * rule.most
-            n = before + spike_of(u, before, lane, rule)
-            outgoing.sizes[index] = n - before
-        largest = max(largest, n)
+        filter = uintp((event & ((1 << shift) - 1)) >> 1)
+        u = potential[uintp(event >> shift) * filters + filter]
+        spike = spike_of(target_count(u, n, filter, rule), n, rule)
+        if len(outgoing.sizes) > 0:
+            outgoing.sizes[index] = spike
+        spikes += spike
+        largest = max(largest, n + spike)
         # written in any case and kept by counting it: a branch would be mispredicted too often
         outgoing.events[uintp(listed)] = event
-        listed += (not last) & (u >= rule.rising[uintp(n + 1) * lanes + lane])
+        listed += (not last) & (u >= rule.rising[uintp(n + spike + 1) * filters + filter])
+    outgoing.statistics[t, SPIKES] += spikes
     return listed, largest
-
-
-@compiled
-def add_image(potential, image, synapses):
-    """Adds integer inputs, (positions * channels,), times their weights to the potentials."""
-    channels = len(synapses.weights) // (2 * synapses.row_length)
-    for index in range(len(image)):
-        if image[index] != 0:
-            position, channel = index // channels, index % channels
-            group = synapses.group[position]
-            row = uintp(2 * channel * synapses.row_length + synapses.offset[position])
-            for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
-                target, length, offset = place(synapses, synapses.runs[run])
-                add_slices(potential, target, length, synapses.weights, (row + offset,), (image[index],))

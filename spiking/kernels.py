@@ -1,16 +1,22 @@
-"""The Numba kernels under spiking_utils.py: integers only, spike by spike.
+"""The Numba kernels of a spiking layer: integers only, spike by spike.
 
 `channel << 1 | negative` of an event (see trains) is also the row of the weight table that the spike adds: the table
 holds the kernel of every input channel twice, as it is and negated.
 
-A spike reaches the windows of a few output rows. Within a row they are neighbours, and so are the weights that
-they get, because layout.py stores them in that order. Such a run is (first window, offset in the weight table, number
-of windows). So a spike adds a few slices to the potentials, for any kernel size, stride and padding, without a
-division. Positions that reach the same windows are a group, with one list of runs: where windows do not overlap, all
-positions of a window. Events of a group that follow each other are added four at a time.
+A spike reaches the windows of a few output rows. Within a row they are neighbours, and so are the weights that they
+get, because layout.py stores them in that order. Such a run is (first window, what it adds to the offset, number of
+windows). So a spike adds a few slices to the potentials, for any kernel size, stride and padding, without a division.
+Positions in the same windows are a group, with one list of runs. Events of a group that follow each other are added
+four at a time.
 
-The filters of a window are filled up to whole groups of LANES numbers that are added at once, with weights of 0 and
-thresholds of NEVER. They are called lanes here.
+Rules that the code does not say by itself:
+
+- Indices are uintp. Numba makes a signed index wrap around below 0, as Python does, with a branch for each access; and
+  it adds int64 and uint64 as float64, so that everything that an index is made of has to be uintp, too.
+- Nothing is allocated: the kernels run without Numba's reference counts (see compilation) and fill arrays of others.
+- A call costs nothing, since LLVM puts the kernels into each other.
+- An offset below 0, of windows in the padding, wraps around as 64 bits, and comes back when it is added.
+- Shapes are checked by those who call; here nothing is.
 """
 
 from typing import NamedTuple
@@ -19,18 +25,21 @@ import numpy as np
 from numba import uintp
 
 from spiking.compilation import compiled
-from spiking.neuron import Rule, fire, reset
-from spiking.trains import NEGATIVE, POSITION_SHIFT, ROW_MASK, SOPS, SPIKES
-from spiking.vectors import LANES, add_rows
+from spiking.neuron import Rule, begin, fire, mark, reset
+from spiking.pooling import Pool, count_sources, take_largest
+from spiking.trains import SOPS
+from spiking.vectors import WIDTH, add_rows
 
 
 class Synapses(NamedTuple):
-    """What a spike at an input position drives."""
+    """What a spike at an input position drives, through one edge."""
 
-    weights: np.ndarray  # int16, rows of kernel size * lanes: each channel's weights, then their negatives
+    weights: np.ndarray  # int16, flat: rows of h * w * width, each channel's weights, then their negatives
     row_length: int
-    lanes: int
-    group: np.ndarray  # int32 (positions,), of those that reach the same windows
+    width: int  # filters whose weights are added for a window: all stored ones, or those around a group
+    filters: int  # stored, see neuron
+    first_filter: np.ndarray  # int32 (channels,), where in a window the weights of a channel are added
+    group: np.ndarray  # int32 (positions,), of those that lie in the same windows
     offset: np.ndarray  # int32 (positions,), into a row of weights
     first_run: np.ndarray  # int32 (groups + 1,); the runs of group g are first_run[g] to first_run[g + 1]
     runs: np.ndarray  # int32 (runs, 3): first window, what it adds to the offset, number of windows
@@ -40,79 +49,95 @@ class Synapses(NamedTuple):
 class Layer(NamedTuple):
     """A block as the kernels take it."""
 
-    synapses: Synapses
     rule: Rule
+    initial: np.ndarray  # int32 (windows * stored filters,), the potentials before the first time step
     order: np.ndarray  # int32 (windows,), in which its neurons fire
+    pool: Pool  # of empty arrays where it is a sum
 
 
 @compiled
-def run_block(incoming, layer, neurons, outgoing, statistics):
-    """Runs a block over images and time steps, from the spike train of its input to that of its output.
+def run_block(inputs, layer, neurons, outgoing):
+    """Runs a block over images and time steps, from the spike trains of its sources to its own.
 
     Parameters
     ----------
-    incoming : Events
+    inputs : tuple of (Events, Synapses), whose statistics are added to
     layer : Layer
     neurons : Neurons, overwritten
     outgoing : Events, written
-    statistics : int64 (time steps, 3), added to
 
     Returns
     -------
     peak : int, the largest count that occurred
     """
+    pools = len(layer.pool.first_member) > 0
     written = peak = 0
-    for image in range(len(incoming.steps)):
-        reset(neurons, layer.rule)
+    for image in range(len(outgoing.steps)):
+        reset(neurons, layer.rule, layer.initial)
+        layer.pool.counts[:] = 0
         outgoing.steps[image, 0] = written
-        active = True
-        for t in range(incoming.steps.shape[1] - 1):
-            begin = written
-            if active or incoming.steps[image, t + 1] > incoming.steps[image, t]:
-                add_spikes(neurons, incoming, image, t, layer.synapses, statistics[t])
-                written, largest = fire(neurons, layer.rule, layer.order, outgoing.events, outgoing.sizes, written)
+        active = True  # a neuron may be due although nothing comes in: in the first step, and after spikes of its own
+        for t in range(outgoing.steps.shape[1] - 1):
+            for incoming, synapses in inputs:
+                if incoming.steps[image, t + 1] > incoming.steps[image, t]:
+                    active = True
+                    if pools:
+                        count_sources(neurons, incoming, image, t, synapses, layer.pool)
+                    else:
+                        add_spikes(neurons, incoming, image, t, synapses)
+            if active:
+                if pools:
+                    take_largest(neurons, layer.pool, layer.rule.filters)
+                before = written
+                written, largest = fire(neurons, layer.rule, layer.order, outgoing, t, written)
                 peak = max(peak, largest)
-                active = written > begin
+                active = written > before
             outgoing.steps[image, t + 1] = written
     return peak
 
 
 @compiled
-def run_classifier(incoming, synapses, bias, neurons, potentials, statistics):
+def run_classifier(inputs, initial, neurons, potentials):
     """Accumulates the potentials of neurons that do not fire.
 
     Parameters
     ----------
-    bias : int32 (classes,), the first potentials
+    initial : int32 (stored filters,)
     potentials : int32 (images, time steps, classes), overwritten
     the others : as of run_block
     """
-    for image in range(len(incoming.steps)):
-        neurons.potential[:] = 0
-        for t in range(incoming.steps.shape[1] - 1):
-            add_spikes(neurons, incoming, image, t, synapses, statistics[t])
+    for image in range(len(potentials)):
+        begin(neurons.potential, initial)
+        for t in range(potentials.shape[1]):
+            for incoming, synapses in inputs:
+                add_spikes(neurons, incoming, image, t, synapses)
             for i in range(potentials.shape[2]):
-                potentials[image, t, i] = bias[i] + neurons.potential[i]
+                potentials[image, t, i] = neurons.potential[i]
 
 
 @compiled
-def add_spikes(neurons, incoming, image, t, synapses, statistics):
-    """Adds the spikes of one time step to the potentials: together those events that follow each other in a group.
+def add_spikes(neurons, incoming, image, t, synapses):
+    """Adds the spikes of one time step to the potentials, marks the windows that they reach as pending, counts SOPs."""
+    if synapses.width < synapses.filters:
+        add_spikes_of_groups(neurons, incoming, image, t, synapses)
+    else:
+        add_spikes_together(neurons, incoming, image, t, synapses)
 
-    Marks the windows that they reach as pending, and adds to the statistics of the step.
-    """
+
+@compiled
+def add_spikes_together(neurons, incoming, image, t, synapses):
+    """As add_spikes, where every spike reaches all filters: those that follow each other in a group, together."""
     first, end = uintp(incoming.steps[image, t]), uintp(incoming.steps[image, t + 1])
-    events, rows, bursts = incoming.events, neurons.rows, len(incoming.sizes) > 0
+    events, rows, shift, operations = incoming.events, neurons.rows, incoming.shift, 0
+    channel_and_sign, bursts = (1 << shift) - 1, len(incoming.sizes) > 0
     while first < end:
-        group = synapses.group[events[first] >> POSITION_SHIFT]
-        together, spikes, negative = uintp(0), 0, 0
-        while first + together < end and synapses.group[events[first + together] >> POSITION_SHIFT] == group:
+        group = synapses.group[events[first] >> shift]
+        together, spikes = uintp(0), 0
+        while first + together < end and synapses.group[events[first + together] >> shift] == group:
             event = events[first + together]
-            row = uintp(event & ROW_MASK) * uintp(synapses.row_length)
-            rows[together] = row + uintp(synapses.offset[event >> POSITION_SHIFT])
-            size = incoming.sizes[first + together] if bursts else 1
-            spikes += size
-            negative += size * (event & 1)
+            row = uintp(event & channel_and_sign) * uintp(synapses.row_length)
+            rows[together] = row + uintp(synapses.offset[event >> shift])
+            spikes += incoming.sizes[first + together] if bursts else 1
             together += uintp(1)
         for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
             if bursts:
@@ -120,30 +145,48 @@ def add_spikes(neurons, incoming, image, t, synapses, statistics):
             else:
                 add_units(neurons.potential, synapses, rows, together, synapses.runs[run])
             mark(neurons.pending, synapses.runs[run])
-        statistics[SPIKES] += spikes
-        statistics[NEGATIVE] += negative
-        statistics[SOPS] += spikes * synapses.fan_out[group]
+        operations += spikes * synapses.fan_out[group]
         first += together
+    incoming.statistics[t, SOPS] += operations
 
 
 @compiled
-def mark(pending, run):
-    for window in range(run[0], run[0] + run[2]):
-        pending[window] = True
+def add_spikes_of_groups(neurons, incoming, image, t, synapses):
+    """As add_spikes, where a spike reaches some filters of a window only, one by one."""
+    operations = 0
+    for index in range(uintp(incoming.steps[image, t]), uintp(incoming.steps[image, t + 1])):
+        event, size = incoming.events[index], incoming.sizes[index] if len(incoming.sizes) > 0 else 1
+        add_event(neurons.potential, synapses, event, size, incoming.shift)
+        group = synapses.group[event >> incoming.shift]
+        for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
+            mark(neurons.pending, synapses.runs[run])
+        operations += size * synapses.fan_out[group]
+    incoming.statistics[t, SOPS] += operations
 
 
 @compiled
-def place(synapses, run):
-    """Where the windows of a run begin in the potentials, how long they are, and what it adds to a row's offset."""
-    lanes = uintp(synapses.lanes)
-    # an offset below 0, of windows in the padding, wraps around as 64 bits, and comes back when it is added
-    return uintp(run[0]) * lanes, uintp(run[2]) * lanes, uintp(np.int64(run[1]))
+def add_event(u, synapses, event, size, shift):
+    """Adds the weights of one event times a size to the potentials, through any edge."""
+    position, row_of_table = event >> shift, event & ((1 << shift) - 1)
+    row = uintp(row_of_table) * uintp(synapses.row_length) + uintp(synapses.offset[position])
+    begin, width = uintp(synapses.first_filter[row_of_table >> 1]), uintp(synapses.width)
+    factor, group = np.int32(size), synapses.group[position]
+    for index in range(synapses.first_run[group], synapses.first_run[group + 1]):
+        run = synapses.runs[index]
+        o = row + uintp(np.int64(run[1]))
+        if synapses.width == synapses.filters:
+            add_slices(u, uintp(run[0]) * width, uintp(run[2]) * width, synapses.weights, (o,), (factor,))
+        else:
+            for i in range(uintp(0), uintp(run[2])):
+                target = (uintp(run[0]) + i) * uintp(synapses.filters) + begin
+                add_slices(u, target, width, synapses.weights, (o + i * width,), (factor,))
 
 
 @compiled
 def add_units(u, synapses, rows, together, run):
     """Adds the weights of a run, from each of some places in the table, to the potentials, four at a time."""
-    target, length, o = place(synapses, run)
+    filters, o = uintp(synapses.filters), uintp(np.int64(run[1]))
+    target, length = uintp(run[0]) * filters, uintp(run[2]) * filters
     w, i = synapses.weights, uintp(0)
     while i + uintp(4) <= together:
         four = rows[i] + o, rows[i + uintp(1)] + o, rows[i + uintp(2)] + o, rows[i + uintp(3)] + o
@@ -161,7 +204,8 @@ def add_units(u, synapses, rows, together, run):
 @compiled
 def add_bursts(u, synapses, rows, sizes, first, together, run):
     """As add_units, with the weights from each place times a size, from sizes[first] on."""
-    target, length, o = place(synapses, run)
+    filters, o = uintp(synapses.filters), uintp(np.int64(run[1]))
+    target, length = uintp(run[0]) * filters, uintp(run[2]) * filters
     w, s, i = synapses.weights, first, uintp(0)
     while i + uintp(4) <= together:
         four = rows[i] + o, rows[i + uintp(1)] + o, rows[i + uintp(2)] + o, rows[i + uintp(3)] + o
@@ -175,5 +219,5 @@ def add_bursts(u, synapses, rows, sizes, first, together, run):
 
 @compiled
 def add_slices(u, target, length, w, rows, factors):
-    for offset in range(uintp(0), length, uintp(LANES)):
+    for offset in range(uintp(0), length, uintp(WIDTH)):
         add_rows(u, target, w, rows, factors, offset)

@@ -1,175 +1,326 @@
-"""Spiking convolution and linear layers: functions from a spike train to a spike train, checked at their doors."""
+"""Spiking layers: what runs for a block and for the classifier, from spike trains to a spike train or potentials.
+
+Each is built once from the description of its layer and the weights of a npz file, and checks what it is given.
+"""
 
 import math
 import operator
+from threading import Lock
 
 import numpy as np
 
 from spiking import kernels
+from spiking.edges import IMAGE
 from spiking.encoding import encode_images
-from spiking.layout import firing_rule, new_neurons, synapses
-from spiking.network import window_starts
-from spiking.thresholds import ALWAYS, NEVER
-from spiking.trains import Events, SpikeTrain, check_event_range
-from spiking.weight_grid import INT16_MAX, INT32_MAX
+from spiking.layout import (
+    firing_order,
+    firing_rule,
+    new_neurons,
+    stored,
+    stored_potentials,
+    synapses,
+    window_members,
+)
+from spiking.network import PIXEL_LEVELS
+from spiking.pooling import Pool
+from spiking.thresholds import LargestCount, TargetCount
+from spiking.trains import SOPS, Events, SpikeTrain
+from spiking.weight_grid import INT32_MAX, bias_to_grid, layer_on_grid
+
+FIRST_COUNTS = 64  # a block's thresholds reach up to this count, and further once a neuron does
+MOST_THRESHOLDS = 1 << 22  # of a block
+NO_POOL = Pool(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))
 
 
-class MissingThreshold(OverflowError):
-    """A neuron has reached the last count that has a threshold."""
+class SpikingLayer:
+    """What all spiking layers have in common: they read spike trains, one for each input of their description.
+
+    Parameters
+    ----------
+    layer : Block or Classifier
+    edges : list of Synapses, one for each input
+    weight_sums : list of arrays (filters,), the sum of each filter's absolute weights for each input
+    initial : int64 array (h, w, filters) or (filters,), potentials before the first time step
+    factors : list of int, what a spike of each input counts for
+    """
+
+    def __init__(self, layer, edges, weight_sums, initial, factors):
+        self.layer, self.sources, self.initial = layer, layer.sources, initial
+        self._edges, self._weight_sums, self._factors = edges, weight_sums, factors
+
+    def _check(self, trains):
+        """Raises ValueError unless the trains are those of the inputs, OverflowError where int32 may be too small."""
+        if len(trains) != len(self.sources):
+            raise ValueError(f"found {len(trains)} spike trains, expected one for each of {len(self.sources)} inputs")
+        for train, edge in zip(trains, self.layer.inputs, strict=True):
+            if train.shape != edge.input_shape:
+                raise ValueError(f"spike train has shape {train.shape}, expected {edge.input_shape}")
+            if train.data.steps.shape != trains[0].data.steps.shape:
+                raise ValueError("spike trains are of different images or time steps, expected the same")
+        peaks = [train.peak_count * factor for train, factor in zip(trains, self._factors, strict=True)]
+        sums = sum(total * peak for total, peak in zip(self._weight_sums, peaks, strict=True))
+        # every potential, and every partial sum on the way to it, is at most the bound
+        bound = int(np.max(sums)) + int(np.abs(self.initial).max(initial=0))
+        if bound > INT32_MAX - 1:
+            raise OverflowError(
+                f"{self.name}: membrane potentials could reach {bound} (weights of a filter sum up to "
+                f"{int(max(map(np.max, self._weight_sums)))}, counts to {max(peaks)}), expected less than {INT32_MAX} "
+                "as they are int32; a smaller k or bounded activations help"
+            )
+
+    def _inputs(self, trains):
+        """The inputs as the kernels take them, with statistics of their own that begin at 0.
+
+        The kernels are compiled for each number of inputs, so empty ones are added up to a power of 2.
+        """
+        inputs = []
+        for train, edge, factor in zip(trains, self._edges, self._factors, strict=True):
+            data = train.data
+            if factor > 1:
+                sizes = data.sizes if len(data.sizes) else np.ones(len(data.events), np.int32)
+                data = data._replace(sizes=sizes * np.int32(factor))
+            inputs.append((data._replace(statistics=np.zeros_like(data.statistics)), edge))
+        events, edge = inputs[0]
+        while len(inputs) & (len(inputs) - 1):
+            inputs.append((events._replace(steps=np.zeros_like(events.steps)), edge))
+        return tuple(inputs)
+
+    def _credit(self, trains, inputs):
+        """Adds the synaptic operations that have been counted to the spike trains that caused them."""
+        for train, (events, _), factor in zip(trains, inputs, self._factors):
+            train.statistics[:, SOPS] += events.statistics[:, SOPS] // factor
+
+    @property
+    def _most_inputs(self):
+        return max(math.prod(edge.input_shape) for edge in self.layer.inputs)
 
 
-class SpikingConv:
-    """Spiking convolution whose neurons fire +1 and -1, or bursts of several. In each time step:
+class SpikingBlock(SpikingLayer):
+    """A block as it runs. In each time step:
 
-        u <- u + convolution of the incoming spikes
+        u <- the potential that all spikes so far give
         m  = the largest count with u >= theta_m, and 0 at least
         spike = clip(m - n, -B, B)
         n <- n + spike
 
+    Its kinds are SpikingConv, where u is a sum of convolutions, and SpikingPooling, where u is the largest count.
+
     Parameters
     ----------
-    kernel : integer array (h, w, in, out), from -32767 to 32767
-    thresholds : integer array (out, counts)
-        Column n is theta_n, the lowest potential that justifies a count of n, from 0 up to the highest count that
-        a neuron may reach; see JustifiedCount. Column 0 is not used: a count of 0 is always justified.
-    input_shape : (h, w, in)
-    stride : (rows, columns)
-    same : bool
-        Pad with zeros as Keras's padding="same"; otherwise windows lie inside the input.
+    block : Block
+    target : TargetCount or LargestCount
+        Gives the thresholds.
+    pool : Pool
+        NO_POOL for a sum.
     max_spikes : int or None
         B, the most spikes that a neuron fires in a time step; None for any number.
     negative_spikes : bool
         Without them a neuron takes nothing back: spike = clip(m - n, 0, B).
+    reader : Edge or None
+        One that reads the block and adds its spikes fastest in an order of its own.
+    the others : as of SpikingLayer
+
+    Attributes
+    ----------
+    thresholds : int32 array (filters, counts)
+        Column n is theta_n, the lowest potential that justifies a count of n. Column 0 is not used, as a count of 0
+        is always justified. They are extended while the block runs, once a neuron reaches the last.
     """
 
     def __init__(
-        self, kernel, thresholds, input_shape, stride=(1, 1), same=False, max_spikes=1, negative_spikes=True
+        self, block, target, edges, weight_sums, initial, factors, pool, max_spikes, negative_spikes, reader
     ):
+        super().__init__(block, edges, weight_sums, initial, factors)
         if max_spikes is not None:
             check_integer("max_spikes", max_spikes, 1)
         if not isinstance(negative_spikes, bool | np.bool_):
             raise ValueError(f"negative_spikes is {negative_spikes!r}, expected True or False")
-        self.input_shape = _checked_sizes("input_shape", input_shape, ("h", "w", "in"))
-        stride = _checked_sizes("stride", stride, ("rows", "columns"))
-        self.kernel = _checked_kernel(kernel, self.input_shape)
+        self.target, self.name = target, f"block {block.name}"
         self.max_spikes, self.negative_spikes = max_spikes, negative_spikes
-        self.thresholds = thresholds
-        starts = [
-            window_starts(size, window, step, same)
-            for size, window, step in zip(self.input_shape[:2], self.kernel.shape[:2], stride, strict=True)
-        ]
-        self.output_shape = (*map(len, starts), self.kernel.shape[3])
-        check_event_range(math.prod(self.output_shape[:2]), self.output_shape[2])
-        self._synapses = synapses(self.kernel, self.input_shape[:2], starts)
-        self._weight_sum = _largest_weight_sum(self.kernel)
-        self._order = np.arange(math.prod(self.output_shape[:2]), dtype=np.int32)
+        self.thresholds = target.thresholds(FIRST_COUNTS)
+        self._pool = pool
+        self._stored_initial = stored_potentials(np.broadcast_to(initial, block.output_shape))
+        self._order = firing_order(block.output_shape, reader)
+        self._extending = Lock()  # the thresholds, which all threads share
 
-    def fire_in_order_of(self, reader):
-        """Fires positions after each other that reach the same windows of the layer that reads the spikes.
+    def forward(self, trains):
+        """The SpikeTrain of the block for the spike trains of its sources, in the order of its inputs.
 
-        It adds these together. The spikes of a step are the same in any order.
-        """
-        self._order = np.argsort(reader._synapses.group, kind="stable").astype(np.int32)
-
-    @property
-    def thresholds(self):
-        """int32 (out, counts)"""
-        return self._thresholds
-
-    @thresholds.setter
-    def thresholds(self, thresholds):
-        self._thresholds = _checked_thresholds(thresholds, self.kernel.shape[3])
-        self._rule = firing_rule(self._thresholds, self.max_spikes, self.negative_spikes)
-
-    def forward(self, train):
-        """The output SpikeTrain, and statistics of the input.
-
-        Returns
-        -------
-        SpikeTrain
-        statistics : int64 array (time steps, 3), of all images: columns SPIKES, NEGATIVE and SOPS of spiking.trains
+        Adds to the statistics of these the synaptic operations that their spikes cause here.
 
         Raises
         ------
         ValueError
-            The train is of another shape.
+            The trains are not those of the inputs.
         OverflowError
-            int32 might not hold a potential, or the thresholds do not reach as far as a count (MissingThreshold).
+            int32 might not hold a potential, or a count is beyond MOST_THRESHOLDS.
         """
-        if train.shape != self.input_shape:
-            raise ValueError(f"spike train has shape {train.shape}, expected {self.input_shape}")
-        _check_potentials(self._weight_sum, train.peak_count)
-        layer, neurons, output = self._state(train.images, train.time_steps)
-        statistics = np.zeros((train.time_steps, 3), np.int64)
-        peak_count = kernels.run_block(train.data, layer, neurons, output, statistics)
-        return self._train(output, peak_count, layer.rule), statistics
+        self._check(trains)
+        run = encode_images if set(self.sources) == {IMAGE} else kernels.run_block
+        height, width, filters = self.layer.output_shape
+        while True:
+            thresholds, inputs = self.thresholds, self._inputs(trains)  # which another thread may extend meanwhile
+            rule = firing_rule(thresholds, self.max_spikes, self.negative_spikes)
+            layer = kernels.Layer(rule, self._stored_initial, self._order, self._new_pool())
+            neurons = new_neurons(height * width, filters, self._most_inputs)
+            bursts = self.max_spikes != 1
+            outgoing = Events.reserved(trains[0].images, trains[0].time_steps, self.layer.output_shape, bursts)
+            peak_count = run(inputs, layer, neurons, outgoing)
+            if not self._beyond(peak_count, thresholds, trains[0].time_steps):
+                break
+            self._extend(thresholds)
+        self._credit(trains, inputs)
+        return SpikeTrain(outgoing.written(), self.layer.output_shape, peak_count)
 
-    def encode(self, images, time_steps):
-        """The output SpikeTrain for integer images (images, h, w, in), presented at the first step only."""
-        check_integer("time_steps", time_steps, 1)
-        images = np.asarray(images)
-        if not np.issubdtype(images.dtype, np.integer):
-            raise ValueError(f"images are {images.dtype}, expected integers; a pixel is 0 to 255")
-        if images.shape[1:] != self.input_shape:
-            raise ValueError(f"images have shape {images.shape[1:]}, expected {self.input_shape}")
-        _check_potentials(self._weight_sum, int(np.abs(images.astype(np.int64)).max(initial=0)))
-        pixels = images.reshape(len(images), math.prod(self.input_shape)).astype(np.int32)
-        layer, neurons, output = self._state(len(images), time_steps)
-        return self._train(output, encode_images(pixels, layer, neurons, output), layer.rule)
+    def _new_pool(self):
+        return self._pool._replace(counts=self._pool.counts.copy())  # threads have states of their own
 
-    def _state(self, images, time_steps):
-        """The layer as the kernels take it, its neurons, and room for their spikes."""
-        neurons = new_neurons(
-            math.prod(self.output_shape[:2]), self.output_shape[2], inputs=math.prod(self.input_shape)
+    def _beyond(self, peak_count, thresholds, time_steps):
+        """Whether a neuron may have reached a count for which there is no threshold."""
+        highest = thresholds.shape[1] - 1
+        return peak_count >= highest and (self.max_spikes is None or time_steps * self.max_spikes > highest)
+
+    def _extend(self, thresholds):
+        """Makes thresholds for four times the counts, unless another thread has done so."""
+        with self._extending:
+            if self.thresholds is thresholds:
+                counts = 4 * thresholds.shape[1]
+                if thresholds.shape[0] * counts > MOST_THRESHOLDS:
+                    raise OverflowError(
+                        f"{self.name}: a neuron reaches the count {thresholds.shape[1] - 1}, expected fewer than "
+                        f"{MOST_THRESHOLDS:,} thresholds of all its filters"
+                    )
+                self.thresholds = self.target.thresholds(counts)
+
+
+class SpikingConv(SpikingBlock):
+    """A block whose potential is a sum of convolutions: u <- u + convolutions of the spikes that come in.
+
+    Everything in it is an integer: weights w = W * 2^f on the weight grid, potentials in units of that grid, thresholds
+    as the lowest potential that justifies a count.
+
+    Parameters
+    ----------
+    block : Block
+    weights : dict of float arrays, by the keys of block.weight_shapes
+        Rounded to the weight grid where they are not on it.
+    k : int
+        Quantisation level, S = 2^k.
+    max_spikes, negative_spikes, reader : as of SpikingBlock
+
+    Attributes
+    ----------
+    kernels : list of int16 arrays (h, w, channels of a group, filters)
+        One for each input; those of filters with a negative gamma are negated.
+    exponent : int
+        The f of the weights.
+    factors : list of int
+        What a spike of each input counts for, in units of the grid of this block's potentials: 1, unless it reads the
+        image beside blocks. An image is presented as pixels, 1 / 256 each, and a spike is 1 / S.
+    initial : int64 array
+        The potentials before the first time step, (h, w, filters), or 0 for all.
+    """
+
+    def __init__(self, block, weights, k, max_spikes=1, negative_spikes=True, reader=None):
+        grid_kernels, self.exponent = layer_on_grid(block, weights)
+        gamma, beta, mean, variance = (
+            weights[f"bn{block.name}/{name}"].astype(np.float64)
+            for name in ("gamma", "beta", "moving_mean", "moving_var")
         )
-        room = Events.room(images, time_steps, neurons.potential.size, bursts=self.max_spikes != 1)
-        return kernels.Layer(self._synapses, self._rule, self._order), neurons, room
+        # a negative gamma would turn the inequality u >= theta: its sign goes into the weights
+        sign = np.where(gamma < 0, -1, 1)
+        self.kernels = [kernel * sign.astype(np.int16) for kernel in grid_kernels]
+        units = {source == IMAGE: PIXEL_LEVELS if source == IMAGE else 2**k for source in block.sources}
+        finest = max(units.values())  # units of a potential in a pre-activation of 2^-f
+        self.factors = [finest // units[source == IMAGE] for source in block.sources]
+        initial = np.zeros(block.output_shape[2], np.int64)
+        if block.initial:
+            initial = bias_to_grid(weights[block.offset_key], self.exponent) * finest * sign
+        target = TargetCount(
+            gamma * sign, beta, mean * sign, variance, 2.0**-self.exponent / finest, k, block.max_value
+        )
+        super().__init__(
+            block,
+            target,
+            [synapses(edge, kernel) for edge, kernel in zip(block.inputs, self.kernels, strict=True)],
+            _weight_sums(self.kernels),
+            initial,
+            self.factors,
+            NO_POOL,
+            max_spikes,
+            negative_spikes,
+            reader,
+        )
 
-    def _train(self, output, peak_count, rule):
-        """What was written into the room by a rule, as a SpikeTrain."""
-        images, time_steps = len(output.steps), output.steps.shape[1] - 1
-        # not that of self.thresholds, which another thread may have extended in the meantime
-        highest = len(rule.rising) // rule.lanes - 2
-        if peak_count >= highest and (self.max_spikes is None or time_steps * self.max_spikes > highest):
-            raise MissingThreshold(f"a neuron reaches the count {highest}, expected thresholds of higher counts")
-        written = output.steps[-1, -1] if images else 0
-        events = Events(output.events[:written], output.sizes[:written], output.steps)
-        return SpikeTrain(events, self.output_shape, peak_count)
+
+class SpikingPooling(SpikingBlock):
+    """A max pooling: its potential is the largest net spike count in the window. Parameters as of SpikingConv."""
+
+    def __init__(self, block, max_spikes=1, negative_spikes=True, reader=None):
+        (edge,) = block.inputs
+        height, width, channels = edge.input_shape
+        pool = Pool(*window_members(edge), np.zeros(height * width * stored(channels), np.int32))
+        super().__init__(
+            block,
+            LargestCount(channels),
+            [synapses(edge)],
+            [np.ones(channels)],
+            np.zeros(channels, np.int64),
+            [1],
+            pool,
+            max_spikes,
+            negative_spikes,
+            reader,
+        )
 
 
-class SpikingLinear:
+class SpikingLinear(SpikingLayer):
     """The classifier: accumulates potentials u <- u + W . spikes, and fires nothing.
 
     Parameters
     ----------
-    weights : integer array (h * w * in, out), from -32767 to 32767
-    input_shape : (h, w, in)
-    bias : integer array (out,), the first potentials; 0 if None
+    classifier : Classifier
+    weights : dict of float arrays, by the keys of classifier.weight_shapes
+        Rounded to the weight grid, the bias to whole units of it, where they are not on it.
+    k : int
+        Quantisation level; the inputs are S = 2^k times the activations, so that the bias counts S times.
+
+    Attributes
+    ----------
+    kernels : list of int16 arrays (h, w, channels, classes), one for each input
+    exponent : int
+        The f of the weights.
+    initial : int64 array (classes,), the bias
     """
 
-    def __init__(self, weights, input_shape, bias=None):
-        self.input_shape = _checked_sizes("input_shape", input_shape, ("h", "w", "in"))
-        weights = np.asarray(weights)
-        inputs = math.prod(self.input_shape)
-        if weights.ndim != 2 or len(weights) != inputs or weights.shape[1] == 0:
-            raise ValueError(f"weights have shape {weights.shape}, expected ({inputs}, neurons)")
-        self.neurons = weights.shape[1]
-        kernel = _checked_kernel(weights.reshape(*self.input_shape, self.neurons), self.input_shape)
-        self.weights = kernel.reshape(weights.shape)
-        self.bias = _checked_bias(np.zeros(self.neurons, int) if bias is None else bias, self.neurons)
-        self._synapses = synapses(kernel, self.input_shape[:2], (range(1), range(1)))
-        self._weight_sum = _largest_weight_sum(kernel)
+    name = "classifier"
 
-    def forward(self, train):
-        """Potentials after each step, int32 (images, time steps, out), and statistics as SpikingConv's."""
-        if train.shape != self.input_shape:
-            raise ValueError(f"spike train has shape {train.shape}, expected {self.input_shape}")
-        _check_potentials(self._weight_sum, train.peak_count, int(np.abs(self.bias.astype(np.int64)).max()))
-        potentials = np.empty((train.images, train.time_steps, self.neurons), np.int32)
-        statistics = np.zeros((train.time_steps, 3), np.int64)
-        neurons = new_neurons(1, self.neurons, math.prod(self.input_shape))
-        kernels.run_classifier(train.data, self._synapses, self.bias, neurons, potentials, statistics)
-        return potentials, statistics
+    def __init__(self, classifier, weights, k):
+        shaped = weights | {
+            key: np.reshape(weights[key], edge.kernel_shape)
+            for key, edge in zip(classifier.kernel_keys, classifier.inputs, strict=True)
+        }
+        self.kernels, self.exponent = layer_on_grid(classifier, shaped)
+        initial = np.zeros(classifier.classes, np.int64)
+        if classifier.bias:
+            initial = bias_to_grid(weights["fc/b"], self.exponent) * 2**k
+        edges = [synapses(edge, kernel) for edge, kernel in zip(classifier.inputs, self.kernels, strict=True)]
+        super().__init__(classifier, edges, _weight_sums(self.kernels), initial, [1] * len(edges))
+
+    def forward(self, trains):
+        """Potentials after each step, int32 (images, time steps, classes); credits and raises as SpikingBlock's."""
+        self._check(trains)
+        classes = self.layer.classes
+        potentials = np.empty((trains[0].images, trains[0].time_steps, classes), np.int32)
+        inputs, neurons = self._inputs(trains), new_neurons(1, classes, self._most_inputs)
+        kernels.run_classifier(inputs, stored_potentials(self.initial), neurons, potentials)
+        self._credit(trains, inputs)
+        return potentials
+
+
+def _weight_sums(layer_kernels):
+    """The sum of each filter's absolute weights, for each input."""
+    return [np.abs(kernel.astype(np.float64)).sum(axis=(0, 1, 2)) for kernel in layer_kernels]
 
 
 def check_integer(name, value, lowest, highest=math.inf):
@@ -179,68 +330,5 @@ def check_integer(name, value, lowest, highest=math.inf):
     except TypeError:
         fits = False
     if not fits:
-        limits = f"from {lowest} on" if highest == math.inf else f"from {lowest} to {highest}"
+        limits = f">= {lowest}" if highest == math.inf else f"from {lowest} to {highest}"
         raise ValueError(f"{name} is {value}, expected an integer {limits}")
-
-
-def _checked_sizes(name, sizes, expected):
-    """A tuple of as many integers from 1 on as there are names in `expected`."""
-    if len(sizes) != len(expected):
-        raise ValueError(f"{name} is {sizes}, expected ({', '.join(expected)})")
-    for size in sizes:
-        check_integer(f"{name} {sizes}, of which one", size, 1)
-    return tuple(sizes)
-
-
-def _checked_kernel(kernel, input_shape):
-    """The kernel as int16."""
-    kernel = np.asarray(kernel)
-    if kernel.ndim != 4 or 0 in kernel.shape:
-        raise ValueError(f"kernel has shape {kernel.shape}, expected (h, w, in, out), each at least 1")
-    if kernel.shape[2] != input_shape[2]:
-        raise ValueError(f"kernel takes {kernel.shape[2]} channels, expected the input's {input_shape[2]}")
-    if not np.all((kernel == np.rint(kernel)) & (np.abs(kernel.astype(np.float64)) <= INT16_MAX)):
-        raise ValueError(
-            f"kernel has weights that are no integers or beyond {INT16_MAX}, expected integers of the grid"
-        )
-    check_event_range(math.prod(input_shape[:2]), input_shape[2])
-    return kernel.astype(np.int16)
-
-
-def _checked_thresholds(thresholds, filters):
-    """The thresholds as int32."""
-    thresholds = np.asarray(thresholds)
-    if thresholds.ndim != 2 or len(thresholds) != filters or thresholds.shape[1] < 2:
-        raise ValueError(f"thresholds have shape {thresholds.shape}, expected ({filters}, counts)")
-    if thresholds.min() < ALWAYS or thresholds.max() > NEVER:
-        raise ValueError(f"thresholds reach from {thresholds.min():g} to {thresholds.max():g}, expected int32")
-    if not np.all(thresholds == np.rint(thresholds)) or np.any(np.diff(thresholds[:, 1:].astype(np.int64)) < 0):
-        raise ValueError("thresholds are no integers or fall with the count, expected integers that do not fall")
-    return thresholds.astype(np.int32)
-
-
-def _checked_bias(bias, neurons):
-    """The bias as int32."""
-    bias = np.asarray(bias)
-    if bias.shape != (neurons,):
-        raise ValueError(f"bias has shape {bias.shape}, expected ({neurons},)")
-    if np.any(bias != np.rint(bias)):
-        raise ValueError("bias has values that are no integers, expected units of the grid")
-    if (largest := np.abs(bias.astype(np.float64)).max()) >= INT32_MAX:
-        raise OverflowError(f"bias reaches {largest:g} units of the grid, expected less than {INT32_MAX}")
-    return bias.astype(np.int32)
-
-
-def _largest_weight_sum(kernel):
-    """Of the absolute weights of a filter."""
-    return int(np.abs(kernel.astype(np.int64)).sum(axis=(0, 1, 2)).max())
-
-
-def _check_potentials(weight_sum, largest_input, largest_bias=0):
-    """Every potential, and every partial sum on the way to it, is at most the bound."""
-    bound = weight_sum * largest_input + largest_bias
-    if bound >= INT32_MAX:
-        raise OverflowError(
-            f"membrane potentials could reach {bound} (weights of a filter sum up to {weight_sum}, "
-            f"counts to {largest_input}), expected less than {INT32_MAX} as they are int32"
-        )

@@ -3,70 +3,152 @@
 import numpy as np
 
 from spiking import kernels
-from spiking.network import reached_windows
+from spiking.edges import Convolution, position_shift, reached_windows
 from spiking.neuron import Neurons, Rule
 from spiking.thresholds import ALWAYS, NEVER
-from spiking.vectors import LANES
+from spiking.vectors import WIDTH
 from spiking.weight_grid import INT32_MAX
 
 
-def synapses(kernel, input_size, starts):
-    """The kernel of a convolution in the order in which a spike adds it.
+def synapses(edge, kernel=None):
+    """What a spike that an edge reads drives, in the order in which it adds it.
+
+    An example: a 1 x 3 kernel (a, b, c) with stride 1 over a row of 5 positions has the windows 0, 1 and 2. A spike at
+    position 1 lies in the windows 0 and 1, as their b and a; one at position 2 in the windows 0 to 2, as their c, b
+    and a. So if the table holds the columns as c, b, a, either adds one slice of it: `runs` has (first window 0, 2
+    windows) with the `offset` of b, and (first window 0, 3 windows) with that of c.
 
     Parameters
     ----------
-    kernel : int16 array (h, w, in, out)
-    input_size : (h, w)
-    starts : two ranges, the rows and columns where windows begin, as network.window_starts gives them
+    edge : Convolution or Pooling
+    kernel : int16 array (h, w, channels of a group, filters); None for a pooling, which has no weights
     """
-    height, width, channels, filters = kernel.shape
-    (rows, columns), lanes = starts, lanes_of(filters)
-    # from window to window along a row, a position moves one stride to the left in the kernel
-    order = sorted(range(width), key=lambda column: (column % columns.step, -column))
-    slot = {column: index for index, column in enumerate(order)}
-    groups, group_of, offset_of = {}, [], []
-    for y, x in np.ndindex(input_size):
-        above, before = reached_windows(rows, height, y), reached_windows(columns, width, x)
-        group_of.append(groups.setdefault((above, before) if above and before else (), len(groups)))
-        offset = (y - rows[above[0]]) * width + slot[x - columns[before[0]]] if above and before else 0
-        offset_of.append(offset * lanes)
-    runs, first_run, fan_out = [], [0], []
-    for above, before in (group or (range(0), range(0)) for group in groups):
+    group_of, column_of, groups = _position_groups(edge)
+    filters = stored(edge.filters)
+    if isinstance(edge, Convolution):
+        table, first_filter = _weight_table(edge, kernel)
+    else:
+        table, first_filter = np.zeros((0, 1, 1, filters), np.int16), np.zeros(edge.input_shape[2], np.int32)
+    width = table.shape[3]
+    runs, first_run = [], [0]
+    for above, before in groups:
         # a window further down, a position is one stride further up in the kernel
-        steps = -rows.step * width * lanes
-        runs += [(row * len(columns) + before[0], i * steps, len(before)) for i, row in enumerate(above)]
+        steps = -edge.rows.step * edge.kernel_size[1] * width
+        runs += [(row * len(edge.columns) + before[0], i * steps, len(before)) for i, row in enumerate(above)]
         first_run.append(len(runs))
-        fan_out.append(len(above) * len(before) * filters)
-    kernel = np.pad(kernel, [(0, 0), (0, 0), (0, 0), (0, lanes - filters)])
-    by_channel = kernel[:, order].transpose(2, 0, 1, 3).reshape(channels, -1)
     return kernels.Synapses(
-        np.stack([by_channel, -by_channel], axis=1).ravel(),
-        by_channel.shape[1],
-        lanes,
-        np.array(group_of, np.int32),
-        np.array(offset_of, np.int32),
-        np.array(first_run, np.int32),
-        np.array(runs, np.int32).reshape(-1, 3),
-        np.array(fan_out, np.int64),
+        weights=table.ravel(),
+        row_length=int(np.prod(table.shape[1:])),
+        width=width,
+        filters=filters,
+        first_filter=first_filter,
+        group=np.array(group_of, np.int32),
+        offset=np.array(column_of, np.int32) * np.int32(width),
+        first_run=np.array(first_run, np.int32),
+        runs=np.array(runs, np.int32).reshape(-1, 3),
+        fan_out=np.array([len(above) * len(before) * edge.filters_of_spike for above, before in groups], np.int64),
     )
+
+
+def _position_groups(edge):
+    """Positions by the windows that contain them.
+
+    Returns
+    -------
+    group_of : list, the group of each position
+    column_of : list, for each position its place in the kernel of the first of its windows, in columns of the table
+    groups : list of (range of window rows, range of window columns); those of a position in no window are empty
+    """
+    height, width = edge.kernel_size
+    slot = {column: index for index, column in enumerate(_column_order(edge))}
+    groups, group_of, column_of = {}, [], []
+    for y, x in np.ndindex(edge.input_shape[:2]):
+        above, before = reached_windows(edge.rows, height, y), reached_windows(edge.columns, width, x)
+        reached = bool(above and before)
+        group_of.append(groups.setdefault((above, before) if reached else (range(0), range(0)), len(groups)))
+        column_of.append((y - edge.rows[above[0]]) * width + slot[x - edge.columns[before[0]]] if reached else 0)
+    return group_of, column_of, list(groups)
+
+
+def _column_order(edge):
+    """The columns of a kernel so that neighbouring windows take neighbouring ones: those a stride apart, backwards."""
+    return sorted(range(edge.kernel_size[1]), key=lambda column: (column % edge.columns.step, -column))
+
+
+def _weight_table(edge, kernel):
+    """The weights that a spike adds, by its channel and sign.
+
+    Of a convolution without groups each window gets weights for all stored filters. Otherwise it gets those of as many
+    whole vectors as the filters of a group lie in, with weights of 0 around them.
+
+    Returns
+    -------
+    table : int16 (2 * channels, h, w, width); rows 2 c and 2 c + 1 are those of channel c, as they are and negated
+    first_filter : int32 (channels,), the stored filter at which the weights of a channel begin
+    """
+    channels, filters = edge.input_shape[2], stored(edge.filters)
+    group = np.arange(channels) // kernel.shape[2]
+    first, end = group * edge.filters_of_spike, (group + 1) * edge.filters_of_spike
+    begin = first // WIDTH * WIDTH
+    width = filters if edge.groups == 1 else stored(int((end - begin).max()))
+    begin = np.minimum(begin, filters - width)
+    table = np.zeros((channels, 2, *edge.kernel_size, width), np.int16)
+    ordered = kernel[:, _column_order(edge)]
+    for channel in range(channels):
+        weights = ordered[:, :, channel % kernel.shape[2], first[channel] : end[channel]]
+        place = slice(first[channel] - begin[channel], end[channel] - begin[channel])
+        table[channel, 0, :, :, place], table[channel, 1, :, :, place] = weights, -weights
+    return table.reshape(2 * channels, *table.shape[2:]), begin.astype(np.int32)
+
+
+def window_members(edge):
+    """The positions in each window: int32 (members,) and int32 (windows + 1,), where those of a window begin."""
+    height, width, _ = edge.input_shape
+    members, first = [], [0]
+    for row in edge.rows:
+        for column in edge.columns:
+            rows = range(max(row, 0), min(row + edge.kernel_size[0], height))
+            columns = range(max(column, 0), min(column + edge.kernel_size[1], width))
+            members += [y * width + x for y in rows for x in columns]
+            first.append(len(members))
+    return np.array(members, np.int32), np.array(first, np.int32)
+
+
+def firing_order(shape, reader):
+    """The positions of a layer (h, w, channels) in the order in which they fire, int32 (positions,).
+
+    Positions that lie in the same windows of an edge that reads them follow each other, as their spikes are added
+    together. The spikes of a step are the same in any order.
+    """
+    if reader is None:
+        return np.arange(shape[0] * shape[1], dtype=np.int32)
+    group_of, _, _ = _position_groups(reader)
+    return np.argsort(group_of, kind="stable").astype(np.int32)
 
 
 def firing_rule(thresholds, max_spikes, negative_spikes):
     """The rule of neurons with the thresholds (out, counts) of the counts 0, 1, ..."""
     filters, counts = thresholds.shape
-    rising = np.full((counts + 1, lanes_of(filters)), NEVER, np.int32)
+    rising = np.full((counts + 1, stored(filters)), NEVER, np.int32)
     rising[:counts, :filters] = thresholds.T
     rising[0] = ALWAYS
     falling = rising if negative_spikes else np.full_like(rising, ALWAYS)
-    return Rule(rising.ravel(), falling.ravel(), rising.shape[1], INT32_MAX if max_spikes is None else max_spikes)
+    most = INT32_MAX if max_spikes is None else max_spikes
+    return Rule(rising.ravel(), falling.ravel(), rising.shape[1], most, -most if negative_spikes else 0)
 
 
-def lanes_of(filters):
-    """The filters, filled up to whole groups."""
-    return -(-filters // LANES) * LANES
+def stored(filters):
+    """The number of filters, filled up to a multiple of WIDTH."""
+    return -(-filters // WIDTH) * WIDTH
+
+
+def stored_potentials(potentials):
+    """Potentials (h, w, filters), or (filters,) for each position, as the kernels take them; 0 for added filters."""
+    added = stored(potentials.shape[-1]) - potentials.shape[-1]
+    return np.pad(potentials, [(0, 0)] * (potentials.ndim - 1) + [(0, added)]).astype(np.int32).ravel()
 
 
 def new_neurons(windows, filters, inputs):
-    """State for the kernels, which reset it for every image."""
-    arrays = (np.empty(windows * lanes_of(filters), np.int32) for _ in range(4))
+    """State for the kernels, which reset it for every image; `inputs` are the neurons of the largest source."""
+    arrays = (np.empty(windows * stored(filters), np.int32) for _ in range(4))
     return Neurons(*arrays, np.empty(windows, np.bool_), np.empty(inputs, np.uint64))

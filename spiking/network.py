@@ -35,21 +35,26 @@ class Layer:
         return sum(edge.multiply_accumulates for edge in self.inputs)
 
     @property
-    def kernel_keys(self):
-        """The key of each input's weights in a npz file; None where they are not stored.
+    def input_names(self):
+        """The name of each input in files: conv3 for the first one, conv3from1 for a further one of block 1.
 
-        conv3/W for the first input, conv3from1/W for a further one of block 1, conv3from1.2/W for another one of it.
+        Another one of the same source is conv3from1.2.
         """
-        keys, sources = [], []
+        names, sources = [], []
         for edge in self.inputs:
             origin = ""
-            if keys:
+            if names:
                 sources.append(edge.source)
                 repeated = sources.count(edge.source)
                 origin = f"from{edge.source}" + (f".{repeated}" if repeated > 1 else "")
-            stored = isinstance(edge, Convolution) and not edge.identity
-            keys.append(f"{self.prefix}{origin}/W" if stored else None)
-        return tuple(keys)
+            names.append(self.prefix + origin)
+        return tuple(names)
+
+    @property
+    def kernel_keys(self):
+        """The key of each input's weights in a npz file; None where they are not stored, as of an identity."""
+        stored = [isinstance(edge, Convolution) and not edge.identity for edge in self.inputs]
+        return tuple(f"{name}/W" if kept else None for name, kept in zip(self.input_names, stored, strict=True))
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Block(Layer):
 
     @property
     def prefix(self):
-        return f"conv{self.name}"
+        return f"pool{self.name}" if self.pools else f"conv{self.name}"
 
     @property
     def offset_key(self):

@@ -10,8 +10,8 @@ NEVER, ALWAYS = 2**31 - 1, -(2**31)  # thresholds above and below every potentia
 
 
 @dataclass(frozen=True)
-class JustifiedCount:
-    """The spike count m that an integer potential U justifies:
+class TargetCount:
+    """The target count m, the net spike count that an integer potential U justifies:
 
     x = U * unit                                                                    the pre-activation
     y = min(relu(gamma * (x - mean) / sqrt(variance + eps) + beta), max_value)
@@ -51,3 +51,14 @@ class JustifiedCount:
             high = np.where(enough, middle, high)
             low = np.where(enough, low, middle + 1)
         return high.T.astype(np.int32)
+
+
+@dataclass(frozen=True)
+class LargestCount:
+    """The target count of a max pooling, whose potential is the largest count in its window: that count itself."""
+
+    channels: int
+
+    def thresholds(self, highest_count):
+        """int32 (channels, highest_count + 1), as of TargetCount"""
+        return np.tile(np.arange(highest_count + 1, dtype=np.int32), (self.channels, 1))

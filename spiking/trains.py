@@ -1,7 +1,8 @@
 """Spike trains as events.
 
-An event is one int32, position << 16 | channel << 1 | (1 for a negative spike), with
-position = row * width + column. Where neurons fire bursts, an event stands for a whole one.
+An event is one int32, position << shift | channel << 1 | (1 for a negative spike), with position = row * width +
+column; each layer's channels decide the shift, and the positions have the bits that are left. Where neurons fire bursts,
+several spikes of one sign in a time step, an event stands for a whole burst.
 """
 
 from dataclasses import dataclass
@@ -9,11 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spiking.network import LARGEST_SIZE
+from spiking.edges import position_shift
 from spiking.weight_grid import INT32_MAX
 
-POSITION_SHIFT = 16
-ROW_MASK = (1 << POSITION_SHIFT) - 1  # channel << 1 | negative
 # columns of statistics: spikes, those of them that are negative, synaptic operations
 SPIKES, NEGATIVE, SOPS = range(3)
 
@@ -22,15 +21,34 @@ class Events(NamedTuple):
     """What the kernels read and write of a spike train: its events in order of image and time step."""
 
     events: np.ndarray  # int32 (events,)
-    sizes: np.ndarray  # int32 (events,), unit spikes of each; (0,) if each is one
+    sizes: np.ndarray  # int32 (events,), spikes of each event; (0,) if each is one
     steps: np.ndarray  # int64 (images, time steps + 1); events[steps[i, t]:steps[i, t + 1]]: image i in step t
+    statistics: np.ndarray  # int64 (time steps, 3), of all images; what reads a spike adds its synaptic operations
+    shift: int  # of the position in an event
 
     @classmethod
-    def room(cls, images, time_steps, neurons, bursts):
-        """Empty arrays in which every neuron may fire in every step; memory is taken only by what is written."""
-        room = images * time_steps * neurons + 1  # one event is written before it is known to stay
-        steps = np.zeros((images, time_steps + 1), np.int64)
-        return cls(np.empty(room, np.int32), np.empty(room if bursts else 0, np.int32), steps)
+    def reserved(cls, images, time_steps, shape, bursts):
+        """Empty arrays in which every neuron may fire in every step; memory is taken only by what is written.
+
+        Raises
+        ------
+        MemoryError
+            The machine does not even reserve so much.
+        """
+        most = images * time_steps * int(np.prod(shape)) + 1  # one event is written before it is known to stay
+        steps, statistics = np.zeros((images, time_steps + 1), np.int64), np.zeros((time_steps, 3), np.int64)
+        try:
+            events, sizes = np.empty(most, np.int32), np.empty(most if bursts else 0, np.int32)
+        except MemoryError:
+            size = 4 * most * (2 if bursts else 1) / 1e9
+            neurons = "x".join(map(str, shape))
+            raise MemoryError(f"the spikes of {neurons} neurons in {time_steps} time steps take {size:.1f} GB") from None
+        return cls(events, sizes, steps, statistics, position_shift(shape))
+
+    def written(self):
+        """The same with copies of what has been written, so that the rest of the reserved memory can be freed."""
+        end = self.steps[-1, -1] if len(self.steps) else 0
+        return self._replace(events=self.events[:end].copy(), sizes=self.sizes[:end].copy())
 
 
 @dataclass(frozen=True)
@@ -50,19 +68,37 @@ class SpikeTrain:
         if not np.all(np.abs(spikes) <= INT32_MAX):  # NaN is not, either
             raise ValueError(f"spikes are not finite or beyond {INT32_MAX}, expected int32")
         images, time_steps, height, width, channels = spikes.shape
-        check_event_range(height * width, channels)
+        shift = position_shift((height, width, channels))
         counts = np.cumsum(spikes, axis=1, dtype=np.int64)
         if np.any(spikes != np.rint(spikes)) or counts.min(initial=0) < 0:
-            raise ValueError("spikes are no integers or a net count is negative, expected counts from 0 on")
+            raise ValueError("spikes are no integers or a net count is negative, expected counts of at least 0")
         flat = spikes.reshape(images * time_steps, height * width, channels)
         step, position, channel = np.nonzero(flat)
         spike = flat[step, position, channel].astype(np.int32)
-        events = (position << POSITION_SHIFT | channel << 1 | (spike < 0)).astype(np.int32)
+        events = (position << shift | channel << 1 | (spike < 0)).astype(np.int32)
         sizes = np.abs(spike)
         ends = np.searchsorted(step, np.arange(images * time_steps + 1))
         starts = np.arange(images)[:, None] * time_steps + np.arange(time_steps + 1)
-        data = Events(events, sizes if np.any(sizes > 1) else sizes[:0], ends[starts].astype(np.int64))
+        summed = np.zeros((time_steps, 3), np.int64)
+        summed[:, SPIKES] = np.abs(spikes.astype(np.int64)).sum(axis=(0, 2, 3, 4))
+        summed[:, NEGATIVE] = np.maximum(-spikes.astype(np.int64), 0).sum(axis=(0, 2, 3, 4))
+        sizes = sizes if np.any(sizes > 1) else sizes[:0]
+        data = Events(events, sizes, ends[starts].astype(np.int64), summed, shift)
         return cls(data, (height, width, channels), int(counts.max(initial=0)))
+
+    @classmethod
+    def joined(cls, trains):
+        """Of all images of some trains of one layer, in order."""
+        parts = [train.data for train in trains]
+        first = np.cumsum([0, *(len(part.events) for part in parts)])
+        data = Events(
+            np.concatenate([part.events for part in parts]),
+            np.concatenate([part.sizes for part in parts]),
+            np.concatenate([part.steps + begin for part, begin in zip(parts, first)]),
+            sum(part.statistics for part in parts),
+            parts[0].shift,
+        )
+        return cls(data, trains[0].shape, max(train.peak_count for train in trains))
 
     @property
     def images(self):
@@ -71,6 +107,14 @@ class SpikeTrain:
     @property
     def time_steps(self):
         return self.data.steps.shape[1] - 1
+
+    @property
+    def statistics(self):
+        """int64 (time steps, 3), summed over the images; columns SPIKES, NEGATIVE and SOPS.
+
+        Synaptic operations are counted where a spike is read, so they are complete once all readers have run.
+        """
+        return self.data.statistics
 
     def to_dense(self):
         """The spikes as an int32 array, (images, time steps, h, w, channels)."""
@@ -90,14 +134,8 @@ class SpikeTrain:
         """The signed sum of the spikes of each row and neuron, (rows, positions, channels)."""
         height, width, channels = self.shape
         result = np.zeros((rows, height * width, channels), np.int32)
-        events, sizes = self.data.events, self.data.sizes
+        events, sizes, shift = self.data.events, self.data.sizes, self.data.shift
         sign = 1 - 2 * (events & 1)
         spike = sign * sizes if len(sizes) else sign
-        np.add.at(result, (row, events >> POSITION_SHIFT, (events & ROW_MASK) >> 1), spike)
+        np.add.at(result, (row, events >> shift, (events & (1 << shift) - 1) >> 1), spike)
         return result
-
-
-def check_event_range(positions, channels):
-    """Raises ValueError if an event cannot hold so many positions or channels."""
-    if positions > LARGEST_SIZE or channels > LARGEST_SIZE:
-        raise ValueError(f"{positions} positions and {channels} channels, expected at most {LARGEST_SIZE} of each")

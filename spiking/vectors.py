@@ -1,4 +1,4 @@
-"""Operations on LANES numbers at once, which Numba's loops do not become by themselves: short, and perhaps aliased.
+"""Operations on WIDTH numbers at once, which Numba's loops do not become by themselves: short, and perhaps aliased.
 
 They are written in LLVM's vector types, which every machine that LLVM knows has, or gets them taken apart.
 """
@@ -7,27 +7,27 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-LANES = 8
+WIDTH = 8
 INT8, INT16, INT32 = (ir.IntType(bits) for bits in (8, 16, 32))
 
 
 def _pointer(context, builder, array_type, array, index, element):
-    """Of LANES elements of a one-dimensional array from an index on."""
+    """Of WIDTH elements of a one-dimensional array from an index on."""
     data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), ir.VectorType(element, LANES).as_pointer())
+    return builder.bitcast(builder.gep(data, [index]), ir.VectorType(element, WIDTH).as_pointer())
 
 
 def _repeated(builder, number):
-    """LANES times an int32."""
-    vector = ir.Constant(ir.VectorType(INT32, LANES), ir.Undefined)
-    for lane in range(LANES):
-        vector = builder.insert_element(vector, number, INT32(lane))
+    """WIDTH times an int32."""
+    vector = ir.Constant(ir.VectorType(INT32, WIDTH), ir.Undefined)
+    for index in range(WIDTH):
+        vector = builder.insert_element(vector, number, INT32(index))
     return vector
 
 
 @intrinsic
 def add_rows(typing_context, u, at, w, rows, factors, offset):
-    """u[at + offset + i] += sum over rows of factor * w[row + offset + i], for i < LANES
+    """u[at + offset + i] += sum over rows of factor * w[row + offset + i], for i < WIDTH
 
     u : int32 array, w : int16 array, both flat; at, offset : uintp; rows : tuple of uintp; factors : tuple of int32,
     as long as rows, or () for 1
@@ -40,7 +40,7 @@ def add_rows(typing_context, u, at, w, rows, factors, offset):
         for i in range(len(signature.args[3])):
             index = builder.add(builder.extract_value(rows, i), offset)
             row = builder.load(_pointer(context, builder, signature.args[2], w, index, INT16), align=2)
-            term = builder.sext(row, ir.VectorType(INT32, LANES))
+            term = builder.sext(row, ir.VectorType(INT32, WIDTH))
             if len(signature.args[4]) > 0:
                 term = builder.mul(term, _repeated(builder, builder.extract_value(factors, i)))
             total = builder.add(total, term)
@@ -52,7 +52,7 @@ def add_rows(typing_context, u, at, w, rows, factors, offset):
 
 @intrinsic
 def beyond(typing_context, u, upper, lower, at):
-    """An integer whose bit i is 1 where u[at + i] >= upper[at + i] or u[at + i] < lower[at + i], for i < LANES
+    """An integer whose bit i is 1 where u[at + i] >= upper[at + i] or u[at + i] < lower[at + i], for i < WIDTH
 
     The arrays are int32 and flat; at : uintp.
     """
@@ -71,7 +71,7 @@ def beyond(typing_context, u, upper, lower, at):
 
 @intrinsic
 def copy_plus(typing_context, target, at, source, first, number):
-    """target[at + i] = source[first + i] + number, for i < LANES
+    """target[at + i] = source[first + i] + number, for i < WIDTH
 
     target, source : int32 arrays, flat; at, first : uintp; number : int32
     """
