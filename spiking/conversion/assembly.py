@@ -1,0 +1,85 @@
+"""The nodes of a finished Graph as a Network, and its weights.
+
+With a scale alpha for each source, an activation is alpha * count / S: kernels that read the source are multiplied
+by it, and what batch normalisation gives is divided by the block's own.
+"""
+
+import numpy as np
+
+from spiking.conversion.tensor import Pooled
+from spiking.edges import Convolution, Pooling
+from spiking.network import BN_EPSILON, PIXEL_LEVELS, Block, Classifier, Network
+from spiking.notation import write
+
+
+def assemble(graph, scales=None):
+    """The Network of a finished Graph, and its float64 weights by key, not on the grid yet.
+
+    Parameters
+    ----------
+    graph : Graph
+    scales : list of float or None
+        One for each node; a pooled one has that of its source. 1 for all where there is none.
+    """
+    scales = [PIXEL_LEVELS, *(scales or [1.0] * len(graph.nodes))]
+    blocks, weights = [], {}
+    for number, node in enumerate(graph.nodes, start=1):
+        if isinstance(node, Pooled):
+            edge = Pooling(node.source, node.input_shape, node.window, node.rows, node.columns)
+            blocks.append(Block(str(number), (edge,)))
+            continue
+        edges, kernels, gain, offset, initial = _block(node.part, scales)
+        bound = None if node.max_value is None else node.max_value / scales[number]
+        block = Block(str(number), edges, bound, initial is not None)
+        blocks.append(block)
+        weights |= {key: kernel for key, kernel in zip(block.kernel_keys, kernels) if key}
+        if block.initial:
+            weights[block.offset_key] = initial
+        ones = np.ones_like(gain)
+        weights |= {
+            f"bn{number}/gamma": gain / scales[number],
+            f"bn{number}/beta": offset / scales[number],
+            f"bn{number}/moving_mean": 0 * ones,
+            f"bn{number}/moving_var": (1 - BN_EPSILON) * ones,  # sigma is 1
+        }
+    classifier, of_classifier = _classifier(graph.output, scales)
+    network = Network(tuple(blocks), classifier, write(tuple(blocks), classifier))
+    return network, weights | of_classifier
+
+
+def _block(part, scales):
+    """The edges of a Part, their kernels, the gain that all have in common, the offset and the initial potentials."""
+    gains = [term.gain * scales[term.source] for term in part.terms]
+    largest = [np.abs(term.kernel).max(axis=(0, 1, 2)) * np.abs(gain) for term, gain in zip(part.terms, gains)]
+    identity = next((gain for term, gain in zip(part.terms, gains) if term.is_identity), None)
+    # an identity stays one; else the kernel with the largest weights stays as it is, filter by filter
+    if identity is None:
+        identity = np.stack(gains)[np.argmax(largest, axis=0), np.arange(len(gains[0]))]
+    common = np.where(identity == 0, 1.0, identity)
+    edges, kernels = [], []
+    for term, gain in zip(part.terms, gains):
+        ratio = gain / common
+        kernels.append(term.kernel if np.all(ratio == 1) else term.kernel * ratio)
+        same = term.is_identity and np.all(ratio == 1)
+        shape = term.shape, term.window, term.rows, term.columns, term.kernel.shape[3], term.groups
+        edges.append(Convolution(term.source, *shape, identity=bool(same)))
+    offset, initial = part.offset, None
+    if offset.ndim == 3:
+        inside = offset[offset.shape[0] // 2, offset.shape[1] // 2]
+        offset, initial = inside, (offset - inside) / common
+    return tuple(edges), kernels, common, offset, initial
+
+
+def _classifier(scores, scales):
+    """The Classifier of a vector of scores, and its arrays by key."""
+    classes = max(scores.shape)
+    matrices, bias = {}, np.zeros(classes)
+    for part, places in zip(scores.parts, scores.indices()):
+        for term in part.terms:
+            matrix = matrices.setdefault((term.source, term.shape), np.zeros((np.prod(term.shape), classes)))
+            matrix[:, places.reshape(-1)] += term.matrix() * scales[term.source]
+        bias[places] += part.offset
+    edges = [Convolution(source, shape, shape[:2], range(1), range(1), classes) for source, shape in matrices]
+    classifier = Classifier(tuple(edges), bool(np.any(bias)))
+    weights = dict(zip(classifier.kernel_keys, matrices.values()))
+    return classifier, weights | ({classifier.offset_key: bias} if classifier.bias else {})

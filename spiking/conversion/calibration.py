@@ -1,0 +1,125 @@
+"""The scale of each activation where no quantiser was trained: from what images of the training set give.
+
+With the scale alpha of a block, 2^k counts are an activation of alpha. It is a factor of thresholds and of the
+kernels that read the block, so that it costs nothing and changes no function.
+"""
+
+import numpy as np
+
+from spiking.conversion.tensor import Pooled
+
+QUANTILE = 0.999  # of the positive activations of a block is its scale
+NUMBERS_AT_ONCE = 1 << 26  # activations in memory, float32
+
+
+class Observation:
+    """What the activations of a node were."""
+
+    def __init__(self, largest):
+        self.positive = 0  # how many were above 0
+        self.numbers = 0  # in all
+        self.clipped = 0  # of the positive ones, as large as max_value
+        self.top = np.zeros(0, np.float32)  # the largest ones, as many as the quantile can need
+        self.kept = max(1, int(np.ceil(largest * (1 - QUANTILE))))
+
+    def add(self, activations, max_value):
+        values = activations[activations > 0]
+        self.positive += values.size
+        self.numbers += activations.size
+        if max_value is not None:
+            self.clipped += int(np.sum(values >= np.float32(max_value)))
+        values = np.concatenate([self.top, values])
+        self.top = np.partition(values, len(values) - self.kept)[-self.kept :] if len(values) > self.kept else values
+
+    @property
+    def scale(self):
+        """The quantile; 1 where nothing was positive."""
+        if not self.positive:
+            return 1.0
+        rank = min(int(self.positive * (1 - QUANTILE)), len(self.top) - 1)
+        return float(np.sort(self.top)[-1 - rank])
+
+
+def observe(graph, pixels):
+    """What activations images lead to, in float32 and without a quantiser.
+
+    Parameters
+    ----------
+    graph : Graph, finished
+    pixels : integer array (images, h, w, channels)
+
+    Returns
+    -------
+    list of Observation, one for each node; None for a max pooling
+    """
+    observations = [
+        None if isinstance(node, Pooled) else Observation(len(pixels) * int(np.prod(node.shape)))
+        for node in graph.nodes
+    ]
+    neurons = sum(int(np.prod(node.shape)) for node in graph.nodes)
+    batch = max(1, NUMBERS_AT_ONCE // neurons)
+    for start in range(0, len(pixels), batch):
+        tensors = [pixels[start : start + batch].astype(np.float32)]
+        for node, observation in zip(graph.nodes, observations):
+            tensors.append(_computed(node, tensors))
+            if observation:
+                observation.add(tensors[-1], node.max_value)
+    return observations
+
+
+def scales_of(graph, observations):
+    """The scale of each node; a max pooling has that of its source."""
+    scales = []
+    for node, observation in zip(graph.nodes, observations):
+        scales.append(observation.scale if observation else scales[node.source - 1])
+    return scales
+
+
+def _computed(node, tensors):
+    """The activations of a node, float32 (images, h, w, channels), from those of all before it."""
+    if isinstance(node, Pooled):
+        x = _padded(tensors[node.source], node.rows, node.columns, node.window)
+        return np.maximum.reduce([window for _, window in _windows(x, node.rows, node.columns, node.window)])
+    total = np.asarray(node.part.offset, np.float32)
+    for term in node.part.terms:
+        total = total + _convolved(tensors[term.source], term) * term.gain.astype(np.float32)
+    return np.clip(total, 0, node.max_value)
+
+
+def _convolved(x, term):
+    kernel, filters = term.kernel.astype(np.float32), term.kernel.shape[3]
+    x = _padded(x, term.rows, term.columns, term.window)
+    shape = (len(x), *term.output_shape)
+    if shape[1:3] == (1, 1) and term.groups == 1:
+        return (x.reshape(len(x), -1) @ kernel.reshape(-1, filters)).reshape(shape)
+    result = np.zeros(shape, np.float32)
+    for (row, column), window in _windows(x, term.rows, term.columns, term.window):
+        weights = kernel[row, column]
+        if term.by_channel:
+            result += window * weights[0]
+        elif term.groups == 1:
+            result += (np.ascontiguousarray(window).reshape(-1, x.shape[3]) @ weights).reshape(shape)
+        else:
+            grouped = window.reshape(*window.shape[:3], term.groups, -1)
+            by_groups = weights.reshape(weights.shape[0], term.groups, -1)
+            result += np.einsum("nhwgi,igo->nhwgo", grouped, by_groups).reshape(shape)
+    return result
+
+
+def _padded(x, rows, columns, window):
+    """What windows read, zero outside x."""
+    sizes = [starts[-1] + size - starts[0] for starts, size in zip((rows, columns), window)]
+    result = np.zeros((len(x), *sizes, x.shape[3]), x.dtype)
+    cuts = []
+    for starts, size, length in zip((rows, columns), sizes, x.shape[1:3]):
+        first, last = max(starts[0], 0), min(starts[0] + size, length)
+        cuts.append((slice(first, last), slice(first - starts[0], last - starts[0])))
+    (from_rows, to_rows), (from_columns, to_columns) = cuts
+    result[:, to_rows, to_columns] = x[:, from_rows, from_columns]
+    return result
+
+
+def _windows(x, rows, columns, window):
+    """For each place in a window, what all windows have there."""
+    for row, column in np.ndindex(*window):
+        yield (row, column), x[:, row :: rows.step, column :: columns.step][:, : len(rows), : len(columns)]

@@ -1,0 +1,135 @@
+"""Two convolutions, one after the other, as one: their windows, kernels and offsets, in float64 NumPy."""
+
+import math
+
+import numpy as np
+
+
+class Refusal(ValueError):
+    """Blocks cannot compute what a layer computes; the text says what was found and what was expected."""
+
+    def __init__(self, found, expected):
+        super().__init__(f"found {found}, expected {expected}")
+
+
+def composed(first, window, size, second, second_window):
+    """Where windows begin, along an axis, that compute two convolutions at once: a range.
+
+    Parameters
+    ----------
+    first : range, where the windows of the first one begin in its source
+    window : int, their size
+    size : int, of the source
+    second : range, where those of the second one begin in the results of the first
+    second_window : int
+    """
+    # the window that would come before the first one, and the one after the last, must not see the source
+    sees_before = first.start - first.step + window > 0
+    sees_after = first.start + len(first) * first.step < size
+    if (second.start < 0 and sees_before) or (second[-1] + second_window > len(first) and sees_after):
+        raise Refusal(
+            "padding of sums that pass no activation, where one convolution would read no zeros",
+            "padding='valid', or an activation between two layers that pad",
+        )
+    start, step = first.start + first.step * second.start, first.step * second.step
+    return range(start, start + step * len(second), step)
+
+
+def composed_kernels(first, first_groups, second, second_groups, steps):
+    """The kernel of two convolutions at once, and its groups; `steps` are the strides of the first one."""
+    height, width = (step * (b - 1) + a for step, a, b in zip(steps, first.shape, second.shape))
+    filters = second.shape[3]
+    if second.shape[2] == 1 and second_groups == filters:  # each filter of the first, weighted
+        groups, inputs = first_groups, first.shape[2]
+
+        def tap(a, b):
+            return a * b
+
+    elif first.shape[2] == 1 and first_groups == first.shape[3]:  # each channel by itself, before the second
+        if steps == (1, 1) and first.shape[:2] == (1, 1) and np.all(first == 1):
+            return second, second_groups
+        groups, inputs = second_groups, second.shape[2]
+
+        def tap(a, b):
+            return b * by_group(a[..., 0, :], groups, filters)
+
+    else:
+        groups = math.gcd(first_groups, second_groups)
+        first, second = regrouped(first, first_groups, groups), regrouped(second, second_groups, groups)
+        inputs = first.shape[2]
+
+        def tap(a, b):
+            by_filter = np.moveaxis(a.reshape(*a.shape[:3], groups, -1), 3, 0)  # (groups, h, w, inputs, middle)
+            of_group = np.moveaxis(b.reshape(b.shape[0], groups, -1), 1, 0)  # (groups, middle, outputs)
+            product = by_filter.reshape(groups, -1, by_filter.shape[-1]) @ of_group
+            return np.moveaxis(product.reshape(*by_filter.shape[:-1], -1), 0, 3).reshape(*a.shape[:3], -1)
+
+    if second.shape[:2] == (1, 1):
+        return tap(first, second[0, 0]), groups
+    result = np.zeros((height, width, inputs, filters))
+    for row, column in np.ndindex(second.shape[:2]):
+        top, left = row * steps[0], column * steps[1]
+        result[top : top + first.shape[0], left : left + first.shape[1]] += tap(first, second[row, column])
+    return result, groups
+
+
+def by_group(values, groups, filters):
+    """Numbers of channels (..., channels) as a kernel has them: (..., channels of a group, filters)."""
+    grouped = np.swapaxes(values.reshape(*values.shape[:-1], groups, -1), -1, -2)
+    return np.repeat(grouped, filters // groups, axis=-1)
+
+
+def regrouped(kernel, groups, fewer):
+    """The kernel for fewer groups, a divisor: zero between channels and filters of different groups."""
+    if groups == fewer:
+        return kernel
+    merged, inputs, filters = groups // fewer, kernel.shape[2], kernel.shape[3]
+    result = np.zeros((*kernel.shape[:2], merged, inputs, fewer, merged, filters // groups))
+    by_groups = kernel.reshape(*kernel.shape[:3], fewer, merged, -1)
+    for group in range(merged):
+        result[:, :, group, :, :, group] = by_groups[:, :, :, :, group]
+    return result.reshape(*kernel.shape[:2], merged * inputs, filters)
+
+
+def convolved_offset(offset, shape, kernel, groups, rows, columns):
+    """What a convolution makes of an offset of a tensor of a shape (h, w, channels), which padding does not have."""
+    filters = kernel.shape[3]
+    if not np.any(offset):
+        return np.zeros(filters)
+    result = np.zeros((len(rows), len(columns), filters))
+    for row, column in np.ndindex(kernel.shape[:2]):
+        read = [np.array(starts) + tap for starts, tap in ((rows, row), (columns, column))]
+        within = [(index >= 0) & (index < size) for index, size in zip(read, shape)]
+        values = offset  # as float sums of the same numbers in the same order are equal, so are those of the interior
+        if offset.ndim == 3:
+            values = offset[np.clip(read[0], 0, shape[0] - 1)][:, np.clip(read[1], 0, shape[1] - 1)]
+        sums = np.einsum(
+            "...gi,igo->...go", values.reshape(*values.shape[:-1], groups, -1), _split(kernel[row, column], groups)
+        )
+        result += np.outer(*within)[..., None] * sums.reshape(*values.shape[:-1], filters)
+    return collapsed(result)
+
+
+def _split(kernel, groups):
+    """(channels of a group, filters) as (channels of a group, groups, filters of a group)."""
+    return kernel.reshape(kernel.shape[0], groups, -1)
+
+
+def collapsed(values):
+    """Without positions, (channels,), where values (h, w, channels) are the same at each."""
+    return values[0, 0] if values.ndim == 3 and np.all(values == values[:1, :1]) else values
+
+
+def patch(values, window, top, left):
+    """What a window of a kernel's size sees of values (h, w, channels)."""
+    result = np.zeros((*window[:2], values.shape[2]))
+    rows, window_rows = inside(top, window[0], values.shape[0])
+    columns, window_columns = inside(left, window[1], values.shape[1])
+    result[window_rows, window_columns] = values[rows, columns]
+    return result
+
+
+def inside(start, window, size):
+    """The positions of an axis that a window contains, and where they are in the window: two slices."""
+    first, last = max(start, 0), min(start + window, size)
+    return slice(first, max(first, last)), slice(first - start, max(first, last) - start)

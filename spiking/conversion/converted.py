@@ -1,0 +1,159 @@
+"""A network of one's own, converted: what SpikingNetwork takes, and what became of its layers."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from spiking.conversion import calibration
+from spiking.conversion.assembly import assemble
+from spiking.conversion.tensor import Pooled
+from spiking.edges import IMAGE
+from spiking.network import HIGHEST_LEVEL, Network
+from spiking.weight_grid import on_grid
+
+MOSTLY = 0.5  # of the positive activations
+
+
+@dataclass(frozen=True)
+class Converted:
+    """SpikingNetwork(converted.weights, converted.network, converted.k, time_steps=...)"""
+
+    weights: dict  # float32 arrays on the weight grid, by the keys of network.weight_shapes
+    network: Network
+    k: int  # quantisation level
+    layers: tuple  # for each block the names of the layers that are folded into it, its ReLU or pooling last
+    scales: tuple  # for each block the activation that 2^k counts stand for
+    rounding: float  # the largest change of a weight by rounding to the grid
+    quantized: bool  # whether the model has quantisers of its own
+    warnings: tuple = ()  # sentences about blocks that never fire, or are clipped most of the time
+
+
+def convert(model, k=None, calibration=None):
+    """Converts a feed-forward Keras model with one image input and one vector of scores.
+
+    Parameters
+    ----------
+    model : keras.Sequential or functional keras.Model
+        From pixels (h, w, channels), whole numbers from 0 to 255.
+    k : int or None
+        Quantisation level, 0 to 16, where no MedianQuantizer says it.
+    calibration : integer array (images, h, w, channels) or (images, h, w), or None
+        Images of the training set. Where no quantiser was trained, 2^k counts of a block then stand for the 99.9 %
+        quantile of its positive activations; else they stand for 1.
+
+    Returns
+    -------
+    Converted
+
+    Raises
+    ------
+    ValueError
+        Something in the model cannot be; the text has a line for each layer, with what to use instead.
+    OverflowError
+        An offset is too large for the grid of the weights.
+    """
+    from spiking.conversion.from_keras import fold
+
+    converted = convert_graph(fold(model), k, calibration)
+    for sentence in converted.warnings:
+        warnings.warn(sentence, stacklevel=2)
+    return converted
+
+
+def convert_graph(graph, k=None, pixels=None):
+    """The Converted of a finished Graph; arguments as of convert."""
+    level = level_of(graph, k)
+    scales, found, quantized = None, [], _quantized(graph)
+    if pixels is not None:
+        pixels = _checked(pixels, graph.image_shape)
+        observations = calibration.observe(graph, pixels)
+        found = _findings(graph, observations)
+        scales = None if quantized else calibration.scales_of(graph, observations)
+    elif not quantized:
+        found = ["no quantiser was trained and there are no images for calibration: 2^k counts stand for 1"]
+    network, weights = assemble(graph, scales)
+    weights = {key: array.astype(np.float32) for key, array in weights.items()}
+    weights, rounding = on_grid(weights, network)
+    layers = tuple(node.layers for node in graph.nodes)
+    scales = tuple(scales or [1.0] * len(layers))
+    return Converted(weights, network, level, layers, scales, rounding, quantized, tuple(found))
+
+
+def level_of(graph, k=None):
+    """The level on which all quantisers agree, or k where there are none.
+
+    Raises
+    ------
+    ValueError
+        They do not agree, or there is neither.
+    """
+    if k is not None and not (isinstance(k, (int, np.integer)) and 0 <= k <= HIGHEST_LEVEL):
+        raise ValueError(f"k must be an integer from 0 to {HIGHEST_LEVEL}. Received: k={k}")
+    levels = _levels(graph)
+    first = next((level for level in levels.values() if level is not None), None)
+    if first is None:
+        if k is None:
+            raise ValueError("found no MedianQuantizer layer, expected one after each ReLU, or the argument k (--k)")
+        return int(k)
+    expected = first if k is None else int(k)
+    as_where = "as after others" if k is None else f"of k={k} as the argument says"
+    refusals = []
+    for (name, _), level in levels.items():
+        if level is None:
+            refusals.append(f"layer {name}: found no MedianQuantizer after it, expected one as after others")
+        elif level != expected:
+            refusals.append(
+                f"layer {name}: found a MedianQuantizer of k={level} after it, expected k={expected}, {as_where}"
+            )
+    if refusals:
+        raise ValueError("\n".join(refusals))
+    return expected
+
+
+def _quantized(graph):
+    return any(level is not None for level in _levels(graph).values())
+
+
+def _levels(graph):
+    """The level at which activations are read: by the name of their ReLU and the level itself."""
+    parts = [node.part for node in graph.nodes if not isinstance(node, Pooled)] + list(graph.output.parts)
+    levels = {}
+    for term in (term for part in parts for term in part.terms):
+        if term.source != IMAGE:
+            node = graph.nodes[term.source - 1]
+            while isinstance(node, Pooled):
+                node = graph.nodes[node.source - 1]
+            levels[node.layers[-1], term.level] = term.level
+    return levels
+
+
+def _checked(pixels, shape):
+    """Images (images, h, w, channels) for a network of such an input."""
+    pixels = np.asarray(pixels)
+    if pixels.shape[1:] == shape[:2] and shape[2] == 1:
+        pixels = pixels[..., None]
+    if (
+        pixels.ndim != 4
+        or pixels.shape[1:] != shape
+        or len(pixels) == 0
+        or not np.issubdtype(pixels.dtype, np.integer)
+    ):
+        found = f"{pixels.dtype} {pixels.shape}"
+        raise ValueError(f"calibration is {found}, expected whole pixels (images, {', '.join(map(str, shape))})")
+    return pixels
+
+
+def _findings(graph, observations):
+    """Sentences about blocks that images do not reach, or reach too well."""
+    sentences = []
+    for number, (node, observation) in enumerate(zip(graph.nodes, observations), start=1):
+        name = f"block {number} (layer {node.layers[-1]})"
+        if observation and not observation.positive:
+            sentences.append(f"{name} never fires: none of its activations is above 0 on the images for calibration")
+        elif observation and observation.clipped > MOSTLY * observation.positive:
+            share = 100 * observation.clipped / observation.positive
+            sentences.append(
+                f"{name} clips: {share:.0f} % of its positive activations are at max_value={node.max_value:g}"
+            )
+    return sentences

@@ -1,0 +1,298 @@
+"""Keras models as a Graph: a table of layers and operators, each with a short handler that calls the builder.
+
+Exact in float64. What blocks cannot compute is refused by its name, all of it at once.
+"""
+
+from functools import partial
+
+import keras
+import numpy as np
+from keras import activations, layers, ops
+
+from spiking.conversion.composition import Refusal
+from spiking.conversion.graph import Graph
+from spiking.conversion.keras_models import functional, walk
+from spiking.conversion.keras_operators import OPERATORS, relu, unknown
+from spiking.conversion.median_quantizer import MedianQuantizer
+
+LINEAR, SOFTMAX, RELU6 = (activations.get(name) for name in ("linear", "softmax", "relu6"))
+RELU = (activations.relu, ops.relu)
+
+
+def fold(model):
+    """The finished Graph of a Keras model.
+
+    Parameters
+    ----------
+    model : keras.Sequential or functional keras.Model
+        From one image of pixels (h, w, channels), whole numbers from 0 on, or (h, w), to one vector of scores.
+
+    Raises
+    ------
+    ValueError
+        Something in it cannot be; the text has a line for each layer, with what to use instead.
+    """
+    kind = type(model).__name__
+    if not isinstance(model, keras.Model) or functional(model) is None:
+        raise ValueError(
+            f"found a {kind}, expected a Sequential or functional Keras model, built with its input shape"
+        )
+    inputs = functional(model).inputs
+    if len(inputs) != 1 or len(functional(model).outputs) != 1:
+        counts = f"{len(inputs)} inputs and {len(functional(model).outputs)} outputs"
+        raise ValueError(f"{model.name}: found {counts}, expected one of both")
+    shape = inputs[0].shape[1:]
+    if len(shape) not in (2, 3) or None in shape:
+        expected = "(h, w, channels)"
+        if len(shape) == 1:
+            expected += ": keras.Sequential([keras.Input((h, w, channels)), keras.layers.Flatten(), model])"
+        raise ValueError(f"{model.name}: found the input shape {shape}, expected {expected}")
+    graph = Graph((*shape, 1)[:3])
+    graph.finish(walk(model, graph.reshape(graph.image, shape), partial(_apply, graph)))
+    return graph
+
+
+def _apply(graph, name, node, arguments, settings):
+    """The Tensors that a layer or an operator makes of its arguments."""
+    shapes = [output.shape[1:] for output in node.outputs]
+    handler = _handler(node.operation)
+    if len(shapes) == 1 and handler:
+        return [graph.attempt(name, shapes[0], handler, graph, node.operation, *arguments, **settings)]
+    graph.refuse(f"layer {name}: {unknown(node.operation)}")
+    return [graph.opaque(shape) for shape in shapes]
+
+
+def _handler(operation):
+    """From the tables; exactly of these classes, as one that somebody has derived may compute something else."""
+    if type(operation) in LAYERS:
+        return LAYERS[type(operation)]
+    if keras.saving.get_registered_name(type(operation)) == "spiking_lenet>FullWindowConv2D":
+        return convolution
+    if isinstance(operation, keras.Layer) or not type(operation).__module__.startswith("keras."):
+        return None
+    return OPERATORS.get(type(operation).__name__)
+
+
+def values(variable):
+    """A variable in float64."""
+    array = ops.convert_to_numpy(variable).astype(np.float64)
+    if not np.all(np.isfinite(array)):
+        raise Refusal("NaN or infinite weights", "finite ones")
+    return array
+
+
+def weights_of(layer, *names):
+    """Its variables of these names in float64, where it has images as all of this has them."""
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        raise Refusal(f"data_format={layer.data_format}", "channels_last")
+    if getattr(layer, "quantization_mode", None):
+        raise Refusal(f"weights quantised to {layer.quantization_mode}", "weights in floating point")
+    return [values(getattr(layer, name)) for name in names]
+
+
+# layers
+
+
+def convolution(graph, layer, x):
+    (kernel,) = weights_of(layer, "kernel")
+    x = graph.convolve(x, kernel, layer.strides, layer.padding, layer.dilation_rate, layer.groups)
+    return biased_and_activated(graph, layer, x)
+
+
+def depthwise(graph, layer, x):
+    (kernel,) = weights_of(layer, "kernel")  # (h, w, channels, filters of a channel)
+    return biased_and_activated(graph, layer, by_channel(graph, layer, x, kernel))
+
+
+def separable(graph, layer, x):
+    depth, point = weights_of(layer, "depthwise_kernel", "pointwise_kernel")
+    return biased_and_activated(graph, layer, graph.convolve(by_channel(graph, layer, x, depth), point))
+
+
+def by_channel(graph, layer, x, kernel):
+    channels = kernel.shape[2]
+    kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
+    return graph.convolve(x, kernel, layer.strides, layer.padding, layer.dilation_rate, channels)
+
+
+def dense(graph, layer, x):
+    (kernel,) = weights_of(layer, "kernel")
+    return biased_and_activated(graph, layer, graph.dense(x, kernel))
+
+
+def biased_and_activated(graph, layer, x):
+    if layer.use_bias:
+        x = graph.shift(x, values(layer.bias))
+    return activation(graph, layer, x)
+
+
+def activation(graph, layer, x):
+    function = layer.activation
+    if isinstance(function, keras.Layer) and type(function) in LAYERS:
+        return LAYERS[type(function)](graph, function, x)
+    if function in RELU or function is RELU6:
+        return graph.rectify(x, 6.0 if function is RELU6 else None)
+    if function is SOFTMAX:
+        return graph.softmax(x)
+    if function is not LINEAR:
+        found = getattr(function, "__name__", function)
+        raise Refusal(f"the activation {found}", "relu, or at the end softmax or none")
+    return x
+
+
+def normalization(graph, layer, x):
+    if layer.axis not in (-1, len(x.shape)):
+        raise Refusal(f"axis={layer.axis}", "the last axis")
+    variance = values(layer.moving_variance) + layer.epsilon
+    if np.any(variance <= 0):
+        raise Refusal(f"variance + epsilon of {variance.min():g}", "above 0")
+    factor = (values(layer.gamma) if layer.scale else 1) / np.sqrt(variance)
+    offset = (values(layer.beta) if layer.center else 0) - values(layer.moving_mean) * factor
+    return graph.shift(graph.scale(x, factor), offset)
+
+
+def standardization(graph, layer, x):
+    """Of the layer Normalization."""
+    mean, deviation = values(layer.mean)[0], np.sqrt(values(layer.variance)[0])
+    deviation = np.maximum(deviation, keras.config.epsilon())
+    if layer.invert:
+        return graph.rescale(x, deviation, mean)
+    return graph.rescale(x, 1 / deviation, -mean / deviation)
+
+
+def rescaling(graph, layer, x):
+    return graph.rescale(x, layer.scale, layer.offset)
+
+
+def average_pooling(graph, layer, x):
+    weights_of(layer)
+    if layer.padding == "same":
+        sizes = x.shape[:2]
+        zeros = [
+            (size - 1) // step * step + window - size
+            for size, step, window in zip(sizes, layer.strides, layer.pool_size)
+        ]
+        if max(zeros) > 0:
+            found = f"padding='same' that pads {sizes[0]} x {sizes[1]} positions, where it divides by fewer numbers"
+            raise Refusal(found, "padding='valid', or a size that divides them")
+    return graph.average_pool(x, layer.pool_size, layer.strides, layer.padding)
+
+
+def max_pooling(graph, layer, x):
+    weights_of(layer)
+    return graph.max_pool(x, layer.pool_size, layer.strides, layer.padding)
+
+
+def global_average_pooling(graph, layer, x):
+    return globally(graph, layer, x, graph.average_pool)
+
+
+def global_max_pooling(graph, layer, x):
+    return globally(graph, layer, x, graph.max_pool)
+
+
+def globally(graph, layer, x, pool):
+    weights_of(layer)
+    x = pool(x, x.shape[:2], (1, 1))
+    return x if layer.keepdims else graph.flatten(x)
+
+
+def zero_padding(graph, layer, x):
+    weights_of(layer)
+    return graph.pad(x, layer.padding)
+
+
+def cropping(graph, layer, x):
+    weights_of(layer)
+    return graph.pad(x, [(-before, -after) for before, after in layer.cropping])
+
+
+def flatten(graph, layer, x):
+    weights_of(layer)
+    return graph.flatten(x)
+
+
+def reshape(graph, layer, x):
+    return graph.reshape(x, layer.target_shape)
+
+
+def permute(graph, layer, x):
+    return graph.transpose(x, [axis - 1 for axis in layer.dims])
+
+
+def softmax(graph, layer, x):
+    axis = layer.axis
+    if not isinstance(axis, int):
+        raise Refusal(f"axis={axis}", "the last axis")
+    return graph.softmax(x, axis if axis < 0 else axis - 1)
+
+
+def median_quantizer(graph, layer, x):
+    return graph.quantize(x, layer.k)
+
+
+def add(graph, layer, tensors):
+    return graph.add(*tensors)
+
+
+def subtract(graph, layer, tensors):
+    return graph.add(*tensors, factors=(1, -1))
+
+
+def average(graph, layer, tensors):
+    return graph.scale(graph.add(*tensors), 1 / len(tensors))
+
+
+def concatenate(graph, layer, tensors):
+    return graph.concatenate(tensors, layer.axis if layer.axis < 0 else layer.axis - 1)
+
+
+def nothing(graph, layer, x):
+    """At inference."""
+    return x
+
+
+LAYERS = {
+    layers.Activation: activation,
+    layers.Add: add,
+    layers.Average: average,
+    layers.AveragePooling2D: average_pooling,
+    layers.BatchNormalization: normalization,
+    layers.Concatenate: concatenate,
+    layers.Conv2D: convolution,
+    layers.Cropping2D: cropping,
+    layers.Dense: dense,
+    layers.DepthwiseConv2D: depthwise,
+    layers.Flatten: flatten,
+    layers.GlobalAveragePooling2D: global_average_pooling,
+    layers.GlobalMaxPooling2D: global_max_pooling,
+    layers.MaxPooling2D: max_pooling,
+    layers.Normalization: standardization,
+    layers.Permute: permute,
+    layers.ReLU: relu,
+    layers.Rescaling: rescaling,
+    layers.Reshape: reshape,
+    layers.SeparableConv2D: separable,
+    layers.Softmax: softmax,
+    layers.Subtract: subtract,
+    layers.ZeroPadding2D: zero_padding,
+    MedianQuantizer: median_quantizer,
+    **dict.fromkeys(
+        (
+            layers.ActivityRegularization,
+            layers.AlphaDropout,
+            layers.Dropout,
+            layers.GaussianDropout,
+            layers.GaussianNoise,
+            layers.Identity,
+            layers.RandomBrightness,
+            layers.RandomContrast,
+            layers.RandomFlip,
+            layers.RandomRotation,
+            layers.RandomTranslation,
+            layers.RandomZoom,
+            layers.SpatialDropout2D,
+        ),
+        nothing,
+    ),
+}

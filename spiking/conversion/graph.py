@@ -1,0 +1,399 @@
+"""The builder of a converted network: one method for each thing that layers do, tensors in, tensors out.
+
+A table for a framework, as from_keras.py is one, walks through a model in the order in which it computes, and calls
+for each layer or operator a short handler, which calls methods of `Graph`:
+
+    graph = Graph((28, 28, 1))
+    x = graph.attempt("scale", (28, 28, 1), lambda: graph.scale(graph.image, 1 / 255))
+    x = graph.attempt("conv", (26, 26, 8), lambda: graph.rectify(graph.convolve(x, kernel)))
+    x = graph.attempt("scores", (10,), lambda: graph.dense(graph.flatten(x), matrix))
+    graph.finish(x)                                             # raises ValueError with all refusals
+
+Shapes are without the batch, channels last: (h, w, channels) for images. A framework that has channels first
+transposes kernels to (h, w, channels of a group, filters), and flattens an image with
+`graph.flatten(graph.transpose(x, (2, 0, 1)))`, as a transposition only renames positions. Everything is NumPy.
+
+The image is the pixels themselves, 0 to 255. Nothing but `rectify` and `max_pool` makes nodes, which become blocks;
+all else is folded into what reads the sources: see affine.py.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from spiking.conversion.affine import Part
+from spiking.conversion.composition import Refusal, composed, regrouped
+from spiking.conversion.tensor import Opaque, Pooled, Rectified, Tensor, alike, cut, renumbered
+from spiking.edges import IMAGE, padded_starts, window_starts
+from spiking.network import HIGHEST_LEVEL
+
+
+@dataclass
+class Graph:
+    """The nodes so far, and what became known on the way."""
+
+    image_shape: tuple[int, int, int]
+    nodes: list = field(default_factory=list)  # of source 1, 2, ...
+    refusals: list = field(default_factory=list)  # a sentence each
+    multiply_accumulates: int = 0  # of convolutions and dense layers that do not read the image
+    layer: str = ""  # the name of the one that is being added
+    scaled: bool = False  # whether something says what becomes of a pixel
+    softmaxes: list = field(default_factory=list)  # names
+    output: Tensor | None = None
+
+    @property
+    def image(self):
+        return Tensor(self.image_shape, (Part.identity(IMAGE, self.image_shape),))
+
+    def attempt(self, name, shape, handler, *arguments, **settings):
+        """What a handler makes of the layer of a name. If it refuses, that is noted, and something goes on.
+
+        Parameters
+        ----------
+        name : str
+        shape : what the framework says of the result, without the batch; None if it is no single tensor
+        handler : function of the arguments and settings, to a Tensor, which may raise Refusal
+        """
+        self.layer = name
+        try:
+            return handler(*arguments, **settings)
+        except Refusal as error:
+            self.refuse(f"layer {name}: {error}")
+            return None if shape is None else self.opaque(shape)
+
+    def refuse(self, sentence):
+        if sentence not in self.refusals:
+            self.refusals.append(sentence)
+
+    def opaque(self, shape):
+        """A tensor of which nothing is known, of any shape."""
+        image = shape if len(shape) == 3 else (1, 1, math.prod(shape))
+        self.nodes.append(Opaque(image))
+        result = self._of_node(image)
+        return result if len(shape) == 3 else self.reshape(result, shape)
+
+    @property
+    def rectifiers(self):
+        """Names of the layers that are the ReLU of a block."""
+        return {node.layers[-1] for node in self.nodes if isinstance(node, Rectified)}
+
+    # linear layers
+
+    def convolve(self, x, kernel, strides=(1, 1), padding="valid", dilation=(1, 1), groups=1):
+        """A convolution of an image, without bias.
+
+        Parameters
+        ----------
+        kernel : array (h, w, channels of a group, filters)
+        padding : "valid", "same" as Keras places it, or ((top, bottom), (left, right)); negative numbers crop
+        dilation : steps between what a window reads, in rows and columns
+        """
+        self._need_image(x)
+        kernel = np.asarray(kernel, np.float64)
+        windows = self._windows(
+            x, [(size - 1) * step + 1 for size, step in zip(kernel.shape, dilation)], strides, padding
+        )
+        if not all(part.only_image for part in x.parts):
+            taps = (range(0, step * size, step) for size, step in zip(kernel.shape, dilation))
+            pairs = [_read(*axis) for axis in zip(x.shape, windows, taps)]
+            self.multiply_accumulates += math.prod(pairs) * kernel.shape[2] * kernel.shape[3]
+        return self._convolved(x, _dilated(kernel, dilation), groups, windows)
+
+    def dense(self, x, matrix):
+        """A product with a matrix (inputs, outputs): of a vector, or of each position of an image."""
+        matrix = np.asarray(matrix, np.float64)
+        if len(x.shape) == 3:
+            return self.convolve(x, matrix[None, None])
+        if len(x.shape) != 1:
+            raise Refusal(f"a tensor of the shape {x.shape}", "a Flatten layer before it")
+        if not all(part.only_image for part in x.parts):
+            self.multiply_accumulates += matrix.size
+        parts = []
+        for part, places in zip(x.parts, x.indices()):
+            parts.append(part.convolved(matrix[places], 1, range(1), range(1)))
+        outputs = matrix.shape[1]
+        return Tensor((outputs,), (self._named(_sum(parts)),), (np.arange(outputs).reshape(1, 1, -1),))
+
+    def average_pool(self, x, size, strides, padding="valid"):
+        """Means of windows, in which zeros of the padding count."""
+        return self.scale(self._by_channel(x, size, strides, padding), 1 / math.prod(size))
+
+    def pad(self, x, padding):
+        """Zeros around an image, ((top, bottom), (left, right)); negative numbers crop."""
+        return self._by_channel(x, (1, 1), (1, 1), padding)
+
+    def scale(self, x, factor):
+        """Times a number, or an array of a shape that broadcasts to that of the tensor."""
+        return self._each(x, Part.scaled, factor)
+
+    def shift(self, x, offset):
+        """Plus a number, or an array of a shape that broadcasts to that of the tensor."""
+        return self._each(x, Part.shifted, offset)
+
+    def rescale(self, x, factor, offset):
+        """factor * x + offset. What reads the image must be rescaled before a ReLU: else its units are unknown."""
+        self.scaled |= all(part.only_image for part in x.parts)
+        return self.shift(self.scale(x, factor), offset)
+
+    def add(self, x, *others, factors=None):
+        """The sum of tensors of one shape, each times its factor."""
+        tensors = [x, *others]
+        if factors:
+            tensors = [self.scale(tensor, factor) for tensor, factor in zip(tensors, factors)]
+        if len({tensor.shape for tensor in tensors}) > 1:
+            shapes = " and ".join(str(tensor.shape) for tensor in tensors)
+            raise Refusal(f"tensors of the shapes {shapes}", "one shape")
+        first, *rest = tensors
+        for other in rest:
+            first = self._added(first, other)
+        return first
+
+    def concatenate(self, tensors, axis=-1):
+        """Images by channel, or vectors one after the other."""
+        rank = len(tensors[0].shape)
+        if axis % rank != rank - 1 or len({tensor.shape[:-1] for tensor in tensors}) > 1:
+            raise Refusal(f"axis={axis} of a tensor of the shape {tensors[0].shape}", "a concatenation of channels")
+        parts = sum((tensor.parts for tensor in tensors), ())
+        shape = (*tensors[0].shape[:-1], sum(tensor.shape[-1] for tensor in tensors))
+        if all(tensor.places is None for tensor in tensors):
+            return self._renamed(Tensor(shape, parts))
+        if rank != 1:
+            raise Refusal(f"tensors of the shape {tensors[0].shape}", "images or vectors")
+        places, begin = [], 0
+        for tensor in tensors:
+            places += [index + begin for index in tensor.indices()]
+            begin += tensor.shape[0]
+        return self._renamed(Tensor(shape, parts, tuple(places)))
+
+    # names of positions
+
+    def reshape(self, x, shape):
+        """The same numbers in the same order; one size may be -1."""
+        known = math.prod(size for size in shape if size != -1)
+        shape = tuple(math.prod(x.shape) // known if size == -1 else int(size) for size in shape)
+        return x if shape == x.shape else renumbered(x, shape, x.indices())
+
+    def flatten(self, x):
+        return self.reshape(x, (-1,))
+
+    def transpose(self, x, order):
+        """Axes in another order, as numpy.transpose takes it."""
+        if tuple(order) == tuple(range(len(x.shape))):
+            return x
+        numbers = np.arange(math.prod(x.shape)).reshape(x.shape).transpose(order)
+        renumbered = np.empty(numbers.size, np.int64)
+        renumbered[numbers.reshape(-1)] = np.arange(numbers.size)
+        return renumbered(x, numbers.shape, tuple(renumbered[places] for places in x.indices()))
+
+    # what makes nodes
+
+    def rectify(self, x, max_value=None):
+        """ReLU, at most max_value. Each part becomes a block."""
+        if not self.scaled and any(part.only_image for part in x.parts):
+            raise Refusal(
+                "pixels from 0 to 255 that no layer before it scales",
+                "a Rescaling that says how: Rescaling(1 / 255), or Rescaling(1) for pixels as they are",
+            )
+        if max_value is not None and math.isinf(max_value):
+            max_value = None
+        if max_value is not None and not max_value > 0:
+            raise Refusal(f"max_value={max_value}", "above 0")
+        return replace(x, parts=tuple(self._rectified(part, max_value) for part in x.parts), softmax=None)
+
+    def max_pool(self, x, size, strides, padding="valid"):
+        """The largest number of each window. Padding, but by `pad`, never is the largest."""
+        self._need_image(x)
+        rows, columns = windows = self._windows(x, size, strides, padding)
+        if tuple(size) == (1, 1):
+            return self._convolved(x, np.ones((1, 1, 1, x.shape[2])), x.shape[2], windows)
+        parts = tuple(self._pooled(part, tuple(size), rows, columns) for part in x.parts)
+        return Tensor((len(rows), len(columns), x.shape[2]), parts)
+
+    def quantize(self, x, level):
+        """The median quantiser of a level k, of what a ReLU, perhaps pooled, has given."""
+        if level > HIGHEST_LEVEL:
+            raise Refusal(f"k={level}", f"k={HIGHEST_LEVEL} at most")
+        parts = []
+        for part in x.parts:
+            term = part.terms[0]
+            if part.poolings or len(part.terms) > 1 or term.source == IMAGE or not self._unchanged(part):
+                raise Refusal("no ReLU before it", "a MedianQuantizer right after a ReLU")
+            if term.level not in (None, level):
+                raise Refusal(f"a second quantiser, of k={level}", f"one of k={term.level}")
+            parts.append(self._named(replace(part, terms=(replace(term, level=level),))))
+        return replace(x, parts=tuple(parts), softmax=None)
+
+    def softmax(self, x, axis=-1):
+        """Left out, as it changes no prediction, where nothing follows."""
+        if axis % len(x.shape) != len(x.shape) - 1:
+            raise Refusal(f"axis={axis}", "the last axis")
+        self.softmaxes.append(self.layer)
+        return replace(x, softmax=self.layer)
+
+    def finish(self, scores):
+        """Takes the output; raises ValueError with all that has been refused, a line each."""
+        for name in self.softmaxes:
+            if scores is None or scores.softmax != name:
+                self.refuse(f"layer {name}: found a softmax in between, expected it last")
+        if scores is not None and max(scores.shape) != math.prod(scores.shape):
+            self.refuse(
+                f"found scores of the shape {scores.shape}, expected a vector, as of a Dense layer at the end"
+            )
+        if scores is not None and any(part.poolings for part in scores.parts):
+            self.refuse("found a max pooling of sums as scores, expected a Dense layer at the end")
+        if not any(not isinstance(node, Opaque) for node in self.nodes):
+            self.refuse("found no ReLU, expected one at least")
+        if self.refusals:
+            raise ValueError("\n".join(self.refusals))
+        self.output = scores
+
+    # parts
+
+    def _rectified(self, part, max_value):
+        if len(part.terms) == 1 and not part.poolings and self._unchanged(part):
+            source = self.nodes[part.terms[0].source - 1] if part.terms[0].source != IMAGE else None
+            bound = getattr(source, "max_value", None)
+            if source is not None and (max_value is None or (bound is not None and bound <= max_value)):
+                return self._named(part)  # it is rectified already
+        if any(term.gain.ndim == 3 for term in part.terms):
+            raise Refusal("a ReLU of factors that differ from position to position", "one for each channel")
+        self.nodes.append(Rectified(replace(part, poolings=()), max_value, (*part.layers, self.layer)))
+        result = self._of_node(self.nodes[-1].shape).parts[0]
+        for window, rows, columns in part.poolings:
+            result = self._pooled_node(result, window, rows, columns, result.terms[0].rows, result.terms[0].columns)
+        return result
+
+    def _pooled(self, part, window, rows, columns):
+        term = part.terms[0]
+        of_spikes = len(part.terms) == 1 and not part.poolings and term.source != IMAGE and term.selects
+        of_spikes &= term.gain.ndim == part.offset.ndim == 1 and (term.rows.step, term.columns.step) == (1, 1)
+        if not of_spikes or np.any(term.gain <= 0):
+            if part.only_image and all(term.selects for term in part.terms):
+                raise Refusal("a max pooling of the image", "a convolution with a ReLU before it")
+            if any(term.gain.ndim == 3 for term in part.terms):
+                raise Refusal(
+                    "a max pooling of factors that differ from position to position", "one for each channel"
+                )
+            return replace(self._named(part), poolings=(*part.poolings, (window, rows, columns)))
+        starts = [
+            composed(of_term, 1, size, second, extent)
+            for of_term, size, second, extent in zip((term.rows, term.columns), term.shape, (rows, columns), window)
+        ]
+        pooled = self._pooled_node(part, window, *starts, *starts)
+        return replace(pooled, layers=()).scaled(term.gain).shifted(part.offset)
+
+    def _pooled_node(self, part, window, rows, columns, *_):
+        term = part.terms[0]
+        self.nodes.append(Pooled(term.source, term.shape, window, rows, columns, (*part.layers, self.layer)))
+        return Part.identity(len(self.nodes), self.nodes[-1].shape, term.level)
+
+    def _of_node(self, shape):
+        return Tensor(shape, (Part.identity(len(self.nodes), shape),))
+
+    @staticmethod
+    def _unchanged(part):
+        """Whether it is what a source gives, perhaps with zeros around it."""
+        term = part.terms[0]
+        return term.selects and bool(np.all(term.gain == 1)) and not np.any(part.offset)
+
+    def _added(self, x, y):
+        shape = x.shape
+        if len(shape) == 1:  # vectors, perhaps of one position
+            x, y = (self.reshape(tensor, (1, 1, -1)) for tensor in (x, y))
+        if x.places is None and y.places is None:
+            ends = sorted({end for tensor in (x, y) for _, end in tensor.channels})
+            x, y = (cut(tensor, ends) for tensor in (x, y))
+        elif not alike(x.indices(), y.indices()):
+            raise Refusal("a sum of vectors that come from images of different shapes", "a Dense layer before it")
+        parts = tuple(self._named(a.plus(b)) for a, b in zip(x.parts, y.parts))
+        return self.reshape(replace(x, parts=parts, softmax=None), shape)
+
+    def _each(self, x, method, numbers):
+        """Every part with its share of numbers, by a method of Part."""
+        numbers = np.asarray(numbers, np.float64)
+        if not np.all(np.isfinite(numbers)):
+            raise Refusal("NaN or infinite numbers", "finite ones")
+        try:
+            numbers = np.broadcast_to(numbers, x.shape)
+        except ValueError:
+            raise Refusal(
+                f"numbers of the shape {numbers.shape} for {x.shape}", "one, or one for each channel"
+            ) from None
+        if x.places is None:
+            shares = [numbers[..., first:last] for first, last in x.channels]
+        else:
+            shares = [numbers.reshape(-1)[places] for places in x.places]
+        parts = (self._named(method(part, share)) for part, share in zip(x.parts, shares))
+        return replace(x, parts=tuple(parts), softmax=None)
+
+    def _by_channel(self, x, size, strides, padding):
+        """The sum of the numbers in each window."""
+        self._need_image(x)
+        windows = self._windows(x, size, strides, padding)
+        return self._convolved(x, np.ones((*size, 1, x.shape[2])), x.shape[2], windows)
+
+    def _convolved(self, x, kernel, groups, windows):
+        """Each stretch of channels that no group leaves by itself: one part, or a sum of several."""
+        size, filters = x.shape[2] // groups, kernel.shape[3] // groups
+        result, parts, first = [], [], 0
+        for part, (begin, end) in zip(x.parts, x.channels):
+            parts.append((part, begin, end))
+            if end % size:
+                continue
+            of_stretch = kernel[..., first // size * filters : end // size * filters]
+            stretch = (end - first) // size
+            if len(parts) > 1:
+                of_stretch, stretch = regrouped(of_stretch, stretch, 1), 1
+            shares = [
+                part.convolved(
+                    of_stretch[:, :, begin - first : end - first] if len(parts) > 1 else of_stretch, stretch, *windows
+                )
+                for part, begin, end in parts
+            ]
+            result.append(self._named(_sum(shares)))
+            parts, first = [], end
+        return Tensor((*map(len, windows), kernel.shape[3]), tuple(result))
+
+    def _windows(self, x, size, strides, padding):
+        axes = zip(x.shape, size, strides)
+        try:
+            if isinstance(padding, str):
+                return [window_starts(*axis, same=padding == "same") for axis in axes]
+            return [padded_starts(*axis, *zeros) for axis, zeros in zip(axes, padding)]
+        except ValueError as error:
+            raise Refusal(str(error), "windows that fit into the image") from None
+
+    @staticmethod
+    def _need_image(x):
+        if x.places is not None:
+            raise Refusal(f"a tensor of the shape {x.shape} that is no image", "an image (h, w, channels)")
+
+    def _renamed(self, x):
+        return replace(x, parts=tuple(self._named(part) for part in x.parts))
+
+    def _named(self, part):
+        """The part, which has passed the layer that is being added."""
+        return part if self.layer in part.layers else replace(part, layers=(*part.layers, self.layer))
+
+
+def _sum(parts):
+    first, *others = parts
+    for part in others:
+        first = first.plus(part)
+    return first
+
+
+def _dilated(kernel, steps):
+    """With zeros between its rows and columns."""
+    if tuple(steps) == (1, 1):
+        return kernel
+    sizes = [(size - 1) * step + 1 for size, step in zip(kernel.shape, steps)]
+    result = np.zeros((*sizes, *kernel.shape[2:]))
+    result[:: steps[0], :: steps[1]] = kernel
+    return result
+
+
+def _read(size, starts, taps):
+    """How many pairs of window and tap along an axis read something that is no padding."""
+    return sum(len([start for start in starts if 0 <= start + tap < size]) for tap in taps)

@@ -1,0 +1,158 @@
+"""The part of the table in from_keras.py that is about operators on tensors, as x / 255.0 is one."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from spiking.conversion.composition import Refusal
+from spiking.conversion.tensor import Tensor
+
+HINTS = {
+    "AdaptiveAveragePooling2D": "AveragePooling2D",
+    "AdaptiveMaxPooling2D": "MaxPooling2D",
+    "Attention": "convolutions and dense layers: products of activations are no sums",
+    "Conv2DTranspose": "Conv2D",
+    "ELU": "ReLU",
+    "Gelu": "relu",
+    "GroupNormalization": "BatchNormalization",
+    "LayerNormalization": "BatchNormalization",
+    "LeakyReLU": "ReLU",
+    "Maximum": "Add, or Concatenate",
+    "Minimum": "Add, or Concatenate",
+    "MultiHeadAttention": "convolutions and dense layers: products of activations are no sums",
+    "Multiply": "Add, or Concatenate: products of activations are no sums",
+    "PReLU": "ReLU",
+    "Sigmoid": "relu, or a Dense layer of two scores at the end",
+    "Silu": "relu",
+    "Swish": "relu",
+    "Tanh": "relu",
+    "UpSampling2D": "a network without it: no convolution of the smaller image computes it",
+}
+OTHERWISE = "layers that docs/your-own-network.md lists"
+
+
+def unknown(operation):
+    """The Refusal of a layer or an operator that no table has."""
+    kind = type(operation).__name__
+    what = "layer" if isinstance(operation, keras.Layer) else "operator"
+    return Refusal(f"a {kind} {what}", HINTS.get(kind, OTHERWISE))
+
+
+def relu(graph, operation, x):
+    """With settings, as the layer ReLU and the activation have them."""
+    if operation.negative_slope != 0 or operation.threshold != 0:
+        found = f"negative_slope={operation.negative_slope}, threshold={operation.threshold}"
+        raise Refusal(found, "0 for both")
+    return graph.rectify(x, operation.max_value)
+
+
+def plus(graph, operation, x1, x2):
+    if isinstance(x1, Tensor) and isinstance(x2, Tensor):
+        return graph.add(x1, x2)
+    x, number = _with_constant(x1, x2)
+    return graph.rescale(x, 1, number)
+
+
+def minus(graph, operation, x1, x2):
+    if isinstance(x1, Tensor) and isinstance(x2, Tensor):
+        return graph.add(x1, x2, factors=(1, -1))
+    x, number = _with_constant(x1, x2)
+    return graph.rescale(x, 1, -number) if x is x1 else graph.rescale(x, -1, number)
+
+
+def times(graph, operation, x1, x2):
+    if isinstance(x1, Tensor) and isinstance(x2, Tensor):
+        raise unknown(operation)
+    x, number = _with_constant(x1, x2)
+    return graph.rescale(x, number, 0)
+
+
+def divided(graph, operation, x1, x2):
+    if isinstance(x2, Tensor):
+        raise Refusal("a division by a tensor", "one by numbers")
+    with np.errstate(divide="ignore"):
+        return graph.rescale(x1, 1 / _constant(x2), 0)
+
+
+def negative(graph, operation, x):
+    return graph.scale(x, -1)
+
+
+def larger(graph, operation, x1, x2):
+    """The maximum with 0, which is a ReLU."""
+    if isinstance(x1, Tensor) and isinstance(x2, Tensor):
+        raise unknown(operation)
+    x, number = _with_constant(x1, x2)
+    if np.any(number != 0):
+        raise Refusal("a maximum with other numbers than 0", "a ReLU")
+    return graph.rectify(x)
+
+
+def clipped(graph, operation, x):
+    if np.ndim(operation.x_min) or np.ndim(operation.x_max) or operation.x_min != 0:
+        raise Refusal(f"a clip from {operation.x_min}", "one from 0")
+    return graph.rectify(x, float(operation.x_max))
+
+
+def relu_operator(graph, operation, x):
+    return graph.rectify(x)
+
+
+def relu6_operator(graph, operation, x):
+    return graph.rectify(x, 6.0)
+
+
+def softmax_operator(graph, operation, x):
+    axis = operation.axis
+    return graph.softmax(x, axis if axis < 0 else axis - 1)
+
+
+def concatenate_operator(graph, operation, tensors):
+    return graph.concatenate(tensors, operation.axis if operation.axis < 0 else operation.axis - 1)
+
+
+def reshape_operator(graph, operation, x):
+    return graph.reshape(x, _without_batch(operation.newshape))
+
+
+def transpose_operator(graph, operation, x):
+    axes = operation.axes
+    if axes is None or axes[0] != 0:
+        raise Refusal(f"axes={axes}", "the batch first")
+    return graph.transpose(x, [axis - 1 for axis in axes[1:]])
+
+
+def _without_batch(shape):
+    if not shape or shape[0] not in (-1, None):
+        raise Refusal(f"the shape {shape}", "the batch (-1) first")
+    return tuple(shape[1:])
+
+
+def _with_constant(x1, x2):
+    """The tensor among them, and the numbers of the other."""
+    return (x1, _constant(x2)) if isinstance(x1, Tensor) else (x2, _constant(x1))
+
+
+def _constant(numbers):
+    """In the shape of a tensor without the batch."""
+    array = np.asarray(ops.convert_to_numpy(numbers), np.float64)
+    return array[0] if array.ndim > 1 and len(array) == 1 else array
+
+
+OPERATORS = {
+    "Add": plus,
+    "Clip": clipped,
+    "Concatenate": concatenate_operator,
+    "Divide": divided,
+    "Maximum": larger,
+    "Multiply": times,
+    "Negative": negative,
+    "ReLU": relu,
+    "Relu": relu_operator,
+    "Relu6": relu6_operator,
+    "Reshape": reshape_operator,
+    "Softmax": softmax_operator,
+    "Subtract": minus,
+    "Transpose": transpose_operator,
+    "TrueDivide": divided,
+}
