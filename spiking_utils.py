@@ -43,6 +43,10 @@ class Activity:
         trains = [SpikeTrain.joined(trains) for trains in zip(*(part.trains for part in parts), strict=True)]
         return cls(trains, np.concatenate([part.potentials for part in parts]))
 
+    def compact(self):
+        """The same without the memory that was reserved for spikes and not needed."""
+        return Activity([train.compact() for train in self.trains], self.potentials)
+
     @property
     def statistics(self):
         """int64 (blocks, time steps, 3), of all images; columns SPIKES, NEGATIVE and SOPS of spiking.trains."""
@@ -97,18 +101,24 @@ class SpikingNetwork:
         Memory is reserved for every neuron to fire in every step, for a part of the images at a time; what is kept is
         4 bytes for each spike, 8 for each burst.
         """
-        return Activity.joined(list(self.run_in_parts(images)))
+        if self._parts(images) == 1:
+            return next(self.run_in_parts(images))
+        return Activity.joined([activity.compact() for activity in self.run_in_parts(images)])
 
     def run_in_parts(self, images):
         """Yields the Activity of some images after the other, of as many at a time as memory is reserved for."""
-        parts = max(1, -(-len(images) * self.time_steps * self.network.neurons // MOST_SPIKES))
-        for part in np.array_split(images, min(parts, max(1, len(images)))):
+        for part in np.array_split(images, self._parts(images)):
             trains = [image_train(part, self.network.input_shape, self.time_steps)]
             for block in self.blocks:
                 trains.append(block.forward([trains[source] for source in block.sources]))
             classifier = self.classifier
             potentials = classifier.forward([trains[source] for source in classifier.sources])
             yield Activity(trains[1:], potentials)
+
+    def _parts(self, images):
+        """How many parts the images are run in."""
+        parts = -(-len(images) * self.time_steps * self.network.neurons // MOST_SPIKES)
+        return max(1, min(parts, len(images)))
 
     def settings(self):
         """The numbers that the file of integers and that of golden vectors begin with; no bound on spikes is 0."""

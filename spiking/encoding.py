@@ -11,6 +11,7 @@ from numba import uintp
 from spiking.compilation import compiled
 from spiking.kernels import add_event
 from spiking.neuron import begin, list_due, reset, spike_of, target_count
+from spiking.thresholds import ALWAYS
 from spiking.trains import SPIKES, Events, SpikeTrain
 
 
@@ -31,25 +32,29 @@ def image_train(images, shape, time_steps):
     events = events._replace(
         steps=np.zeros((len(images), time_steps + 1), np.int64), statistics=np.zeros((time_steps, 3), np.int64)
     )
-    list_pixels(images.reshape(len(images), height * width, channels).astype(np.int32), events)
+    codes = np.arange(height * width)[:, None] << events.shift | np.arange(channels) << 1
+    list_pixels(images.reshape(len(images), -1).astype(np.int32), codes.ravel().astype(np.int32), events)
     return SpikeTrain(events, shape, int(images.max(initial=0)))
 
 
 @compiled
-def list_pixels(images, image):
-    """Writes images, int32 (images, positions, channels), into the Events of a train that has all room they need.
+def list_pixels(images, codes, train):
+    """Writes images into the Events of a train that has room for them: an event for each pixel above 0.
 
-    An event is a pixel above 0, and its size what the pixel is.
+    Parameters
+    ----------
+    images : int32 (images, positions * channels)
+    codes : int32 (positions * channels,), the event of each pixel; its size is what the pixel is
     """
     written = 0
-    for index in range(images.shape[0]):
-        image.steps[index, 0] = written
-        for position in range(images.shape[1]):
-            for channel in range(images.shape[2]):
-                image.events[written] = position << image.shift | channel << 1
-                image.sizes[written] = images[index, position, channel]
-                written += images[index, position, channel] > 0
-        image.steps[index, 1:] = written
+    for image in range(images.shape[0]):
+        train.steps[image, 0] = written
+        for index in range(len(codes)):
+            if images[image, index] > 0:
+                train.events[written] = codes[index]
+                train.sizes[written] = images[image, index]
+                written += 1
+        train.steps[image, 1:] = written
 
 
 @compiled
@@ -87,13 +92,16 @@ def fire_on(potential, rule, outgoing, first, end, t, last):
     largest : int, the largest count
     """
     filters, shift, listed, largest, spikes = uintp(rule.filters), outgoing.shift, end, 0, 0
-    n = t * rule.most  # of all neurons that have not reached their target count
+    bursts, n = rule.most > 1, t * rule.most  # the count of all neurons that have not reached their target count
     for index in range(uintp(first), uintp(end)):
         event = outgoing.events[index]
         filter = uintp((event & ((1 << shift) - 1)) >> 1)
         u = potential[uintp(event >> shift) * filters + filter]
-        spike = spike_of(target_count(u, n, filter, rule), n, rule)
-        if len(outgoing.sizes) > 0:
+        m = n + 1  # at least, as the neuron has been listed; with B = 1 there is no need to know more
+        if bursts:
+            m = target_count(u, n, rule.rising[uintp(n + 1) * filters + filter], ALWAYS, filter, rule)
+        spike = spike_of(m, n, rule)
+        if bursts:
             outgoing.sizes[index] = spike
         spikes += spike
         largest = max(largest, n + spike)

@@ -128,20 +128,19 @@ def add_spikes(neurons, incoming, image, t, synapses):
 def add_spikes_together(neurons, incoming, image, t, synapses):
     """As add_spikes, where every spike reaches all filters: those that follow each other in a group, together."""
     first, end = uintp(incoming.steps[image, t]), uintp(incoming.steps[image, t + 1])
-    events, rows, shift, operations = incoming.events, neurons.rows, incoming.shift, 0
-    channel_and_sign, bursts = (1 << shift) - 1, len(incoming.sizes) > 0
+    events, sizes, rows, shift, operations = incoming.events, incoming.sizes, neurons.rows, incoming.shift, 0
+    channel_and_sign, bursts = (1 << shift) - 1, len(sizes) > 0
     while first < end:
-        group = synapses.group[events[first] >> shift]
-        together, spikes = uintp(0), 0
+        group, together, spikes = synapses.group[events[first] >> shift], uintp(0), 0
         while first + together < end and synapses.group[events[first + together] >> shift] == group:
             event = events[first + together]
             row = uintp(event & channel_and_sign) * uintp(synapses.row_length)
             rows[together] = row + uintp(synapses.offset[event >> shift])
-            spikes += incoming.sizes[first + together] if bursts else 1
+            spikes += sizes[first + together] if bursts else 1
             together += uintp(1)
         for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
             if bursts:
-                add_bursts(neurons.potential, synapses, rows, incoming.sizes, first, together, synapses.runs[run])
+                add_bursts(neurons.potential, synapses, rows, sizes, first, together, synapses.runs[run])
             else:
                 add_units(neurons.potential, synapses, rows, together, synapses.runs[run])
             mark(neurons.pending, synapses.runs[run])

@@ -15,6 +15,7 @@ from spiking.encoding import encode_images
 from spiking.layout import (
     firing_order,
     firing_rule,
+    highest_count,
     new_neurons,
     stored,
     stored_potentials,
@@ -119,12 +120,6 @@ class SpikingBlock(SpikingLayer):
     reader : Edge or None
         One that reads the block and adds its spikes fastest in an order of its own.
     the others : as of SpikingLayer
-
-    Attributes
-    ----------
-    thresholds : int32 array (filters, counts)
-        Column n is theta_n, the lowest potential that justifies a count of n. Column 0 is not used, as a count of 0
-        is always justified. They are extended while the block runs, once a neuron reaches the last.
     """
 
     def __init__(
@@ -137,11 +132,11 @@ class SpikingBlock(SpikingLayer):
             raise ValueError(f"negative_spikes is {negative_spikes!r}, expected True or False")
         self.target, self.name = target, f"block {block.name}"
         self.max_spikes, self.negative_spikes = max_spikes, negative_spikes
-        self.thresholds = target.thresholds(FIRST_COUNTS)
         self._pool = pool
         self._stored_initial = stored_potentials(np.broadcast_to(initial, block.output_shape))
         self._order = firing_order(block.output_shape, reader)
-        self._extending = Lock()  # the thresholds, which all threads share
+        self._extending = Lock()  # the rule, which all threads share
+        self._rule = self._rule_up_to(FIRST_COUNTS)
 
     def forward(self, trains):
         """The SpikeTrain of the block for the spike trains of its sources, in the order of its inputs.
@@ -159,38 +154,48 @@ class SpikingBlock(SpikingLayer):
         run = encode_images if set(self.sources) == {IMAGE} else kernels.run_block
         height, width, filters = self.layer.output_shape
         while True:
-            thresholds, inputs = self.thresholds, self._inputs(trains)  # which another thread may extend meanwhile
-            rule = firing_rule(thresholds, self.max_spikes, self.negative_spikes)
+            rule, inputs = self._rule, self._inputs(trains)  # another thread may extend the rule meanwhile
             layer = kernels.Layer(rule, self._stored_initial, self._order, self._new_pool())
             neurons = new_neurons(height * width, filters, self._most_inputs)
             bursts = self.max_spikes != 1
             outgoing = Events.reserved(trains[0].images, trains[0].time_steps, self.layer.output_shape, bursts)
             peak_count = run(inputs, layer, neurons, outgoing)
-            if not self._beyond(peak_count, thresholds, trains[0].time_steps):
+            if not self._beyond(peak_count, rule, trains[0].time_steps):
                 break
-            self._extend(thresholds)
+            self._extend(rule)
         self._credit(trains, inputs)
         return SpikeTrain(outgoing.written(), self.layer.output_shape, peak_count)
 
     def _new_pool(self):
         return self._pool._replace(counts=self._pool.counts.copy())  # threads have states of their own
 
-    def _beyond(self, peak_count, thresholds, time_steps):
+    @property
+    def thresholds(self):
+        """int32 (filters, counts): column n is theta_n, the lowest potential that justifies a count of n.
+
+        Column 0 is not used, as a count of 0 is always justified. They reach up to FIRST_COUNTS, and further once a
+        neuron has reached the last.
+        """
+        return self.target.thresholds(highest_count(self._rule))
+
+    def _rule_up_to(self, count):
+        return firing_rule(self.target.thresholds(count), self.max_spikes, self.negative_spikes)
+
+    def _beyond(self, peak_count, rule, time_steps):
         """Whether a neuron may have reached a count for which there is no threshold."""
-        highest = thresholds.shape[1] - 1
+        highest = highest_count(rule)
         return peak_count >= highest and (self.max_spikes is None or time_steps * self.max_spikes > highest)
 
-    def _extend(self, thresholds):
-        """Makes thresholds for four times the counts, unless another thread has done so."""
+    def _extend(self, rule):
+        """Makes a rule for four times the counts, unless another thread has done so."""
         with self._extending:
-            if self.thresholds is thresholds:
-                counts = 4 * thresholds.shape[1]
-                if thresholds.shape[0] * counts > MOST_THRESHOLDS:
+            if self._rule is rule:
+                if 4 * len(rule.rising) > MOST_THRESHOLDS:
                     raise OverflowError(
-                        f"{self.name}: a neuron reaches the count {thresholds.shape[1] - 1}, expected fewer than "
+                        f"{self.name}: a neuron reaches the count {highest_count(rule)}, expected fewer than "
                         f"{MOST_THRESHOLDS:,} thresholds of all its filters"
                     )
-                self.thresholds = self.target.thresholds(counts)
+                self._rule = self._rule_up_to(4 * highest_count(rule))
 
 
 class SpikingConv(SpikingBlock):

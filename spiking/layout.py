@@ -137,6 +137,11 @@ def firing_rule(thresholds, max_spikes, negative_spikes):
     return Rule(rising.ravel(), falling.ravel(), rising.shape[1], most, -most if negative_spikes else 0)
 
 
+def highest_count(rule):
+    """The last count for which a rule has a threshold."""
+    return len(rule.rising) // rule.filters - 2
+
+
 def stored(filters):
     """The number of filters, filled up to a multiple of WIDTH."""
     return -(-filters // WIDTH) * WIDTH

@@ -63,13 +63,14 @@ class Neurons(NamedTuple):
 
 
 @compiled
-def target_count(u, n, filter, rule):
-    """m, as far as spike_of can tell it from other counts: at most B away from n."""
-    m = n
-    while m - n < rule.most and u >= rule.rising[(m + 1) * rule.filters + filter]:
-        m += 1
-    while n - m < rule.most and u < rule.falling[m * rule.filters + filter]:
-        m -= 1
+def target_count(u, n, upper, lower, filter, rule):
+    """m, as far as spike_of can tell it from other counts: at most B away from n. upper, lower: as of Neurons."""
+    m = n + (u >= upper) - (u < lower)
+    if rule.most > 1:
+        while n < m < n + rule.most and u >= rule.rising[(m + 1) * rule.filters + filter]:
+            m += 1
+        while n > m > n - rule.most and u < rule.falling[m * rule.filters + filter]:
+            m -= 1
     return m
 
 
@@ -153,7 +154,8 @@ def count_spikes(neurons, rule, outgoing, t, begin, end):
         filter = uintp((events[index] & ((1 << shift) - 1)) >> 1)
         at = uintp(events[index] >> shift) * filters + filter
         n = neurons.count[at]
-        spike = spike_of(target_count(neurons.potential[at], n, filter, rule), n, rule)
+        m = target_count(neurons.potential[at], n, neurons.upper[at], neurons.lower[at], filter, rule)
+        spike = spike_of(m, n, rule)
         events[index] |= spike < 0
         if len(sizes) > 0:
             sizes[index] = abs(spike)

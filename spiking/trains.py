@@ -46,9 +46,9 @@ class Events(NamedTuple):
         return cls(events, sizes, steps, statistics, position_shift(shape))
 
     def written(self):
-        """The same with copies of what has been written, so that the rest of the reserved memory can be freed."""
+        """The same without what has not been written."""
         end = self.steps[-1, -1] if len(self.steps) else 0
-        return self._replace(events=self.events[:end].copy(), sizes=self.sizes[:end].copy())
+        return self._replace(events=self.events[:end], sizes=self.sizes[:end])
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,11 @@ class SpikeTrain:
             parts[0].shift,
         )
         return cls(data, trains[0].shape, max(train.peak_count for train in trains))
+
+    def compact(self):
+        """A copy; the memory that was reserved for the original, beyond what is written, can be freed."""
+        data = self.data._replace(events=self.data.events.copy(), sizes=self.data.sizes.copy())
+        return SpikeTrain(data, self.shape, self.peak_count)
 
     @property
     def images(self):
