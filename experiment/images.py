@@ -38,7 +38,7 @@ MNIST_SHA256 = {  # of the uncompressed files
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-SPLITS = {"train": "train", "test": "t10k|test"}
+SPLITS = {"train": "train", "t10k": "test", "test": "test"}  # by the word for it in a file's name
 DIMENSIONS = {"images": (3, 4), "labels": (1,)}
 UNSIGNED_BYTES = 8  # third byte of an IDX file
 
@@ -150,18 +150,33 @@ def _read(folder, split, what):
 
 def _find(folder, split, what):
     """The path of one of the four files."""
-    name = re.compile(rf".*({SPLITS[split]}).*{what}[-.]idx\d-ubyte(\.gz)?", re.DOTALL)
-    found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name)) if folder.is_dir() else []
+    ending = f"{what}-idx{DIMENSIONS[what][0]}-ubyte"
+    words = [word for word, meaning in SPLITS.items() if meaning == split]
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    # archives leave folders of these names, and hidden files
+    found = [path for path in found if _named(path.name) == (split, what) and path.is_file()]
     if not found and folder.resolve() == MNIST:
-        prefix = {"train": "train", "test": "t10k"}[split]
-        found = [_download(folder / f"{prefix}-{what}-idx{DIMENSIONS[what][0]}-ubyte.gz")]
+        found = [_download(folder / f"{words[0]}-{ending}.gz")]
     if not found and not folder.is_dir():
         raise InputError(f"{shown(folder)}: no such folder, expected one of four IDX files; --data names it")
     if len({path.name.removesuffix(".gz") for path in found}) != 1:
         names = ", ".join(path.name for path in found) or "no file"
-        expected = f"*{SPLITS[split].replace('|', '* or *')}*-{what}-idx{DIMENSIONS[what][0]}-ubyte, .gz or not"
+        expected = f"{' or '.join(f'*{word}*' for word in words)}-{ending}, .gz or not"
         raise InputError(f"{shown(folder)}: found {names}, expected one named {expected}")
     return found[0]
+
+
+def _named(name):
+    """Split and content that the name of an IDX file says: ("train", "images"); None if it is none, or hidden.
+
+    The last of several words decides, and one inside another only where no other does: contest-train is for training.
+    """
+    parts = re.fullmatch(r"([^.].*)(images|labels)[-.]idx\d-ubyte(\.gz)?", name, re.DOTALL)
+    if parts is None:
+        return None
+    word = "|".join(SPLITS)
+    found = re.findall(f"(?<![a-z])(?:{word})", parts[1]) or re.findall(word, parts[1])
+    return (SPLITS[found[-1]], parts[2]) if found else None
 
 
 class _Idx(NamedTuple):
