@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from experiment import InputError, images
+from experiment import InputError, public_data
 from experiment.images import load_split, load_test, load_training, scaled
 from spiking.network import Network
 from tests.damage import damaged, damages, little_memory
@@ -207,6 +207,6 @@ def test_inputs_of_the_artificial_network_are_pixels_over_256():
 
 
 def test_files_of_other_data_are_not_downloaded(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "_download", None)
+    monkeypatch.setattr(public_data, "fetch", None)
     with pytest.raises(InputError, match="found no file, expected one named"):
         load_split("test", tmp_path)
