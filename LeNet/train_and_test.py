@@ -39,7 +39,7 @@ def train(k, args):
         raise InputError(f"argument --weights: found {args.weights}, expected none in training; it is for inference")
     trained_model = model.named(args, k)
     recipe = RECIPES[trained_model.recipe]
-    epochs = args.epochs or recipe.epochs
+    epochs = args.epochs or recipe.epochs_of(trained_model.data, trained_model.network)
     folder = args.checkpoint or trained_model.checkpoint
     train_set, validation_set = images.load_training(args.data or trained_model.images)
     all_images = len(train_set.pixels)

@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# Some of Numba's settings let no kernel run; a user may only choose where compiled kernels are kept.
+for _name in [name for name in os.environ if name.startswith("NUMBA_") and name != "NUMBA_CACHE_DIR"]:
+    del os.environ[_name]
+
 ROOT = Path(__file__).resolve().parents[1]  # of the repository: every default place lies below it
 
 

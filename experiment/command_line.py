@@ -155,7 +155,7 @@ def run(main):
             sys.stdout.flush()  # a full disk may show only here
         except BrokenPipeError:
             _stop(128 + signal.SIGPIPE)
-        except (InputError, OverflowError) as error:
+        except (InputError, OverflowError, ImportError) as error:  # a package is missing, or has no room
             _stop(BAD_INPUT, f"error: {error}")
         except OSError as error:
             place = f"{printable(error.filename)}: " if error.filename is not None else ""

@@ -4,41 +4,27 @@
     *train*-labels-idx1-ubyte.gz    their classes, from 0 or 1 on
     *t10k* or *test*                the same for testing
 
-`.idx3-ubyte` instead of `-idx3-ubyte` is known as well, and so are files that are not compressed. MNIST, in
-data/mnist, is checked against SHA-256 sums, and only there is a missing file downloaded. MNIST is by LeCun, Cortes
-and Burges; CC BY-SA 3.0.
+`.idx3-ubyte` instead of `-idx3-ubyte` is known as well, and so are files that are not compressed. The two folders of
+experiment/public_data.py are checked against SHA-256 sums, and only there is a missing file downloaded.
 """
 
 import gzip
 import hashlib
-import http.client
 import math
 import re
-import urllib.request
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from experiment import ROOT, InputError, disk, shown
+from experiment import ROOT, InputError, disk, public_data, shown
 from experiment.recipes import validation_images
 from spiking.network import PIXEL_LEVELS
 
 HIGHEST_NOISE_RATIO = 100  # pixels stay below 2^14, far inside int32 and float32's integers
 MNIST = ROOT / "data" / "mnist"
-MIRRORS = (
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-)
-LARGEST_MNIST = 64 << 20  # bytes, of a downloaded file
-MNIST_SHA256 = {  # of the uncompressed files
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
-SPLITS = {"train": "train", "test": "t10k|test"}
+SPLITS = {"train": "train", "t10k": "test", "test": "test"}  # by the word for it in a file's name
 DIMENSIONS = {"images": (3, 4), "labels": (1,)}
 UNSIGNED_BYTES = 8  # third byte of an IDX file
 
@@ -143,25 +129,41 @@ def _read(folder, split, what):
     """The array of one of the four files."""
     path = _find(folder, split, what)
     content = _read_idx(path, DIMENSIONS[what])
-    if folder.resolve() == MNIST:
-        _check_mnist(path, content)
+    if (sums := public_data.sums(folder)) is not None:
+        _check_sum(path, content, sums)
     return np.frombuffer(content.data, np.uint8).reshape(content.shape)
 
 
 def _find(folder, split, what):
     """The path of one of the four files."""
-    name = re.compile(rf".*({SPLITS[split]}).*{what}[-.]idx\d-ubyte(\.gz)?", re.DOTALL)
-    found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name)) if folder.is_dir() else []
-    if not found and folder.resolve() == MNIST:
-        prefix = {"train": "train", "test": "t10k"}[split]
-        found = [_download(folder / f"{prefix}-{what}-idx{DIMENSIONS[what][0]}-ubyte.gz")]
+    ending = f"{what}-idx{DIMENSIONS[what][0]}-ubyte"
+    words = [word for word, meaning in SPLITS.items() if meaning == split]
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    # archives leave folders of these names, and hidden files
+    found = [path for path in found if _named(path.name) == (split, what) and path.is_file()]
+    if not found and public_data.sums(folder) is not None:
+        found = [folder / f"{words[0]}-{ending}"]
+        public_data.fetch(found[0])
     if not found and not folder.is_dir():
         raise InputError(f"{shown(folder)}: no such folder, expected one of four IDX files; --data names it")
     if len({path.name.removesuffix(".gz") for path in found}) != 1:
         names = ", ".join(path.name for path in found) or "no file"
-        expected = f"*{SPLITS[split].replace('|', '* or *')}*-{what}-idx{DIMENSIONS[what][0]}-ubyte, .gz or not"
+        expected = f"{' or '.join(f'*{word}*' for word in words)}-{ending}, .gz or not"
         raise InputError(f"{shown(folder)}: found {names}, expected one named {expected}")
     return found[0]
+
+
+def _named(name):
+    """Split and content that the name of an IDX file says: ("train", "images"); None if it is none, or hidden.
+
+    The last of several words decides, and one inside another only where no other does: contest-train is for training.
+    """
+    parts = re.fullmatch(r"([^.].*)(images|labels)[-.]idx\d-ubyte(\.gz)?", name, re.DOTALL)
+    if parts is None:
+        return None
+    word = "|".join(SPLITS)
+    found = re.findall(f"(?<![a-z])(?:{word})", parts[1]) or re.findall(word, parts[1])
+    return (SPLITS[found[-1]], parts[2]) if found else None
 
 
 class _Idx(NamedTuple):
@@ -192,24 +194,9 @@ def _read_idx(path, dimensions):
     return _Idx(magic + sizes, shape, data)
 
 
-def _check_mnist(path, content):
-    expected = MNIST_SHA256.get(path.name.removesuffix(".gz"))
+def _check_sum(path, content, sums):
+    """Raises InputError unless the content of a file is what the sums, by name without .gz, say."""
+    expected = sums.get(path.name.removesuffix(".gz"))
     found = hashlib.sha256(content.header + content.data).hexdigest()
     if found != expected:
         raise InputError(f"{shown(path)}: content has SHA-256 {found}, expected {expected or 'no such file'}")
-
-
-def _download(path):
-    """Fetches a file of MNIST from the first mirror that gives the right one; returns its path."""
-    with disk.OutputFolder(path.parent) as folder, folder.replacing() as staging:
-        file = staging / path.name
-        failures = []
-        for mirror in MIRRORS:
-            try:
-                with urllib.request.urlopen(mirror + path.name, timeout=30) as response:
-                    file.write_bytes(response.read(LARGEST_MNIST))
-                _check_mnist(file, _read_idx(file, (1, 3)))
-                return path
-            except (OSError, http.client.HTTPException, InputError) as error:
-                failures.append(f"{mirror}: {error}")
-        raise InputError(f"{shown(path)}: not found, and no mirror gave it ({'; '.join(failures)})")

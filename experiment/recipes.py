@@ -1,6 +1,6 @@
 """How the networks are trained, as data, free of TensorFlow: to train otherwise, change or add a recipe here."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 # What all recipes have in common: the settings of Zou et al. (2023) and of their code.
 BATCH_SIZE = 200  # images a step; 250 steps an epoch of MNIST's 50,000
@@ -24,23 +24,33 @@ class Recipe:
     """
 
     name: str
-    epochs: int  # by default
+    epochs: int  # unless special_epochs says otherwise
     learning_rate: float  # Adam's; that of the first step where it decays
     cosine_decay: bool = False  # of the learning rate, to 0 after the last step
     shift: int = 0  # pixels, horizontally and vertically
     rotation: float = 0.0  # degrees
     zoom: float = 0.0  # by which part of itself the frame shows more or less, in width and in height
     sop_penalty: float = 0.0  # added to the loss for each million synaptic operations of an image
+    special_epochs: dict = field(default_factory=dict, hash=False)  # by (data, layers of the network)
+
+    def epochs_of(self, data, network):
+        """How many epochs it trains a network, given by the notation of its layers, on images of that name."""
+        return self.special_epochs.get((data, network), self.epochs)
 
     def identity(self, epochs):
         """The numbers that the next epoch of a training of so many epochs depends on, by name."""
         numbers = asdict(self) | {"decay_epochs": epochs if self.cosine_decay else 0}
-        unused = {"name", "epochs", "cosine_decay"}
+        unused = {"name", "epochs", "special_epochs", "cosine_decay"}
         return {name: number for name, number in numbers.items() if name not in unused}
 
 
 # Zou et al. (2023): the learning rate never falls, and the weights of the last epoch are the result
-PAPER = Recipe("paper", epochs=150, learning_rate=1e-4)
+PAPER = Recipe(
+    "paper",
+    epochs=150,
+    learning_rate=1e-4,
+    special_epochs={("fashion-mnist", "32C5-P2-64C5-P2-1024"): 100},
+)
 # ours: more to learn from, so a higher learning rate, which falls to 0 for a calm end; and a penalty on operations
 AUGMENTED = Recipe(
     "augmented",

@@ -67,8 +67,10 @@ def shortfall(identity):
     """As Trained.shortfall, from what run.json holds."""
     recipe = RECIPES.get(identity["recipe"])
     parts = []
-    if recipe is not None and identity["epochs"] < recipe.epochs:
-        parts.append(f"{identity['epochs']} of {recipe.epochs} epochs")
+    if recipe is not None:
+        epochs = recipe.epochs_of(identity["data"], Network.parse(identity["network"]).layers)
+        if identity["epochs"] < epochs:
+            parts.append(f"{identity['epochs']} of {epochs} epochs")
     if identity["images"] < identity["all_images"]:
         parts.append(f"{identity['images']:,} of {identity['all_images']:,} images")
     return ", ".join(parts)

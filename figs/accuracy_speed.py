@@ -1,4 +1,4 @@
-"""Draws the accuracy of the spiking networks over the time steps, from their logs.
+"""Draws the accuracy of the spiking networks over the time steps, from their logs, beside the published one.
 
 python accuracy_speed.py                                 figs/k0, k1 and k2
 python accuracy_speed.py --recipe augmented              figs/k0-augmented etc.
@@ -28,6 +28,7 @@ def main():
         style = style | plotting.emphasis(number, len(networks))
         for axes in (whole, zoomed):
             axes.plot(steps, log.accuracy, label=plotting.legend_entry(label), **style)
+            plotting.draw_published_accuracy(axes, plotting.published_of(log), name, style)
         print(f"{log.label:24}{log.accuracy[-1]:8.2f} %{log.time_steps_needed:12}")
     for log, name in zip(references, names[len(networks) :]):
         for axes in (whole, zoomed):
@@ -36,6 +37,8 @@ def main():
         print(f"{log.label:24}{log.accuracy[-1]:8.2f} %")
     figure.suptitle(f"Accuracy of {plotting.subject(log.model for log in networks)}")
     finals = [log.accuracy[-1] for log in (*networks, *references)]
+    theirs = [plotting.published_of(log).results.get("SNN accuracy (%)") for log in networks]
+    finals += filter(None, theirs)
     whole.set(title="from 0 to 100 %", ylim=(0, 103))
     zoomed.set(title="around the final values (cut axis)")
     plotting.cut_axis(zoomed, min(finals) - 1.25, max(finals) + 0.25)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
-from experiment import ROOT, InputError, logs, model, shown
+from experiment import ROOT, InputError, logs, model, published, shown
 from experiment.command_line import ArgumentParser
 from experiment.disk import OutputFolder
 from experiment.model import LENET, MNIST, PUBLISHED_LEVELS
@@ -23,8 +23,17 @@ STYLES = (
     {"color": "#E69F00", "marker": "v"},
     {"color": "#56B4E9", "marker": "P"},
 )
+DATA_NAMES = {MNIST: "MNIST", published.FASHION_MNIST: "Fashion-MNIST"}
 IDENTITY = ("network", "data", "recipe", "seed")  # of a model, beside its level
 PAPERS = model.Model(PUBLISHED_LEVELS[0])  # the paper's; logs without a run.json are taken for one of it
+STAR = {
+    "linestyle": "none",
+    "marker": "*",
+    "markersize": 10,
+    "markeredgecolor": "black",
+    "markeredgewidth": 0.6,
+    "zorder": 3,  # before the curves
+}
 REFERENCE_STYLE = {"color": "#444444", "linestyle": "--", "linewidth": 1.2}
 
 
@@ -109,7 +118,7 @@ def subject(models):
     common = alike([one or PAPERS for one in models])
     network, data = common.pop("network", None), common.pop("data", None)
     words = f"the spiking {'LeNet' if network == LENET else network}" if network else "spiking networks"
-    place = f" on {'MNIST' if data == MNIST else data}" if data else ""
+    place = f" on {DATA_NAMES.get(data, data)}" if data else ""
     return ", ".join([words + place, *replace(PAPERS, **common).differences])
 
 
@@ -166,6 +175,31 @@ def pyplot():
         "svg.hashsalt": "figs",  # else every run gives other bytes
     }
     return plt
+
+
+def published_of(log):
+    """What Zou et al. (2023) published of the network of these Logs; nothing if it was trained or run otherwise."""
+    comparable = log.model is not None and not log.shortfall and not logs.variations(log.run)
+    return published.of(log.model) if comparable else published.NOTHING
+
+
+def draw_published_accuracy(axes, theirs, name, style):
+    """A Published's accuracy over the time steps, dotted, in a style's colour; a star where it has the last alone."""
+    label, color = f"{name}: published", style["color"]
+    if theirs.accuracy:
+        curve = {"linestyle": ":", "linewidth": 1.4, "marker": "."}
+        axes.plot(theirs.accuracy.keys(), theirs.accuracy.values(), color=color, label=label, **curve)
+    elif accuracy := theirs.results.get("SNN accuracy (%)"):
+        axes.plot(logs.TIME_STEPS, accuracy, color=color, label=label, **STAR)
+
+
+def mark_published(axes, found, quantity, scales):
+    """Stars after 20 time steps for a published quantity of each network, over its scale; one entry in the legend."""
+    for log, scale, style in zip(found, scales, styles()):
+        if value := published_of(log).results.get(quantity):
+            if "published" not in axes.get_legend_handles_labels()[1]:
+                axes.plot([], color="white", label="published", **STAR)
+            axes.plot(logs.TIME_STEPS, value / scale, color=style["color"], **STAR)
 
 
 def emphasis(number, of):

@@ -1,4 +1,4 @@
-"""Prints the results of the spiking networks as tables, from their logs.
+"""Prints the results of the spiking networks as tables, from their logs, beside the published ones.
 
 python results.py                           figs/k0, k1 and k2
 python results.py --recipe augmented        figs/k0-augmented etc.
@@ -11,8 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line
-from experiment.published import STEPS
+from experiment import command_line, published
 from experiment.recipes import RECIPES
 from figs import plotting
 
@@ -35,20 +34,26 @@ def main():
 
     print(plotting.table_row(COLUMNS))
     print("|---" * len(COLUMNS) + "|")
-    for log in plotting.full_precision(networks):
-        print(plotting.table_row([log.label, training(log), f"{log.accuracy[-1]:.2f} %", *[""] * (len(COLUMNS) - 3)]))
-    for log in networks:
+    for log in [*plotting.full_precision(networks), *networks]:
         print(plotting.table_row(results(log)))
+        if theirs := plotting.published_of(log).results:
+            print(plotting.table_row(published_results(log, theirs)))
+    curves = [plotting.published_of(log).accuracy for log in networks]
+    steps = list(next(filter(None, curves), published.STEPS))
     print("\naccuracy (%) after time step")
-    print(plotting.table_row(["network", *map(str, STEPS)]))
-    print("|---" * (1 + len(STEPS)) + "|")
-    for log in networks:
-        steps = [step for step in STEPS if step <= len(log.accuracy)]
-        print(plotting.table_row([log.label, *(f"{log.accuracy[step - 1]:.2f}" for step in steps)]))
+    print(plotting.table_row(["network", *map(str, steps)]))
+    print("|---" * (1 + len(steps)) + "|")
+    for log, curve in zip(networks, curves):
+        reached = [step for step in steps if step <= len(log.accuracy)]
+        print(plotting.table_row([log.label, *(f"{log.accuracy[step - 1]:.2f}" for step in reached)]))
+        if curve:
+            print(plotting.table_row([f"{log.label}, published", *(f"{curve[step]:.2f}" for step in steps)]))
 
 
 def results(log):
     """A network's cells, one for each of COLUMNS."""
+    if log.spike_num is None:
+        return [log.label, training(log), f"{log.accuracy[-1]:.2f} %", *[""] * (len(COLUMNS) - 3)]
     ann_accuracy = log.run.get("ann_accuracy")
     return [
         log.label,
@@ -61,6 +66,15 @@ def results(log):
         f"{log.sops[-1]:,.0f}",
         f"{100 * log.sops[-1] / log.network.ann_operations:.1f} %",
     ]
+
+
+def published_results(log, theirs):
+    """The cells of what was published of a network, a quantity's value by its name."""
+    accuracies = [f"{theirs[name]:.2f} %" for name in ("ANN accuracy (%)", "SNN accuracy (%)") if name in theirs]
+    numbers = [f"{theirs[name]:,}" for name in ("time steps", "+ spikes", "- spikes", "SOPs") if name in theirs]
+    share = [f"{100 * theirs['SOPs'] / log.network.ann_operations:.1f} %"] if "SOPs" in theirs else []
+    cells = [f"{log.label}, published", "", *accuracies, *numbers, *share]
+    return cells + [""] * (len(COLUMNS) - len(cells))
 
 
 def training(log):

@@ -17,8 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from experiment import InputError, command_line, logs, model, published, shown
-from experiment.model import LENET, MNIST, PUBLISHED_LEVELS
-from experiment.recipes import PAPER
+from experiment.model import PUBLISHED_LEVELS
 from figs import plotting
 from spiking.network import FULL_PRECISION
 
@@ -47,16 +46,11 @@ def main():
     print(plotting.table_row(COLUMNS))
     print("|---" * len(COLUMNS) + "|")
     for one, seeds in found.items():
-        reference = published.RESULTS.get(one.k, {}) if is_published(one) else {}
+        reference = published.of(one).results
         for quantity, values in quantities(seeds).items():
             print(plotting.table_row([one.label, *row(quantity, values, reference.get(quantity))]))
     spiking = {one: seeds for one, seeds in found.items() if seeds and one.k != FULL_PRECISION}
     plotting.save(draw(spiking), plotting.stem("scnn_seeds", named[1]), args.output)
-
-
-def is_published(one):
-    """Whether published figures are of this model, whatever its seed."""
-    return (one.network, one.data, one.recipe) == (LENET, MNIST, PAPER.name)
 
 
 def read_seeds(one):
@@ -142,9 +136,7 @@ def draw(networks):
                 steps, accuracy.min(axis=0), accuracy.max(axis=0), color=style["color"], alpha=0.25, lw=0
             )
             axes.plot(steps, accuracy.mean(axis=0), label=label, **style)
-            if is_published(one):
-                curve = {"color": style["color"], "linestyle": ":", "linewidth": 1.4, "marker": "."}
-                axes.plot(published.STEPS, published.ACCURACY[one.k], label=f"{name}: published", **curve)
+            plotting.draw_published_accuracy(axes, published.of(one), name, style)
     lowest = min(log.accuracy[-1] for seeds in networks.values() for log in seeds)
     figure.suptitle(f"Accuracy of {plotting.subject(networks)}")
     whole.set(title="from 0 to 100 %", ylim=(0, 103))

@@ -4,6 +4,7 @@ python sops.py                                 figs/k0, k1 and k2
 python sops.py --recipe augmented              figs/k0-augmented etc.
 python sops.py --logs k0 k1 --output .         these folders
 
+Stars are what Zou et al. (2023) published.
 Neither counts block 1 (in the paper's network 288,000 multiply-accumulates), which both spend on the image. The
 energies are estimates at 45 nm. "float" is 32-bit floating point, as in the paper: 0.9 pJ an addition (a synaptic
 operation), 4.6 pJ a multiply-accumulate of the artificial network. "integer" is of 32 bits, too: 0.1 pJ an addition,
@@ -33,16 +34,17 @@ def main():
     for log, name, style in zip(logs, plotting.labels(logs), plotting.styles()):
         steps = range(1, len(log.sops) + 1)
         sops, energy = log.sops[-1], energies(log.sops[-1], MICROJOULE_PER_ADDITION)
-        label = plotting.legend_entry(f"{name}: {sops / 1e6:.2f} million")
+        label = plotting.legend_entry(f"{name}: {sops / 1e6:#.3g} million")
         curves.plot(steps, log.sops / 1e6, label=label, **style)
         draw_bar(bars, len(names), energy["float"], style["color"])
         names.append(name.replace(", ", ",\n"))  # else long ones would leave the bars no room
         report(log.label, f"{sops:,.0f}", sops / log.network.ann_operations, energy)
+    plotting.mark_published(curves, logs, "SOPs", [1e6] * len(logs))
     for network in artificial:
         operations = network.ann_operations
         energy = energies(network.counted_multiply_accumulates, MICROJOULE_PER_MULTIPLY_ACCUMULATE)
         name = "ANN" if len(artificial) == 1 else f"ANN {network.layers}"
-        curves.axhline(operations / 1e6, label=f"{name}: {operations / 1e6:.2f} million", **plotting.REFERENCE_STYLE)
+        curves.axhline(operations / 1e6, label=f"{name}: {operations / 1e6:#.3g} million", **plotting.REFERENCE_STYLE)
         draw_bar(bars, len(names), energy["float"], plotting.REFERENCE_STYLE["color"])
         names.append(name.replace(" ", "\n"))
         report(name, f"{operations:,}", 1, energy)

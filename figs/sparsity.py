@@ -1,5 +1,7 @@
 """Draws how many positive and negative spikes a neuron fires, over the time steps, from the logs.
 
+Stars are what Zou et al. (2023) published.
+
 python sparsity.py                                 figs/k0, k1 and k2
 python sparsity.py --recipe augmented              figs/k0-augmented etc.
 python sparsity.py --logs k0 k1 --output .         these folders
@@ -29,10 +31,12 @@ def main():
         axes.plot(steps, negative / neurons, label=entry, linestyle=":", markerfacecolor="white", **style)
         per_neuron = (positive[-1] + negative[-1]) / neurons
         print(f"{log.label:24}{positive[-1]:12,.0f}{negative[-1]:12,.0f}{per_neuron:26.3f}")
+    for quantity in ("+ spikes", "- spikes"):
+        plotting.mark_published(axes, networks, quantity, [log.network.neurons for log in networks])
     sizes = sorted({log.network.neurons for log in networks})
     neurons = f"{' or '.join(f'{size:,}' for size in sizes)} neurons"
     axes.set(
-        title=f"Spikes of the {neurons} of {plotting.subject(log.model for log in networks)}",
+        title=f"Spikes of the {neurons} of\n{plotting.subject(log.model for log in networks)}",
         ylabel="spikes per neuron and image,\nup to the time step",
     )
     axes.legend(title="spikes per image", loc="center left", bbox_to_anchor=(1, 0.5))

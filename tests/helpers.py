@@ -4,15 +4,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from experiment import published
 from experiment.model import PUBLISHED_LEVELS, Model
+from experiment.published import FASHION_MNIST
 from experiment.recipes import RECIPES
 from experiment.weights import Trained, save_npz
 from spiking.network import FULL_PRECISION
 from tests.networks import LENET
 
 ROOT = Path(__file__).resolve().parents[1]
+LEVELS = (FULL_PRECISION, *PUBLISHED_LEVELS)
+FASHION = [Model(k, network, FASHION_MNIST) for network in published.networks(FASHION_MNIST) for k in LEVELS]
 # the models whose weights are in the repository
-PUBLISHED = [Model(k, recipe=recipe) for k in (FULL_PRECISION, *PUBLISHED_LEVELS) for recipe in RECIPES]
+PUBLISHED = [Model(k, recipe=recipe) for k in LEVELS for recipe in RECIPES]
+PUBLISHED += [model for model in FASHION if model.published.exists()]  # some are still in training
 PUBLISHED_SPIKING = [model for model in PUBLISHED if model.k != FULL_PRECISION]
 
 

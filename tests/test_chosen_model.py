@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import experiment
-from experiment import images, logs, model
+from experiment import logs, model, public_data
 from experiment.disk import COMPLETE
 from experiment.images import load_split
 from experiment.model import NPZ_NAME, Model
@@ -175,10 +175,10 @@ def test_images_that_are_not_there(root, run_here):
 
 
 def test_mnist_without_files_or_network(root, run_here, monkeypatch):
-    monkeypatch.setattr(images, "MNIST", root / "data/mnist")
-    monkeypatch.setattr(images, "MIRRORS", ["http://127.0.0.1:9/"])  # where nothing listens
+    monkeypatch.setattr(public_data, "FOLDER", root / "data")
+    monkeypatch.setitem(public_data.ADDRESSES, "mnist", "http://127.0.0.1:9")  # where nothing listens
     save_model(root / "k0.npz", random_weights(LENET, seed=0), 0)
     before = snapshot(root)
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", root / "k0.npz")
-    assert_refused(process, "train-labels-idx1-ubyte.gz: not found, and no mirror gave it", "Connection refused")
+    assert_refused(process, "train-labels-idx1-ubyte: not found, and http://127.0.0.1:9/", "Connection refused")
     assert snapshot(root) == before

@@ -33,6 +33,7 @@ def test_booleans(text, value):
         (OSError(errno.EACCES, "Permission denied", "a\n\u2028b"), 2, r"error: a\n\u2028b: Permission denied"),
         (OSError(errno.EACCES, "Permission denied", 7), 2, "error: 7: Permission denied"),
         (OverflowError("potentials could reach 2^33"), 2, "error: potentials could reach 2^33"),
+        (ImportError("No module named 'keras'"), 2, "error: No module named 'keras'"),
         (MemoryError(), 2, "error: out of memory"),
         (MemoryError("Unable to allocate 1 TiB"), 2, "error: out of memory: Unable to allocate 1 TiB"),
         (KeyboardInterrupt(), 128 + signal.SIGINT, "interrupted"),

@@ -4,12 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import cycle
 from pathlib import Path
+from resource import RLIMIT_FSIZE, setrlimit
 
 import numpy as np
 import pytest
 
 from spiking import compilation
+from tests.helpers import run_script
+from tests.script_helpers import snapshot
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,16 +35,30 @@ def library(tmp_path):
     return tmp_path
 
 
-def run(library, script=SCRIPT, **environment):
-    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"} | environment
-    command = [sys.executable, "-c", script]
-    process = subprocess.run(command, cwd=library, env=environment, capture_output=True, text=True, timeout=120)
+def run(library, script=SCRIPT, **settings):
+    """What a script prints that must succeed, started as below."""
+    process = start(library, script, **settings)
     assert (process.returncode, process.stderr) == (0, "")
     return process.stdout
 
 
-def cache_folder(library, **environment):
-    return run(library, "from spiking import compilation; print(compilation.CACHE_FOLDER)", **environment).strip()
+def start(library, script, largest_file=None, **environment):
+    """The finished process of a script; a variable of the environment that is None is not there."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": None} | environment
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=library,
+        env={key: value for key, value in environment.items() if value is not None},
+        preexec_fn=largest_file and (lambda: setrlimit(RLIMIT_FSIZE, (largest_file, largest_file))),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def cache_folder(library, before="", **environment):
+    script = f"{before}\nfrom spiking import compilation; print(compilation.CACHE_FOLDER)"
+    return run(library, script, **environment).strip()
 
 
 def kept(folder):
@@ -67,6 +85,77 @@ def test_runs_where_nothing_can_be_kept(library):
     (library / "spiking/__pycache__").write_text("")
     assert run(library, HOME=os.devnull) == SPIKES
     assert cache_folder(library, HOME=os.devnull) == "None"
+
+
+def replace_by_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def flip_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES = (
+    lambda path: path.write_bytes(b""),
+    lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    lambda path: path.write_bytes(b"no pickle"),
+    flip_bit,
+    replace_by_folder,
+    lambda path: shutil.copy(next(other for other in path.parent.glob(f"*{path.suffix}") if other != path), path),
+)
+
+
+def test_damaged_cache_is_compiled_anew_and_mended(library):
+    run(library)
+    for suffix in (".nbi", ".nbc"):
+        paths = sorted(library.rglob(f"*{suffix}"))
+        assert len(paths) >= len(DAMAGES)
+        for path, damage in zip(paths, cycle(DAMAGES)):
+            damage(path)
+        assert run(library) == SPIKES
+        mended = {path: path.stat().st_mtime_ns for path in library.rglob("*.nb*")}
+        assert run(library) == SPIKES
+        assert {path: path.stat().st_mtime_ns for path in library.rglob("*.nb*")} == mended
+        for path in paths:
+            if path.is_dir():
+                path.rmdir()
+
+
+def test_runs_where_the_disk_is_full(library):
+    """An empty file has room, the compiled kernels have not."""
+    assert run(library, largest_file=1000) == SPIKES
+    assert [path for path in library.rglob("*.nb[ic]*") if path.stat().st_size > 1000] == []
+
+
+NOBODY = """
+import pwd
+def nobody(uid):
+    raise KeyError(uid)
+pwd.getpwuid = nobody
+"""
+
+
+@pytest.mark.parametrize("home", [None, ".", "~"])
+def test_without_a_home_nothing_is_written_into_the_working_folder(library, home):
+    (library / "spiking/__pycache__").write_text("")
+    before = snapshot(library)
+    assert cache_folder(library, NOBODY, HOME=home) == "None"
+    assert snapshot(library) == before
+
+
+def test_numba_that_must_not_compile_is_an_error_of_one_line(library):
+    process = start(library, "import spiking_utils", NUMBA_DISABLE_JIT="1")
+    assert process.stderr.splitlines()[-1].startswith("ImportError: NUMBA_DISABLE_JIT is set, expected unset")
+
+
+@pytest.mark.parametrize("name", ["DISABLE_JIT", "NUM_THREADS", "CPU_FEATURES"])
+def test_scripts_run_with_any_settings_of_numba(name, tmp_path, monkeypatch):
+    monkeypatch.setenv(f"NUMBA_{name}", {"DISABLE_JIT": "1", "NUM_THREADS": "0", "CPU_FEATURES": "none"}[name])
+    process = run_script("LeNet/Spiking_LeNet_MNIST.py", "--k", 0, "--limit", 1, "--logs", tmp_path)
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 def test_first_folder_that_can_be_written_to_is_taken(library):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from experiment import InputError, images
+from experiment import InputError, public_data
 from experiment.images import load_split, load_test, load_training, scaled
 from spiking.network import Network
 from tests.damage import damaged, damages, little_memory
@@ -55,6 +55,10 @@ def assert_split(found, pixels, labels, classes=3):
         "{}.idx{}-ubyte",
         "{}-idx{}-ubyte.gz",
         "emnist-letters-{}.idx{}-ubyte.gz",
+        "contest-{}.idx{}-ubyte",
+        "latest-{}-idx{}-ubyte",
+        "train-test-trains-{}-idx{}-ubyte",
+        "my{}-idx{}-ubyte",
         "a\n{}-idx{}-ubyte",
     ],
 )
@@ -146,6 +150,22 @@ def test_same_file_compressed_as_well_is_no_other(tmp_path):
     assert_split(load_split("test", tmp_path), arrays["test-images"], arrays["test-labels"])
 
 
+def test_what_archives_and_portals_leave_beside_the_files_is_not_read(tmp_path):
+    """Resource forks of macOS, Kaggle's folders, unfinished and renamed downloads, checksums, links to nowhere."""
+    arrays = some_arrays()
+    write(tmp_path, arrays)
+    for kind in arrays:
+        name = f"{kind}-idx{1 if 'labels' in kind else 4}-ubyte"
+        for stray in (f"._{name}", f".{name}.gz", f"{name}.gz.part", f"{name} (1).gz", f"{name}.sha256", f"{name}~"):
+            (tmp_path / stray).write_bytes(b"no IDX file")
+        (tmp_path / f"{kind}.idx3-ubyte").mkdir()
+        (tmp_path / f"{kind}.idx3-ubyte" / name).write_bytes(b"no IDX file")
+        (tmp_path / f"old-{name}").symlink_to("nowhere")
+    (tmp_path / "__MACOSX").mkdir()
+    for split in ("train", "test"):
+        assert_split(load_split(split, tmp_path), arrays[f"{split}-images"], arrays[f"{split}-labels"])
+
+
 @pytest.mark.parametrize("name", ["absent", "file"])
 def test_what_is_no_folder_is_refused(tmp_path, name):
     (tmp_path / "file").touch()
@@ -187,6 +207,6 @@ def test_inputs_of_the_artificial_network_are_pixels_over_256():
 
 
 def test_files_of_other_data_are_not_downloaded(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "_download", None)
+    monkeypatch.setattr(public_data, "fetch", None)
     with pytest.raises(InputError, match="found no file, expected one named"):
         load_split("test", tmp_path)

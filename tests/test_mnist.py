@@ -1,29 +1,46 @@
-"""MNIST: its files are the published ones, or they are downloaded, or refused with the reason."""
+"""MNIST and Fashion-MNIST: their files are the published ones, or they are downloaded, or refused with the reason."""
 
 import gzip
 import shutil
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from numpy.testing import assert_array_equal
 
-from experiment import InputError, images
-from experiment.images import MNIST, MNIST_SHA256, load_split, load_training
+from experiment import InputError, images, public_data
+from experiment.images import MNIST, load_split, load_training
 from tests.damage import damaged, damages, flip_bit, little_memory
 
-NAMES = sorted(f"{name}.gz" for name in MNIST_SHA256)
+PUBLIC = public_data.FOLDER
+NAMES = {
+    "mnist": sorted(f"{name}.gz" for name in public_data.SHA256["mnist"]),
+    "fashion-mnist": ["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", "train-labels-idx1-ubyte.gz"],
+}
 LABELS = "t10k-labels-idx1-ubyte.gz"  # the smallest of the four
 
 
 @pytest.fixture
-def mnist(tmp_path, monkeypatch):
-    """A folder with copies of the four files, in the place of MNIST."""
-    folder = shutil.copytree(MNIST, tmp_path / "mnist")
-    monkeypatch.setattr(images, "MNIST", folder)
-    return folder
+def public(tmp_path, monkeypatch):
+    """A folder with copies of the files in git, in the place of data/."""
+    for data, names in NAMES.items():
+        (tmp_path / data).mkdir()
+        for name in names:
+            shutil.copyfile(PUBLIC / data / name, tmp_path / data / name)
+    monkeypatch.setattr(public_data, "FOLDER", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def mnist(public):
+    return public / "mnist"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_mnist_is_split_in_order():
@@ -35,8 +52,8 @@ def test_mnist_is_split_in_order():
         assert np.unique(split.labels).tolist() == list(range(10))
         assert split.classes == 10
     whole = load_split("train", MNIST)
-    np.testing.assert_array_equal(np.concatenate([train.pixels, validation.pixels]), whole.pixels)
-    np.testing.assert_array_equal(np.concatenate([train.labels, validation.labels]), whole.labels)
+    assert_array_equal(np.concatenate([train.pixels, validation.pixels]), whole.pixels)
+    assert_array_equal(np.concatenate([train.labels, validation.labels]), whole.labels)
     assert train.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert test.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     first = train.pixels[0, ..., 0]  # the 5: bright in the middle, empty at the edges
@@ -81,79 +98,98 @@ def test_gzip_bomb_is_refused_before_it_expands(mnist):
 @settings(max_examples=30)
 @given(damage=damages)
 def test_any_damage_to_a_mnist_file_is_harmless(tmp_path_factory, damage):
-    folder = tmp_path_factory.mktemp("mnist")
+    folder = tmp_path_factory.mktemp("data") / "mnist"
+    folder.mkdir()
     (folder / LABELS).write_bytes(damaged((MNIST / LABELS).read_bytes(), damage))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images, "MNIST", folder)
+        patch.setattr(public_data, "FOLDER", folder.parent)
         try:
             labels = images._read(folder, "test", "labels")
         except InputError as error:
             assert "\n" not in str(error)  # noqa: PT017 - both outcomes are right
         else:
-            np.testing.assert_array_equal(labels, images._read(MNIST, "test", "labels"))
+            assert_array_equal(labels, images._read(MNIST, "test", "labels"))
 
 
-def use_mirrors(monkeypatch, *mirrors):
-    monkeypatch.setattr(images, "MIRRORS", [f"{mirror}/" for mirror in mirrors])
+@pytest.fixture
+def server(monkeypatch):
+    """A function that lets the official addresses lead to a local server, which gives these bytes to whoever asks."""
+    with ExitStack() as running:
+
+        def serve(reply):
+            server = running.enter_context(socket.create_server(("127.0.0.1", 0)))
+            address = f"http://127.0.0.1:{server.getsockname()[1]}"
+            requests = []
+
+            def answer():
+                connection, _ = server.accept()
+                with connection:
+                    requests.append(connection.recv(4096).decode().split()[1])
+                    connection.sendall(reply)
+
+            thread = threading.Thread(target=answer, daemon=True)
+            thread.start()
+            for data in public_data.ADDRESSES:
+                monkeypatch.setitem(public_data.ADDRESSES, data, f"{address}/{data}")
+            return address, requests
+
+        yield serve
 
 
-def test_missing_file_comes_from_the_first_good_mirror(mnist, tmp_path, monkeypatch):
-    (mnist / LABELS).unlink()
-    (tmp_path / LABELS).write_bytes(gzip.compress(b"other"))
-    use_mirrors(monkeypatch, (tmp_path / "absent").as_uri(), tmp_path.as_uri(), MNIST.as_uri())
-    load_split("test", mnist)
-    assert sorted(path.name for path in mnist.iterdir()) == NAMES
-    assert (mnist / LABELS).read_bytes() == (MNIST / LABELS).read_bytes()
+def found(content):
+    return b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content
 
 
-def test_files_that_are_there_need_no_network(monkeypatch):
-    use_mirrors(monkeypatch)
-    assert len(load_split("test", MNIST).labels) == 10_000
+@pytest.mark.parametrize("data", public_data.SHA256)
+def test_missing_file_comes_from_its_address_however_it_is_compressed(data, public, server):
+    labels = (PUBLIC / data / LABELS).read_bytes()
+    (public / data / LABELS).unlink()
+    _, requests = server(found(gzip.compress(gzip.decompress(labels), 1)))
+    assert_array_equal(load_split("test", public / data).labels, load_split("test", PUBLIC / data).labels)
+    assert requests == [f"/{data}/{LABELS}"]
+    name = LABELS.removesuffix(".gz")
+    assert names(public / data) == sorted({*NAMES[data], name} - {LABELS})
+    assert (public / data / name).read_bytes() == gzip.decompress(labels)
+    load_split("test", public / data)  # the address has no more to give
 
 
-@contextmanager
-def answering(reply):
-    """Address of a server that gives these bytes to whoever asks first."""
-
-    def answer():
-        connection, _ = server.accept()
-        with connection:
-            connection.recv(4096)
-            connection.sendall(reply)
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=answer)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        thread.join()
+def test_training_images_of_fashion_mnist_are_asked_for_when_they_are_needed(public, server):
+    folder = public / "fashion-mnist"
+    address, requests = server(found(gzip.compress(b"other images")))
+    assert len(load_split("test", folder).labels) == 10_000
+    assert requests == []
+    url = f"{address}/fashion-mnist/train-images-idx3-ubyte.gz"
+    with pytest.raises(InputError, match=f"train-images-idx3-ubyte: not found, and {url} did not give it .*SHA256"):
+        load_split("train", folder)
+    assert names(folder) == NAMES["fashion-mnist"]
 
 
 @pytest.mark.parametrize(
     "reply",
     [
         b"HTTP/1.0 404 Not Found\r\n\r\n",
-        b"HTTP/1.0 200 OK\r\n\r\n<html>please log in</html>",
+        found(b"<html>please log in</html>"),
+        found(gzip.compress(b"other labels")),
         b"HTTP/1.0 200 OK\r\nContent-Length: 4500\r\n\r\ncut off",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\ncut off",
+        found((PUBLIC / "mnist" / LABELS).read_bytes()[:-100]),
         b"220 this is a mail server\r\n",
         b"",
     ],
 )
-def test_bad_download_leaves_nothing_behind(mnist, monkeypatch, reply):
-    (mnist / LABELS).unlink()
-    with answering(reply) as mirror:
-        use_mirrors(monkeypatch, mirror)
-        with pytest.raises(InputError, match=f"{LABELS}: not found, and no mirror gave it .*{mirror}"):
-            load_split("test", mnist)
-    assert sorted(path.name for path in mnist.iterdir()) == sorted({*NAMES} - {LABELS})
+def test_bad_download_leaves_nothing_behind(public, server, reply):
+    (public / "mnist" / LABELS).unlink()
+    address, _ = server(reply)
+    with pytest.raises(InputError, match=f"{LABELS[:-3]}: not found, and {address}/mnist/{LABELS} did not give it"):
+        load_split("test", public / "mnist")
+    assert names(public / "mnist") == sorted({*NAMES["mnist"]} - {LABELS})
 
 
 def test_without_network_nothing_is_created(tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         closed = f"http://127.0.0.1:{server.getsockname()[1]}"
-    use_mirrors(monkeypatch, closed, closed)
-    folder = tmp_path / "absent" / "mnist"
-    monkeypatch.setattr(images, "MNIST", folder)
-    with pytest.raises(InputError, match=r"-labels-idx1-ubyte\.gz: not found, and no mirror gave it .*refused"):
-        load_split("test", folder)
+    monkeypatch.setitem(public_data.ADDRESSES, "mnist", closed)
+    monkeypatch.setattr(public_data, "FOLDER", tmp_path)
+    with pytest.raises(InputError, match=r"-labels-idx1-ubyte: not found, and .*\.gz did not give it .*refused"):
+        load_split("test", tmp_path / "mnist")
     assert list(tmp_path.iterdir()) == []

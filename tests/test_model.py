@@ -227,6 +227,20 @@ def test_default_file_is_that_of_the_checkpoint_or_the_published_one(repository,
         assert load(options, 0)[0].path == expected
 
 
+@pytest.mark.parametrize(
+    ("data", "layers", "epochs"),
+    [
+        ("fashion-mnist", "32C5-P2-64C5-P2-1024", 100),
+        ("mnist", "32C5-P2-64C5-P2-1024", 150),
+        ("fashion-mnist", "400-400", 150),
+    ],
+)
+def test_published_number_of_epochs_of_a_network_is_no_trial(data, layers, epochs):
+    identity = {"network": f"28x28x1-{layers}-10", "data": data, "recipe": "paper", "images": 9, "all_images": 9}
+    assert shortfall(identity | {"epochs": epochs}) == ""
+    assert shortfall(identity | {"epochs": epochs - 1}) == f"{epochs - 1} of {epochs} epochs"
+
+
 @pytest.mark.parametrize("settings", [{"k": 2}, {"k": FULL_PRECISION}])
 def test_file_in_the_place_of_another_model_is_refused(repository, save, settings):
     (repository / "LeNet/pretrained").mkdir(parents=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiment.model import Model
+from experiment.weights import read_published
 from LeNet import Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION, Network
 from tests.helpers import PUBLISHED_SPIKING, assert_refused, run_script, save_model
@@ -33,7 +34,8 @@ def assert_lossless(process, network=LENET, images=IMAGES):
 
 @pytest.mark.parametrize("model", PUBLISHED_SPIKING, ids=lambda model: model.name)
 def test_published_network_is_lossless(model, run_here):
-    assert_lossless(run_here(Spiking_LeNet_MNIST.main, "--weights", model.published, "--limit", IMAGES, "--verify"))
+    process = run_here(Spiking_LeNet_MNIST.main, "--weights", model.published, "--limit", IMAGES, "--verify")
+    assert_lossless(process, read_published(model).network)
 
 
 @pytest.mark.parametrize(
