@@ -1,7 +1,7 @@
 """Spiking convolution and linear layers with positive and negative spikes, and the network that they make.
 
-A spiking layer is a function from spike trains to a spike train, built from the weights of a npz file. Everything in it
-is an integer. What a neuron does in a time step stands in spiking/neuron.py.
+A spiking layer is a function from spike trains to a spike train, built from the weights of a npz file. Everything in
+it is an integer. What a neuron does in a time step stands in spiking/neuron.py.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spiking.base_layers import check_integer
 from spiking.encoding import image_train
-from spiking.layers import SpikingConv, SpikingLinear, SpikingPooling, check_integer
+from spiking.layers import SpikingConv, SpikingLinear, SpikingPooling
 from spiking.network import HIGHEST_LEVEL, PIXEL_LEVELS
 from spiking.trains import SpikeTrain
 from spiking.weight_grid import check_weights

@@ -50,12 +50,12 @@ def golden_vectors(network, trained, pixels):
 
 
 def _steps(network, activity, pixels):
-    """Yields each block with its spikes and potentials, both (images, time steps, h, w, c)."""
-    incoming = _image_train(pixels, network.time_steps)
-    for block, layer, train in zip(network.network.blocks, network.blocks, activity.trains, strict=True):
-        potentials = _convolve(incoming.cumsum(axis=1), layer.kernel, block)
-        incoming = train.to_dense()
-        yield block, incoming, potentials
+    """Yields each Block with its spikes and potentials, both (images, time steps, h, w, c)."""
+    incoming = [_image_train(pixels, network.time_steps)]
+    for layer, train in zip(network.blocks, activity.trains, strict=True):
+        incoming.append(train.to_dense())
+        counts = [incoming[source].cumsum(axis=1) for source in layer.sources]
+        yield layer.layer, incoming[-1], _potentials(layer, counts)
 
 
 def _image_train(pixels, time_steps):
@@ -65,22 +65,51 @@ def _image_train(pixels, time_steps):
     return train
 
 
-def _convolve(train, kernel, block):
-    """The convolution of (images, time steps, h, w, in) with (kernel h, kernel w, in, out), in exact integers.
+def _potentials(layer, counts):
+    """The potentials of a spiking layer from the net counts of its sources, (images, time steps, h, w, c) each."""
+    if layer.layer.pools:
+        return _largest(counts[0], layer.layer.inputs[0])
+    return layer.initial + _added(layer, counts, layer.kernels)
+
+
+def _added(layer, trains, layer_kernels):
+    """The sum over the inputs of a spiking layer of the convolution of a train with a kernel, in exact integers."""
+    inputs = zip(layer.layer.inputs, trains, layer_kernels, layer.factors, strict=True)
+    return sum(factor * _convolve(train, kernel, edge) for edge, train, kernel, factor in inputs)
+
+
+def _convolve(train, kernel, edge):
+    """The convolution of (images, time steps, h, w, in) with (kernel h, kernel w, in of a group, out).
 
     Sums of whole numbers are exact in any order as long as none is beyond what a float holds.
     """
     largest = np.abs(kernel.astype(np.int64)).sum(axis=(0, 1, 2)).max() * int(np.abs(train).max(initial=0))
     number = np.float32 if largest < FLOAT32_EXACT else np.float64
     images, time_steps = train.shape[:2]
-    x = np.pad(train.reshape(-1, *train.shape[2:]).astype(number), [(0, 0), *block.padding, (0, 0)])
-    height, width, _ = block.output_shape
-    result = np.zeros((len(x), *block.output_shape), number)
-    for row, column in np.ndindex(block.kernel_size):
-        rows = slice(row, row + block.stride[0] * (height - 1) + 1, block.stride[0])
-        columns = slice(column, column + block.stride[1] * (width - 1) + 1, block.stride[1])
-        result += x[:, rows, columns] @ kernel[row, column].astype(number)
-    return result.reshape(images, time_steps, *block.output_shape).astype(np.int64)
+    result = np.zeros((images * time_steps, *edge.output_shape), number)
+    channels, filters = kernel.shape[2], edge.filters // edge.groups
+    for row, column, seen in _windows(train.reshape(-1, *train.shape[2:]).astype(number), edge):
+        for group in range(edge.groups):
+            of_group = slice(group * filters, (group + 1) * filters)
+            read = seen[..., group * channels : (group + 1) * channels]
+            result[..., of_group] += read @ kernel[row, column, :, of_group].astype(number)
+    return result.reshape(images, time_steps, *edge.output_shape).astype(np.int64)
+
+
+def _largest(counts, edge):
+    """The largest net count in each window, (images, time steps, h, w, c)."""
+    seen = [window for _, _, window in _windows(counts.reshape(-1, *counts.shape[2:]), edge)]
+    return np.max(seen, axis=0).reshape(*counts.shape[:2], *edge.output_shape)
+
+
+def _windows(x, edge):
+    """Yields row, column and what this place of all windows of an edge sees of (images, h, w, c): zeros outside."""
+    padding = [(max(before, 0), max(after, 0)) for before, after in edge.padding]
+    x = np.pad(x, [(0, 0), *padding, (0, 0)])
+    for row, column in np.ndindex(edge.kernel_size):
+        rows = np.array(edge.rows) + padding[0][0] + row
+        columns = np.array(edge.columns) + padding[1][0] + column
+        yield row, column, x[:, rows[:, None], columns]
 
 
 @dataclass
@@ -115,30 +144,33 @@ class Sizes:
 
 def measure(network, pixels):
     """The Sizes of every block and of the classifier, for a SpikingNetwork over all images."""
-    blocks, classifier = network.network.blocks, network.network.classifier
-    sizes = [Sizes(f"block {block.name}") for block in blocks] + [Sizes("classifier")]
+    layers = [*network.blocks, network.classifier]
+    sizes = [Sizes(layer.name) for layer in layers]
     batch_size = max(1, MOST_MEASURED // (network.time_steps * network.network.neurons))
     starts = range(0, len(pixels), batch_size)
     for start in command_line.progress(starts, len(starts), "batch"):
         batch = pixels[start : start + batch_size]
-        activity, incoming = network.run(batch), _image_train(batch, network.time_steps)
-        for size, block, layer, train in zip(sizes, blocks, network.blocks, activity.trains):
-            size.add_potentials(*_sums(incoming, layer.kernel, block))
-            incoming = train.to_dense()
-            size.add_spikes(train, incoming)
-        kernel = network.classifier.weights.reshape(classifier.kernel_shape)
-        before, raised, lowered = _sums(incoming, kernel, classifier)
-        sizes[-1].add_potentials(before + network.classifier.bias, raised, lowered)
+        activity, trains = network.run(batch), [_image_train(batch, network.time_steps)]
+        for size, layer, train in zip(sizes, layers, [*activity.trains, None]):
+            size.add_potentials(*_sums(layer, [trains[source] for source in layer.sources]))
+            if train is not None:
+                trains.append(train.to_dense())
+                size.add_spikes(train, trains[-1])
     return sizes
 
 
-def _sums(train, kernel, block):
+def _sums(layer, trains):
     """Potentials before each step in which something comes in, what raises them in it and what lowers them."""
-    steps = np.flatnonzero(train.any(axis=(0, 2, 3, 4)))
-    train = train[:, : steps.max(initial=0) + 1]
-    added = _convolve(train, kernel, block)
-    moved = _convolve(np.abs(train), np.abs(kernel.astype(np.int64)), block)  # up and down
-    return added.cumsum(axis=1) - added, (moved + added) // 2, (added - moved) // 2
+    active = np.any([train.any(axis=(0, 2, 3, 4)) for train in trains], axis=0)
+    trains = [train[:, : np.flatnonzero(active).max(initial=0) + 1] for train in trains]
+    if layer.layer.pools:
+        after = _potentials(layer, [train.cumsum(axis=1) for train in trains])
+        before = np.concatenate([np.zeros_like(after[:, :1]), after[:, :-1]], axis=1)
+        return before, np.maximum(after - before, 0), np.minimum(after - before, 0)
+    added = _added(layer, trains, layer.kernels)
+    absolute = [np.abs(kernel.astype(np.int64)) for kernel in layer.kernels]
+    moved = _added(layer, [np.abs(train) for train in trains], absolute)  # up and down
+    return layer.initial + added.cumsum(axis=1) - added, (moved + added) // 2, (added - moved) // 2
 
 
 def table(network, sizes):
@@ -148,7 +180,6 @@ def table(network, sizes):
 
 
 def _row(size, layer):
-    kernel = layer.weights if size.name == "classifier" else layer.kernel
     row = {
         "name": size.name,
         "lowest_potential": size.lowest,
@@ -156,24 +187,32 @@ def _row(size, layer):
         "lowest_partial_sum": size.lowest_partial,
         "highest_partial_sum": size.highest_partial,
         "accumulator_bits": signed_bits(size.lowest_partial, size.highest_partial),
-        "weight_bits": signed_bits(int(kernel.min()), int(kernel.max())),
-        "weight_bytes": 2 * kernel.size,
     }
+    if layer.kernels:
+        lowest, highest = min(kernel.min() for kernel in layer.kernels), max(kernel.max() for kernel in layer.kernels)
+        row["weight_bits"] = signed_bits(int(lowest), int(highest))
+        row["weight_bytes"] = sum(2 * kernel.size for kernel in layer.kernels)
     if size.name == "classifier":
-        return row | {"state_bytes": 4 * kernel.shape[-1]}
+        return row | {"state_bytes": 4 * layer.layer.classes}
     counts = size.largest_count
-    used = layer.thresholds[:, 1 : counts + 2].astype(np.int64)  # theta_1 to that of the largest count and one more
-    finite = used[(used != ALWAYS) & (used != NEVER)]
-    lowest, highest = (int(finite.min()), int(finite.max())) if finite.size else (0, 0)
-    neurons = int(np.prod(layer.output_shape))
+    count_bytes = -(-counts.bit_length() // 8)
+    if (
+        layer.layer.pools
+    ):  # keeps the counts of its source instead of potentials, and compares numbers, not thresholds
+        (edge,) = layer.layer.inputs
+        state_bytes = (int(np.prod(edge.input_shape)) + layer.layer.neurons) * count_bytes
+    else:
+        used = layer.thresholds[:, 1 : counts + 2].astype(np.int64)  # theta_1 to one beyond the largest count's
+        finite = used[(used != ALWAYS) & (used != NEVER)]
+        lowest, highest = (int(finite.min()), int(finite.max())) if finite.size else (0, 0)
+        row |= {"threshold_bits": signed_bits(lowest, highest), "threshold_bytes": 4 * used.size}
+        state_bytes = layer.layer.neurons * (4 + count_bytes)
     return row | {
-        "threshold_bits": signed_bits(lowest, highest),
-        "threshold_bytes": 4 * used.size,
         "largest_count": counts,
         "count_bits": counts.bit_length(),
         "most_spikes_in_a_step": size.most_spikes,
         "most_spikes_in_a_step_on_average": size.sum_of_most_spikes / size.images,
-        "state_bytes": neurons * (4 + -(-counts.bit_length() // 8)),
+        "state_bytes": state_bytes,
     }
 
 
@@ -189,9 +228,9 @@ def report(rows):
     print(f"{heads}{'count':>8}{'most':>6}{'mean':>8}")
     for row in rows:
         print(f"{row['name']:10}{row['lowest_potential']:12,}{row['highest_potential']:11,}", end="")
-        print(f"{row['accumulator_bits']:4}{row['weight_bits']:7}", end="")
+        print(f"{row['accumulator_bits']:4}{row.get('weight_bits', ''):7}", end="")
         if "largest_count" in row:
-            print(f"{row['threshold_bits']:8}{row['count_bits']:6}", end="")
+            print(f"{row.get('threshold_bits', ''):8}{row['count_bits']:6}", end="")
             print(f"{row['largest_count']:8}{row['most_spikes_in_a_step']:6,}", end="")
             print(f"{row['most_spikes_in_a_step_on_average']:8,.1f}", end="")
         print()

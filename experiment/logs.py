@@ -25,6 +25,7 @@ from experiment.images import HIGHEST_NOISE_RATIO
 from experiment.model import PAPER_NETWORK, Model
 from experiment.weights import COUNTS, NUMBERS, shortfall
 from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network
+from spiking.notation import parse
 
 RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
@@ -267,7 +268,7 @@ def _identified(identity):
     numbers = [identity[name] for name in NUMBERS]
     if any(type(number) is not int for number in numbers) or min(identity[name] for name in COUNTS) < 0:
         raise ValueError
-    network = Network.parse(identity["network"])
+    network = parse(identity["network"])
     return network, Model(identity["k"], network.layers, *(identity[name] for name in ("data", "recipe", "seed")))
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from experiment import ROOT, InputError
 from experiment.command_line import HIGHEST_SEED, LEVEL, SEED
 from experiment.recipes import PAPER, RECIPES
-from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network, check_layers
+from spiking.network import FULL_PRECISION, HIGHEST_LEVEL
+from spiking.notation import check_layers, parse
 
 LENET = "20C5-P2-50C5-P2-500"
-PAPER_NETWORK = Network.parse(f"28x28x1-{LENET}-10")
+PAPER_NETWORK = parse(f"28x28x1-{LENET}-10")
 MNIST = "mnist"
 PUBLISHED_LEVELS = (0, 1, 2)  # k of the quantised networks that the repository is about
 # what training writes into its checkpoint folder, beside the checkpoint itself
@@ -23,7 +24,7 @@ class Model:
     """What tells one trained network from another. Its files hold it; nothing is guessed from a path."""
 
     k: int  # quantisation level; FULL_PRECISION without quantiser
-    network: str = LENET  # notation of the layers, as spiking/network.py describes it
+    network: str = LENET  # notation of the layers, as spiking/notation.py describes it
     data: str = MNIST  # name of the folder of images that it was trained on
     recipe: str = PAPER.name  # how it was trained
     seed: int = 0  # of initial values, order of the images and augmentation

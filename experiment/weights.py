@@ -14,12 +14,13 @@ from experiment import InputError, disk, shown
 from experiment.model import NPZ_NAME, Model, named
 from experiment.recipes import RECIPES
 from spiking.network import FULL_PRECISION, Network
+from spiking.notation import parse
 from spiking.weight_grid import check_weights, on_grid, round_to_grid
 
 NPZ = "a npz file of network weights"  # as error messages call it
 HEADER = 1024  # bytes at most, of an array in the file
 LARGEST_WEIGHTS = 1 << 28  # of a network, in numbers: a training keeps four copies
-LARGEST_NEURONS = 1 << 22  # of a network: a training step of 200 images takes 3.3 KB for each, 14 GB
+LARGEST_NEURONS = 1 << 22  # of a network that is trained: a training step of 200 images takes 3.3 KB for each, 14 GB
 TEXTS = ("network", "data", "recipe")
 COUNTS = ("epochs", "images", "all_images", "threads")
 NUMBERS = ("k", "seed", *COUNTS)
@@ -68,7 +69,7 @@ def shortfall(identity):
     recipe = RECIPES.get(identity["recipe"])
     parts = []
     if recipe is not None:
-        epochs = recipe.epochs_of(identity["data"], Network.parse(identity["network"]).layers)
+        epochs = recipe.epochs_of(identity["data"], parse(identity["network"]).layers)
         if identity["epochs"] < epochs:
             parts.append(f"{identity['epochs']} of {epochs} epochs")
     if identity["images"] < identity["all_images"]:
@@ -98,21 +99,24 @@ def announce(trained):
 
 
 def network_for(layers, input_shape, classes):
-    """The network of a notation of layers for images (h, w, channels) and classes; refused where it is too large."""
+    """The network of a notation of layers for images (h, w, channels) and classes; refused if too large to train."""
     height, width, channels = input_shape
     try:
-        return check_size(Network.parse(f"{height}x{width}x{channels}-{layers}-{classes}"))
+        network = check_size(parse(f"{height}x{width}x{channels}-{layers}-{classes}"))
+        if network.neurons > LARGEST_NEURONS:
+            raise ValueError(
+                f"{layers} has {network.neurons:,} neurons, expected at most {LARGEST_NEURONS:,} to train"
+            )
     except ValueError as error:
         raise InputError(f"argument --network: {error}") from None
+    return network
 
 
 def check_size(network):
-    """The network; raises ValueError if it has more weights or neurons than can be trained and run."""
+    """The network; raises ValueError if it has more weights than are held in memory."""
     numbers = sum(math.prod(shape) for shape in network.weight_shapes.values())
     if numbers > LARGEST_WEIGHTS:
         raise ValueError(f"{network.notation} has {numbers:,} weights, expected at most {LARGEST_WEIGHTS:,}")
-    if network.neurons > LARGEST_NEURONS:
-        raise ValueError(f"{network.notation} has {network.neurons:,} neurons, expected at most {LARGEST_NEURONS:,}")
     return network
 
 
@@ -145,7 +149,7 @@ def load(args, k, converts=False):
         expected = "--k with it, the level to convert it to" if converts else "a quantised network"
         raise InputError(f"{shown(path)}: is of full precision, expected {expected}")
     announce(trained)
-    weights, rounding = on_grid(trained.weights)
+    weights, rounding = on_grid(trained.weights, trained.network)
     if rounding > 0:
         print(f"           rounded to the weight grid, which changed them by {rounding:.2g} at most")
     if conversion:
@@ -234,7 +238,7 @@ def _read_archive(archive):
     identity = {key: int(_read_array(archive, members[key], key, (), "iu", 8)) for key in NUMBERS}
     identity |= {key: str(_read_array(archive, members[key], key, (), "U", 4 * LONGEST_TEXT)) for key in TEXTS}
     try:
-        network = check_size(Network.parse(identity["network"]))
+        network = check_size(parse(identity["network"]))
         model = Model(identity["k"], network.layers, *(identity[key] for key in ("data", "recipe", "seed")))
     except ValueError as error:
         raise InputError(error) from None

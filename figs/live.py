@@ -74,9 +74,9 @@ def page(networks, pixels, labels):
 def describe(network, pixels, labels):
     """What the page must know beside the integers: shapes, sizes and the images of the gallery."""
     layers = [
-        {"inputShape": block.input_shape, "kernelSize": block.kernel_size, "stride": block.stride,
-         "outputShape": block.output_shape}
-        for block in (*network.blocks, network.classifier)
+        {"inputShape": edge.input_shape, "kernelSize": edge.kernel_size, "stride": edge.stride,
+         "outputShape": edge.output_shape}
+        for layer in (*network.blocks, network.classifier) for edge in layer.inputs
     ]  # fmt: skip
     gallery = [
         {"group": group, "number": number, "label": int(labels[number]),

@@ -67,7 +67,7 @@ def main():
     network = SpikingNetwork(trained.weights, trained.network, k, args.time_steps)
     activity = network.run(pixels[None])
     spikes = [train.to_dense()[0] for train in activity.trains]  # (time steps, h, w, channels) each
-    potentials = activity.potentials[0] * 2.0 ** -network.exponents[-1]  # (time steps, classes)
+    potentials = activity.potentials[0] * 2.0**-network.classifier.exponent  # (time steps, classes)
     steps = range(args.steps[0] - 1, args.steps[1]) if args.steps else until_silence(spikes)
 
     print(", ".join(filter(None, [f"image      {name.removeprefix('test image ')}", label])))

@@ -1,8 +1,8 @@
 """The Numba kernels of the blocks that read nothing but the image, which they turn into spikes.
 
-The image is presented at the first time step only, so the potentials, and with them the target counts m, do not change
-after it. A neuron of the rule in neuron.py then fires B in each step, less in the last, until its count is m, and never
-a negative spike: no neuron needs to be looked at twice.
+The image is presented at the first time step only, so the potentials, and with them the target counts m, do not
+change after it. A neuron of the rule in neuron.py then fires B in each step, less in the last, until its count is m,
+and never a negative spike: no neuron needs to be looked at twice.
 """
 
 import numpy as np

@@ -11,8 +11,8 @@ four at a time.
 
 Rules that the code does not say by itself:
 
-- Indices are uintp. Numba makes a signed index wrap around below 0, as Python does, with a branch for each access; and
-  it adds int64 and uint64 as float64, so that everything that an index is made of has to be uintp, too.
+- Indices are uintp. Numba makes a signed index wrap around below 0, as Python does, with a branch for each access;
+  and it adds int64 and uint64 as float64, so that everything that an index is made of has to be uintp, too.
 - Nothing is allocated: the kernels run without Numba's reference counts (see compilation) and fill arrays of others.
 - A call costs nothing, since LLVM puts the kernels into each other.
 - An offset below 0, of windows in the padding, wraps around as 64 bits, and comes back when it is added.
@@ -117,7 +117,7 @@ def run_classifier(inputs, initial, neurons, potentials):
 
 @compiled
 def add_spikes(neurons, incoming, image, t, synapses):
-    """Adds the spikes of one time step to the potentials, marks the windows that they reach as pending, counts SOPs."""
+    """Adds the spikes of one time step to the potentials, marks the windows that they reach, and counts SOPs."""
     if synapses.width < synapses.filters:
         add_spikes_of_groups(neurons, incoming, image, t, synapses)
     else:

@@ -3,206 +3,25 @@
 Each is built once from the description of its layer and the weights of a npz file, and checks what it is given.
 """
 
-import math
-import operator
-from threading import Lock
-
 import numpy as np
 
 from spiking import kernels
+from spiking.base_layers import SpikingBlock, SpikingLayer
 from spiking.edges import IMAGE
-from spiking.encoding import encode_images
-from spiking.layout import (
-    firing_order,
-    firing_rule,
-    highest_count,
-    new_neurons,
-    stored,
-    stored_potentials,
-    synapses,
-    window_members,
-)
+from spiking.layout import new_neurons, stored, stored_potentials, window_members
 from spiking.network import PIXEL_LEVELS
 from spiking.pooling import Pool
 from spiking.thresholds import LargestCount, TargetCount
-from spiking.trains import SOPS, Events, SpikeTrain
-from spiking.weight_grid import INT32_MAX, bias_to_grid, layer_on_grid
+from spiking.weight_grid import bias_to_grid, layer_on_grid
 
-FIRST_COUNTS = 64  # a block's thresholds reach up to this count, and further once a neuron does
-MOST_THRESHOLDS = 1 << 22  # of a block
-NO_POOL = Pool(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))
-
-
-class SpikingLayer:
-    """What all spiking layers have in common: they read spike trains, one for each input of their description.
-
-    Parameters
-    ----------
-    layer : Block or Classifier
-    edges : list of Synapses, one for each input
-    weight_sums : list of arrays (filters,), the sum of each filter's absolute weights for each input
-    initial : int64 array (h, w, filters) or (filters,), potentials before the first time step
-    factors : list of int, what a spike of each input counts for
-    """
-
-    def __init__(self, layer, edges, weight_sums, initial, factors):
-        self.layer, self.sources, self.initial = layer, layer.sources, initial
-        self._edges, self._weight_sums, self._factors = edges, weight_sums, factors
-
-    def _check(self, trains):
-        """Raises ValueError unless the trains are those of the inputs, OverflowError where int32 may be too small."""
-        if len(trains) != len(self.sources):
-            raise ValueError(f"found {len(trains)} spike trains, expected one for each of {len(self.sources)} inputs")
-        for train, edge in zip(trains, self.layer.inputs, strict=True):
-            if train.shape != edge.input_shape:
-                raise ValueError(f"spike train has shape {train.shape}, expected {edge.input_shape}")
-            if train.data.steps.shape != trains[0].data.steps.shape:
-                raise ValueError("spike trains are of different images or time steps, expected the same")
-        peaks = [train.peak_count * factor for train, factor in zip(trains, self._factors, strict=True)]
-        sums = sum(total * peak for total, peak in zip(self._weight_sums, peaks, strict=True))
-        # every potential, and every partial sum on the way to it, is at most the bound
-        bound = int(np.max(sums)) + int(np.abs(self.initial).max(initial=0))
-        if bound > INT32_MAX - 1:
-            raise OverflowError(
-                f"{self.name}: membrane potentials could reach {bound} (weights of a filter sum up to "
-                f"{int(max(map(np.max, self._weight_sums)))}, counts to {max(peaks)}), expected less than {INT32_MAX} "
-                "as they are int32; a smaller k or bounded activations help"
-            )
-
-    def _inputs(self, trains):
-        """The inputs as the kernels take them, with statistics of their own that begin at 0.
-
-        The kernels are compiled for each number of inputs, so empty ones are added up to a power of 2.
-        """
-        inputs = []
-        for train, edge, factor in zip(trains, self._edges, self._factors, strict=True):
-            data = train.data
-            if factor > 1:
-                sizes = data.sizes if len(data.sizes) else np.ones(len(data.events), np.int32)
-                data = data._replace(sizes=sizes * np.int32(factor))
-            inputs.append((data._replace(statistics=np.zeros_like(data.statistics)), edge))
-        events, edge = inputs[0]
-        while len(inputs) & (len(inputs) - 1):
-            inputs.append((events._replace(steps=np.zeros_like(events.steps)), edge))
-        return tuple(inputs)
-
-    def _credit(self, trains, inputs):
-        """Adds the synaptic operations that have been counted to the spike trains that caused them."""
-        for train, (events, _), factor in zip(trains, inputs, self._factors):
-            train.statistics[:, SOPS] += events.statistics[:, SOPS] // factor
-
-    @property
-    def _most_inputs(self):
-        return max(math.prod(edge.input_shape) for edge in self.layer.inputs)
-
-
-class SpikingBlock(SpikingLayer):
-    """A block as it runs. In each time step:
-
-        u <- the potential that all spikes so far give
-        m  = the largest count with u >= theta_m, and 0 at least
-        spike = clip(m - n, -B, B)
-        n <- n + spike
-
-    Its kinds are SpikingConv, where u is a sum of convolutions, and SpikingPooling, where u is the largest count.
-
-    Parameters
-    ----------
-    block : Block
-    target : TargetCount or LargestCount
-        Gives the thresholds.
-    pool : Pool
-        NO_POOL for a sum.
-    max_spikes : int or None
-        B, the most spikes that a neuron fires in a time step; None for any number.
-    negative_spikes : bool
-        Without them a neuron takes nothing back: spike = clip(m - n, 0, B).
-    reader : Edge or None
-        One that reads the block and adds its spikes fastest in an order of its own.
-    the others : as of SpikingLayer
-    """
-
-    def __init__(
-        self, block, target, edges, weight_sums, initial, factors, pool, max_spikes, negative_spikes, reader
-    ):
-        super().__init__(block, edges, weight_sums, initial, factors)
-        if max_spikes is not None:
-            check_integer("max_spikes", max_spikes, 1)
-        if not isinstance(negative_spikes, bool | np.bool_):
-            raise ValueError(f"negative_spikes is {negative_spikes!r}, expected True or False")
-        self.target, self.name = target, f"block {block.name}"
-        self.max_spikes, self.negative_spikes = max_spikes, negative_spikes
-        self._pool = pool
-        self._stored_initial = stored_potentials(np.broadcast_to(initial, block.output_shape))
-        self._order = firing_order(block.output_shape, reader)
-        self._extending = Lock()  # the rule, which all threads share
-        self._rule = self._rule_up_to(FIRST_COUNTS)
-
-    def forward(self, trains):
-        """The SpikeTrain of the block for the spike trains of its sources, in the order of its inputs.
-
-        Adds to the statistics of these the synaptic operations that their spikes cause here.
-
-        Raises
-        ------
-        ValueError
-            The trains are not those of the inputs.
-        OverflowError
-            int32 might not hold a potential, or a count is beyond MOST_THRESHOLDS.
-        """
-        self._check(trains)
-        run = encode_images if set(self.sources) == {IMAGE} else kernels.run_block
-        height, width, filters = self.layer.output_shape
-        while True:
-            rule, inputs = self._rule, self._inputs(trains)  # another thread may extend the rule meanwhile
-            layer = kernels.Layer(rule, self._stored_initial, self._order, self._new_pool())
-            neurons = new_neurons(height * width, filters, self._most_inputs)
-            bursts = self.max_spikes != 1
-            outgoing = Events.reserved(trains[0].images, trains[0].time_steps, self.layer.output_shape, bursts)
-            peak_count = run(inputs, layer, neurons, outgoing)
-            if not self._beyond(peak_count, rule, trains[0].time_steps):
-                break
-            self._extend(rule)
-        self._credit(trains, inputs)
-        return SpikeTrain(outgoing.written(), self.layer.output_shape, peak_count)
-
-    def _new_pool(self):
-        return self._pool._replace(counts=self._pool.counts.copy())  # threads have states of their own
-
-    @property
-    def thresholds(self):
-        """int32 (filters, counts): column n is theta_n, the lowest potential that justifies a count of n.
-
-        Column 0 is not used, as a count of 0 is always justified. They reach up to FIRST_COUNTS, and further once a
-        neuron has reached the last.
-        """
-        return self.target.thresholds(highest_count(self._rule))
-
-    def _rule_up_to(self, count):
-        return firing_rule(self.target.thresholds(count), self.max_spikes, self.negative_spikes)
-
-    def _beyond(self, peak_count, rule, time_steps):
-        """Whether a neuron may have reached a count for which there is no threshold."""
-        highest = highest_count(rule)
-        return peak_count >= highest and (self.max_spikes is None or time_steps * self.max_spikes > highest)
-
-    def _extend(self, rule):
-        """Makes a rule for four times the counts, unless another thread has done so."""
-        with self._extending:
-            if self._rule is rule:
-                if 4 * len(rule.rising) > MOST_THRESHOLDS:
-                    raise OverflowError(
-                        f"{self.name}: a neuron reaches the count {highest_count(rule)}, expected fewer than "
-                        f"{MOST_THRESHOLDS:,} thresholds of all its filters"
-                    )
-                self._rule = self._rule_up_to(4 * highest_count(rule))
+NO_POOL = Pool(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))  # of a sum
 
 
 class SpikingConv(SpikingBlock):
     """A block whose potential is a sum of convolutions: u <- u + convolutions of the spikes that come in.
 
-    Everything in it is an integer: weights w = W * 2^f on the weight grid, potentials in units of that grid, thresholds
-    as the lowest potential that justifies a count.
+    Everything in it is an integer: weights w = W * 2^f on the weight grid, potentials in units of that grid,
+    thresholds as the lowest potential that justifies a count.
 
     Parameters
     ----------
@@ -215,15 +34,11 @@ class SpikingConv(SpikingBlock):
 
     Attributes
     ----------
-    kernels : list of int16 arrays (h, w, channels of a group, filters)
-        One for each input; those of filters with a negative gamma are negated.
+    kernels, initial, factors : as of SpikingLayer
+        Kernels of filters with a negative gamma are negated. Factors are 1 unless the block reads the image beside
+        other blocks: pixels are 1 / 256 each and spikes 1 / S.
     exponent : int
         The f of the weights.
-    factors : list of int
-        What a spike of each input counts for, in units of the grid of this block's potentials: 1, unless it reads the
-        image beside blocks. An image is presented as pixels, 1 / 256 each, and a spike is 1 / S.
-    initial : int64 array
-        The potentials before the first time step, (h, w, filters), or 0 for all.
     """
 
     def __init__(self, block, weights, k, max_spikes=1, negative_spikes=True, reader=None):
@@ -234,28 +49,16 @@ class SpikingConv(SpikingBlock):
         )
         # a negative gamma would turn the inequality u >= theta: its sign goes into the weights
         sign = np.where(gamma < 0, -1, 1)
-        self.kernels = [kernel * sign.astype(np.int16) for kernel in grid_kernels]
-        units = {source == IMAGE: PIXEL_LEVELS if source == IMAGE else 2**k for source in block.sources}
-        finest = max(units.values())  # units of a potential in a pre-activation of 2^-f
-        self.factors = [finest // units[source == IMAGE] for source in block.sources]
+        block_kernels = [kernel * sign.astype(np.int16) for kernel in grid_kernels]
+        units = [PIXEL_LEVELS if source == IMAGE else 2**k for source in block.sources]
+        finest = max(units)  # the potential is in units of 2^-f / finest of a pre-activation
         initial = np.zeros(block.output_shape[2], np.int64)
         if block.initial:
             initial = bias_to_grid(weights[block.offset_key], self.exponent) * finest * sign
-        target = TargetCount(
-            gamma * sign, beta, mean * sign, variance, 2.0**-self.exponent / finest, k, block.max_value
-        )
-        super().__init__(
-            block,
-            target,
-            [synapses(edge, kernel) for edge, kernel in zip(block.inputs, self.kernels, strict=True)],
-            _weight_sums(self.kernels),
-            initial,
-            self.factors,
-            NO_POOL,
-            max_spikes,
-            negative_spikes,
-            reader,
-        )
+        unit = 2.0**-self.exponent / finest
+        target = TargetCount(gamma * sign, beta, mean * sign, variance, unit, k, block.max_value)
+        factors = [finest // unit_of_input for unit_of_input in units]
+        super().__init__(block, block_kernels, initial, factors, target, NO_POOL, max_spikes, negative_spikes, reader)
 
 
 class SpikingPooling(SpikingBlock):
@@ -265,18 +68,8 @@ class SpikingPooling(SpikingBlock):
         (edge,) = block.inputs
         height, width, channels = edge.input_shape
         pool = Pool(*window_members(edge), np.zeros(height * width * stored(channels), np.int32))
-        super().__init__(
-            block,
-            LargestCount(channels),
-            [synapses(edge)],
-            [np.ones(channels)],
-            np.zeros(channels, np.int64),
-            [1],
-            pool,
-            max_spikes,
-            negative_spikes,
-            reader,
-        )
+        zeros = np.zeros(channels, np.int64)
+        super().__init__(block, [], zeros, [1], LargestCount(channels), pool, max_spikes, negative_spikes, reader)
 
 
 class SpikingLinear(SpikingLayer):
@@ -292,10 +85,10 @@ class SpikingLinear(SpikingLayer):
 
     Attributes
     ----------
-    kernels : list of int16 arrays (h, w, channels, classes), one for each input
+    kernels, initial, factors : as of SpikingLayer
+        The bias is the potential before the first step.
     exponent : int
         The f of the weights.
-    initial : int64 array (classes,), the bias
     """
 
     name = "classifier"
@@ -305,12 +98,11 @@ class SpikingLinear(SpikingLayer):
             key: np.reshape(weights[key], edge.kernel_shape)
             for key, edge in zip(classifier.kernel_keys, classifier.inputs, strict=True)
         }
-        self.kernels, self.exponent = layer_on_grid(classifier, shaped)
+        grid_kernels, self.exponent = layer_on_grid(classifier, shaped)
         initial = np.zeros(classifier.classes, np.int64)
         if classifier.bias:
             initial = bias_to_grid(weights["fc/b"], self.exponent) * 2**k
-        edges = [synapses(edge, kernel) for edge, kernel in zip(classifier.inputs, self.kernels, strict=True)]
-        super().__init__(classifier, edges, _weight_sums(self.kernels), initial, [1] * len(edges))
+        super().__init__(classifier, grid_kernels, initial, [1] * len(grid_kernels))
 
     def forward(self, trains):
         """Potentials after each step, int32 (images, time steps, classes); credits and raises as SpikingBlock's."""
@@ -321,19 +113,3 @@ class SpikingLinear(SpikingLayer):
         kernels.run_classifier(inputs, stored_potentials(self.initial), neurons, potentials)
         self._credit(trains, inputs)
         return potentials
-
-
-def _weight_sums(layer_kernels):
-    """The sum of each filter's absolute weights, for each input."""
-    return [np.abs(kernel.astype(np.float64)).sum(axis=(0, 1, 2)) for kernel in layer_kernels]
-
-
-def check_integer(name, value, lowest, highest=math.inf):
-    """Raises ValueError unless the value is an integer in a range."""
-    try:
-        fits = not isinstance(value, bool) and lowest <= operator.index(value) <= highest
-    except TypeError:
-        fits = False
-    if not fits:
-        limits = f">= {lowest}" if highest == math.inf else f"from {lowest} to {highest}"
-        raise ValueError(f"{name} is {value}, expected an integer {limits}")

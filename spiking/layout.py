@@ -3,7 +3,7 @@
 import numpy as np
 
 from spiking import kernels
-from spiking.edges import Convolution, position_shift, reached_windows
+from spiking.edges import Convolution, reached_windows
 from spiking.neuron import Neurons, Rule
 from spiking.thresholds import ALWAYS, NEVER
 from spiking.vectors import WIDTH
@@ -13,9 +13,9 @@ from spiking.weight_grid import INT32_MAX
 def synapses(edge, kernel=None):
     """What a spike that an edge reads drives, in the order in which it adds it.
 
-    An example: a 1 x 3 kernel (a, b, c) with stride 1 over a row of 5 positions has the windows 0, 1 and 2. A spike at
-    position 1 lies in the windows 0 and 1, as their b and a; one at position 2 in the windows 0 to 2, as their c, b
-    and a. So if the table holds the columns as c, b, a, either adds one slice of it: `runs` has (first window 0, 2
+    An example: a 1 x 3 kernel (a, b, c) with stride 1 over a row of 5 positions has the windows 0, 1 and 2. A spike
+    at position 1 lies in the windows 0 and 1, as their b and a; one at position 2 in the windows 0 to 2, as their c,
+    b and a. So if the table holds the columns as c, b, a, either adds one slice of it: `runs` has (first window 0, 2
     windows) with the `offset` of b, and (first window 0, 3 windows) with that of c.
 
     Parameters
@@ -71,15 +71,15 @@ def _position_groups(edge):
 
 
 def _column_order(edge):
-    """The columns of a kernel so that neighbouring windows take neighbouring ones: those a stride apart, backwards."""
+    """The columns of a kernel in the order in which neighbouring windows take them: a stride apart, backwards."""
     return sorted(range(edge.kernel_size[1]), key=lambda column: (column % edge.columns.step, -column))
 
 
 def _weight_table(edge, kernel):
     """The weights that a spike adds, by its channel and sign.
 
-    Of a convolution without groups each window gets weights for all stored filters. Otherwise it gets those of as many
-    whole vectors as the filters of a group lie in, with weights of 0 around them.
+    Of a convolution without groups each window gets weights for all stored filters. Otherwise it gets those of as
+    many whole vectors as the filters of a group lie in, with weights of 0 around them.
 
     Returns
     -------

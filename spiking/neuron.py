@@ -7,10 +7,11 @@
 B is the most spikes of one sign in a step, 1 in the paper; without negative spikes the lower bound is 0. Thresholds
 stand for m: theta_j is the lowest u that justifies the count j.
 
-`target_count` and `spike_of` are the rule, for every B. The rest is bookkeeping that follows from it: m - n is above 0
-where u >= theta_(n+1) and below 0 where u < theta_n, so each neuron keeps these two, and `list_due` finds the neurons
-beyond one of them, whose spike is not 0. The blocks that read the image, whose input does not change, are a shortcut in
-encoding.py that asks the same rule. The same in plain NumPy, without thresholds: `spiking` in tests/reference.py.
+`target_count` and `spike_of` are the rule, for every B. The rest is bookkeeping that follows from it: m - n is above
+0 where u >= theta_(n+1) and below 0 where u < theta_n, so each neuron keeps these two, and `list_due` finds the
+neurons beyond one of them, whose spike is not 0. The blocks that read the image, whose input does not change, are a
+shortcut in encoding.py that asks the same rule. The same in plain NumPy, without thresholds: `spiking` in
+tests/reference.py.
 
 Zou et al., "Towards a Lossless Conversion for Spiking Neural Networks with Negative-Spike Dynamics", Advanced
 Intelligent Systems, 2023.
@@ -44,7 +45,9 @@ class Rule(NamedTuple):
     stored filters.
     """
 
-    rising: np.ndarray  # int32 (counts + 1) * stored filters, theta_0, theta_1, ...; the last is above every potential
+    rising: (
+        np.ndarray
+    )  # int32 (counts + 1) * stored filters, theta_0, theta_1, ...; the last is above every potential
     falling: np.ndarray  # the same, or below every potential where no negative spikes are fired
     filters: int  # stored
     most: int  # B
@@ -130,8 +133,8 @@ def fire(neurons, rule, order, outgoing, t, written):
 def list_due(neurons, window, filters, outgoing, written):
     """Appends an event without a sign for each neuron of a window whose spike is not 0.
 
-    WIDTH at a time from a table, without any branch: a fifth of the neurons fire, at random. Returns the new number of
-    events.
+    WIDTH at a time from a table, without any branch: a fifth of the neurons fire, at random. Returns the new number
+    of events.
     """
     first, position = uintp(window) * uintp(filters), window << outgoing.shift
     for group in range(uintp(0), uintp(filters), uintp(WIDTH)):

@@ -1,7 +1,8 @@
 """The Numba kernels of max pooling.
 
 A max pooling is a block whose potential is the largest net spike count in its window, and whose thresholds are 1, 2,
-3, ...: all else, firing, counting and the rule, is that of neuron.py. It takes in all spikes of a step before it fires.
+3, ...: all else, firing, counting and the rule, is that of neuron.py. It takes in all spikes of a step before it
+fires.
 """
 
 from typing import NamedTuple

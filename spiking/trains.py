@@ -1,8 +1,8 @@
 """Spike trains as events.
 
 An event is one int32, position << shift | channel << 1 | (1 for a negative spike), with position = row * width +
-column; each layer's channels decide the shift, and the positions have the bits that are left. Where neurons fire bursts,
-several spikes of one sign in a time step, an event stands for a whole burst.
+column. The channels of a layer decide the shift, and its positions have the bits that are left. Where neurons fire
+bursts, several spikes of one sign in a time step, an event stands for a whole burst.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,9 @@ class Events(NamedTuple):
         except MemoryError:
             size = 4 * most * (2 if bursts else 1) / 1e9
             neurons = "x".join(map(str, shape))
-            raise MemoryError(f"the spikes of {neurons} neurons in {time_steps} time steps take {size:.1f} GB") from None
+            raise MemoryError(
+                f"the spikes of {neurons} neurons in {time_steps} time steps take {size:.1f} GB"
+            ) from None
         return cls(events, sizes, steps, statistics, position_shift(shape))
 
     def written(self):

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiment import ROOT
-from spiking.network import Network
+from spiking.notation import parse
 from spiking.weight_grid import grid_exponent
 from tests import reference
 
-LENET = Network.parse("28x28x1-20C5-P2-50C5-P2-500-10")
+LENET = parse("28x28x1-20C5-P2-50C5-P2-500-10")
 ANN_OPERATIONS = 7_186_200
 FIRST = 121  # the test image that is shown as the page opens
 # test images that the network of k=0 gets wrong after step 2

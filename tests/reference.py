@@ -1,8 +1,8 @@
 """The equations of the networks once more, in plain NumPy float64, to compare the project with.
 
 Dense, slow and without anything of the engine but the description of the network: convolutions are sums over the
-kernel's positions, and batch normalisation is evaluated in every step instead of being folded into thresholds. The rule
-of the neuron stands in `spiking`, in the order of the paper; the fast one is in spiking/neuron.py.
+kernel's positions, and batch normalisation is evaluated in every step instead of being folded into thresholds. The
+rule of the neuron stands in `spiking`, in the order of the paper; the fast one is in spiking/neuron.py.
 """
 
 import numpy as np

@@ -21,14 +21,14 @@ from LeNet import Quant_LeNet_MNIST
 from LeNet.tensorlayer import files, models
 from LeNet.tensorlayer.training import STATE_FILES, Training
 from LeNet.train_and_test import find_state
-from spiking.network import Network
+from spiking.notation import parse
 from tests import reference
 from tests.damage import damaged, damages, no_file_above
 from tests.networks import LENET, random_weights
 
 PREFIX = "model_MNIST_advanced.ckpt"
-NETWORK = Network.parse("4x5x1-2C2x3-3")
-BIASED = Network.parse("9x6x2-3C3ps2x1m1.5-P2-4-3b")
+NETWORK = parse("4x5x1-2C2x3-3")
+BIASED = parse("9x6x2-3C3ps2x1m1.5-P2-4-3b")
 
 # What someone does who has the checkpoint and MNIST but not this project.
 TENSORFLOW_ONLY = """
@@ -160,7 +160,7 @@ def test_nothing_to_resume(tmp_path):
         resume(tmp_path)
 
 
-SMALLER = Network.parse("28x28x1-20C5-P2-10")
+SMALLER = parse("28x28x1-20C5-P2-10")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ SMALLER = Network.parse("28x28x1-20C5-P2-10")
             {"network": SMALLER},
             rf"is a training of k0 \({LENET.notation}\), expected k0-20C5-P2 \({SMALLER.notation}\)",
         ),
-        ({"network": Network.parse(LENET.notation[:-2] + "11")}, r"expected k0 \(.*-500-11\)"),
+        ({"network": parse(LENET.notation[:-2] + "11")}, r"expected k0 \(.*-500-11\)"),
         ({"images": 300}, "was trained with images=400, expected 300"),
         (
             {"recipe": replace(PAPER, learning_rate=0.5)},

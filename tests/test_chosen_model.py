@@ -11,13 +11,14 @@ from experiment.disk import COMPLETE
 from experiment.images import load_split
 from experiment.model import NPZ_NAME, Model
 from LeNet import Spiking_LeNet_MNIST
-from spiking.network import FULL_PRECISION, Network
+from spiking.network import FULL_PRECISION
+from spiking.notation import parse
 from tests import reference
 from tests.helpers import assert_refused, save_model
 from tests.networks import LENET, random_weights
 from tests.script_helpers import snapshot, write_images
 
-SMALL = Network.parse("20x12x3-6C3-P2-9-4")
+SMALL = parse("20x12x3-6C3-P2-9-4")
 SMALL_NAME = "6C3-P2-9-other"
 WEIGHTS = random_weights(SMALL, seed=5)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import spiking_utils
-from spiking.network import Network
+from spiking.notation import parse
 from spiking.trains import SpikeTrain
 from spiking_utils import SpikingConv, SpikingLinear, SpikingNetwork, evaluate
 from tests.networks import random_weights
 
-NETWORK = Network.parse("4x4x1-2C3-3")
+NETWORK = parse("4x4x1-2C3-3")
 THRESHOLDS = np.tile(np.arange(4), (2, 1))
 
 
@@ -77,7 +77,7 @@ def test_bad_arguments_are_named(make, error):
         make()
 
 
-TINY = Network.parse("2x2x1-1C1-2b")
+TINY = parse("2x2x1-1C1-2b")
 
 
 @pytest.mark.parametrize(

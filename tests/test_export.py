@@ -8,14 +8,15 @@ from numpy.testing import assert_array_equal
 
 from experiment.images import load_split
 from LeNet import Spiking_LeNet_MNIST
-from spiking.network import FULL_PRECISION, Network
+from spiking.network import FULL_PRECISION
+from spiking.notation import parse
 from tests.helpers import ROOT, assert_refused, run_script, save_model
 from tests.networks import LENET, random_weights, with_gammas
 from tests.script_helpers import forbid_imports, snapshot, write_images
 
 SCRIPT = "LeNet/Spiking_LeNet_MNIST.py"
 IMAGES, TIME_STEPS = 60, 6
-OTHER = Network.parse("12x20x3-6C3x2p-P2-5C4s2x1p-9-4b")
+OTHER = parse("12x20x3-6C3x2p-P2-5C4s2x1p-9-4b")
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from spiking.network import HIGHEST_LEVEL, Network
+from spiking.network import HIGHEST_LEVEL
+from spiking.notation import parse
 from spiking.weight_grid import grid_exponent, round_to_grid
 from spiking_utils import SpikingNetwork
 from tests import reference
 from tests.networks import random_weights
 
-SMALL = Network.parse("5x6x2-4C3x2-5C2s2-3")
+SMALL = parse("5x6x2-4C3x2-5C2s2-3")
 LARGEST = float(np.finfo(np.float32).max)
 ON_THE_GRID = 32767 * 2.0**113  # the largest weight that float32 holds on its grid
 SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
@@ -121,7 +122,7 @@ def test_quiescent_network_of_any_level_is_the_artificial_one(k):
 
 
 def test_potentials_that_int32_cannot_hold_are_refused():
-    wide = Network.parse(f"1x1x{2**15}-1C1-1")
+    wide = parse(f"1x1x{2**15}-1C1-1")
     weights = changed(random_weights(wide, seed=0), constant("/W", 32767))
     network = SpikingNetwork(weights, wide, 0, time_steps=3)
     with pytest.raises(OverflowError, match=r"membrane potentials could reach \d+ .* expected less than 2147483647"):

@@ -9,14 +9,14 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from LeNet import Spiking_LeNet_MNIST, hardware
-from spiking.network import Network
+from spiking.notation import parse
 from spiking_utils import SpikingNetwork
 from tests.helpers import ROOT, assert_refused, save_model
 from tests.networks import random_weights
 from tests.script_helpers import write_images
 
 PAGE = (ROOT / "docs/hardware.md").read_text()
-PADDED = Network.parse("9x8x2-6C3ps2x1m2-P2p-7-3b")
+PADDED = parse("9x8x2-6C3ps2x1m2-P2p-7-3b")
 STEPS = 8
 
 
@@ -180,7 +180,7 @@ def test_sizes_of_a_network_by_hand():
     for number in (1, 2):
         parameters = {"beta": 0, "gamma": np.sqrt(1 + 1e-5), "moving_mean": 0, "moving_var": 1}
         weights |= {f"bn{number}/{key}": np.array([value], np.float32) for key, value in parameters.items()}
-    network = SpikingNetwork(weights, Network.parse("1x2x1-1C1-1-1"), k=0, time_steps=3)
+    network = SpikingNetwork(weights, parse("1x2x1-1C1-1-1"), k=0, time_steps=3)
     pixels = np.array([[200, 200], [200, 0]], np.uint8).reshape(2, 1, 2, 1)
     first, second, classifier = hardware.table(network, hardware.measure(network, pixels))
     both = {"lowest_potential": 0, "weight_bits": 16, "threshold_bytes": 8, "largest_count": 1, "count_bits": 1}

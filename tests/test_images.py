@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from experiment import InputError, public_data
 from experiment.images import load_split, load_test, load_training, scaled
-from spiking.network import Network
+from spiking.notation import parse
 from tests.damage import damaged, damages, little_memory
 
 SHAPE = (20, 12, 3)
@@ -178,10 +178,10 @@ def test_what_is_no_folder_is_refused(tmp_path, name):
 @pytest.mark.parametrize("notation", ["20x12x1-2-3", "12x20x3-2-3", "20x12x3-2-4"])
 def test_images_that_do_not_fit_to_a_network_are_refused(tmp_path, notation):
     folder = write(tmp_path, some_arrays())
-    assert len(load_test(folder, Network.parse("20x12x3-2-3")).labels) == 5
+    assert len(load_test(folder, parse("20x12x3-2-3")).labels) == 5
     message = r"has images \(h, w, channels\) and classes \(20, 12, 3, 3\), expected \(.*\) as the network$"
     with pytest.raises(InputError, match=message):
-        load_test(folder, Network.parse(notation))
+        load_test(folder, parse(notation))
 
 
 @settings(max_examples=60)

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from experiment.images import scaled
 from LeNet.tensorlayer import models
 from LeNet.tensorlayer.keras_network import blocks_of, fold, keras_network
-from spiking.network import PIXEL_LEVELS, Network
+from spiking.network import PIXEL_LEVELS
+from spiking.notation import parse
 from spiking_utils import SpikingNetwork
 from tests import reference
 from tests.keras_chains import chains
@@ -44,7 +45,7 @@ def keras_counts(chain, pixels, network):
 def unrounded(model):
     """The network and the folded weights of a model before they are rounded to the grid."""
     notation, weights = blocks_of(fold(model))
-    return Network.parse(notation), weights
+    return parse(notation), weights
 
 
 def softmax(scores):

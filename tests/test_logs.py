@@ -9,7 +9,8 @@ from numpy.testing import assert_array_equal
 from experiment import InputError, logs
 from experiment.disk import COMPLETE, OutputFolder
 from experiment.model import Model
-from spiking.network import FULL_PRECISION, Network
+from spiking.network import FULL_PRECISION
+from spiking.notation import parse
 from tests.helpers import ROOT
 from tests.networks import LENET
 from tests.script_helpers import change_run, snapshot, write_logs
@@ -137,7 +138,7 @@ def test_artificial_network_has_an_accuracy_and_no_spikes(tmp_path):
     ],
 )
 def test_model_and_settings_name_the_default_folder_and_the_legend(folder, model, variation, label, tmp_path):
-    network = Network.parse(f"28x28x1-{model.network}-10")
+    network = parse(f"28x28x1-{model.network}-10")
     write_logs(tmp_path / folder, model, 5, 3, RIGHT, STATISTICS, network)
     change_run(tmp_path / folder, **variation)
     log = logs.read(tmp_path / folder)

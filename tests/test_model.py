@@ -9,12 +9,13 @@ from experiment import ROOT, InputError, command_line, model, weights
 from experiment.model import LENET, NPZ_NAME, Model
 from experiment.recipes import AUGMENTED
 from experiment.weights import Trained, load, network_for, read_npz, read_published, save_npz, shortfall
-from spiking.network import FULL_PRECISION, Network
+from spiking.network import FULL_PRECISION
+from spiking.notation import parse
 from tests.helpers import PUBLISHED
 from tests.networks import random_weights
 
 LAYERS = "2C3-P2"
-NETWORK = Network.parse(f"8x8x1-{LAYERS}-3")
+NETWORK = parse(f"8x8x1-{LAYERS}-3")
 STRIPES = Model(1, LAYERS, "stripes", "augmented", seed=3)
 TRAINED = Trained(STRIPES, NETWORK, random_weights(NETWORK, 0), AUGMENTED.epochs, 50, 50, threads=1)  # of 50 images
 

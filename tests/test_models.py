@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from LeNet.tensorlayer import models
 from LeNet.tensorlayer.layers import FullWindowConv2D
-from spiking.network import FULL_PRECISION, PIXEL_LEVELS, Network
+from spiking.network import FULL_PRECISION, PIXEL_LEVELS
+from spiking.notation import parse
 from spiking.trains import SOPS
 from spiking_utils import SpikingNetwork
 from tests import reference
@@ -125,12 +126,12 @@ def test_network_of_any_layers_equals_numpy(network, k, seed):
 
 def test_only_a_window_over_the_whole_input_is_computed_as_one():
     """A 4 x 4 kernel with stride 2 has one window over 5 x 5 inputs, and leaves a row and a column out."""
-    model = models.build(Network.parse("5x5x2-3C4s2-2C1-3C1p-2"), k=0)
+    model = models.build(parse("5x5x2-3C4s2-2C1-3C1p-2"), k=0)
     kinds = [type(model.get_layer(f"conv{number}")) for number in (1, 2, 3)]
     assert kinds == [keras.layers.Conv2D, FullWindowConv2D, keras.layers.Conv2D]
 
 
-@pytest.mark.parametrize("network", [LENET, Network.parse("9x8x2-3C3x2ps2x1-P2-4-3b")], ids=["LeNet", "padded"])
+@pytest.mark.parametrize("network", [LENET, parse("9x8x2-3C3x2ps2x1-P2-4-3b")], ids=["LeNet", "padded"])
 @pytest.mark.parametrize("k", [0, 2])
 def test_penalty_is_for_the_operations_of_unbounded_bursts(network, k):
     weights = random_weights(network, seed=6)

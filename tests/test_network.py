@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiking.network import Network, check_layers, reached_windows, window_starts
+from spiking.edges import reached_windows, window_starts
+from spiking.notation import check_layers, parse
 from tests import reference
 from tests.networks import LENET, small_networks
 
@@ -54,7 +55,7 @@ def test_weight_shapes_in_the_order_of_the_network():
 
 
 def test_non_square_kernels_and_images():
-    network = Network.parse("7x10x2-4C2x3s2-5C3x1-6")
+    network = parse("7x10x2-4C2x3s2-5C3x1-6")
     first, second = network.blocks
     assert first.output_shape == (3, 4, 4)  # (7 - 2) // 2 + 1, (10 - 3) // 2 + 1
     assert first.kernel_shape == (2, 3, 2, 4)
@@ -67,21 +68,21 @@ def test_non_square_kernels_and_images():
 
 def test_suffixes_in_any_order():
     for suffixes in ("ps2x3m1.5", "m1.5ps2x3", "s2x3m1.5p"):
-        (block,) = Network.parse(f"9x9x1-4C5x2{suffixes}-3").blocks
+        (block,) = parse(f"9x9x1-4C5x2{suffixes}-3").blocks
         assert (block.kernel_size, block.stride, block.same, block.max_value) == ((5, 2), (2, 3), True, 1.5)
         assert block.output_shape == (5, 3, 4)  # ceil(9 / 2), ceil(9 / 3)
 
 
 def test_pooling_keeps_the_channels_and_strides_by_its_kernel():
-    pooled, strided = Network.parse("8x9x3-P2x3-P2s1-3").blocks
+    pooled, strided = parse("8x9x3-P2x3-P2s1-3").blocks
     assert (pooled.kernel_shape, pooled.stride, pooled.output_shape) == ((2, 3, 3, 3), (2, 3), (4, 3, 3))
     assert (strided.stride, strided.output_shape) == ((1, 1), (3, 2, 3))
 
 
 def test_bias_of_the_classifier_is_one_more_array():
-    assert list(Network.parse("4x4x1-2-3b").weight_shapes)[-2:] == ["fc/W", "fc/b"]
-    assert Network.parse("4x4x1-2-3b").weight_shapes["fc/b"] == (3,)
-    assert "fc/b" not in Network.parse("4x4x1-2-3").weight_shapes
+    assert list(parse("4x4x1-2-3b").weight_shapes)[-2:] == ["fc/W", "fc/b"]
+    assert parse("4x4x1-2-3b").weight_shapes["fc/b"] == (3,)
+    assert "fc/b" not in parse("4x4x1-2-3").weight_shapes
 
 
 def test_notation_without_its_ends():
@@ -106,7 +107,7 @@ def test_notation_without_its_ends():
 )
 def test_notation_that_cannot_be_read_is_named(notation, error):
     with pytest.raises(ValueError, match=f"^{error}"):
-        Network.parse(notation)
+        parse(notation)
 
 
 def test_layers_alone_are_read_on_any_input():
@@ -139,7 +140,7 @@ def test_output_shape_is_that_of_the_convolution(network):
 @given(st.integers(1, 12), st.integers(1, 6), st.integers(1, 5))
 def test_padding_is_placed_as_keras_places_it(size, kernel, stride):
     """As tf.nn.convolution documents "SAME": ceil(size / stride) windows, the odd zero at the end."""
-    (block,) = Network.parse(f"{size}x1x1-1C{kernel}x1ps{stride}x1-1").blocks
+    (block,) = parse(f"{size}x1x1-1C{kernel}x1ps{stride}x1-1").blocks
     before, after = block.padding[0]
     windows = block.output_shape[0]
     assert windows == -(-size // stride)

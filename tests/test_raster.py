@@ -15,7 +15,8 @@ from experiment.digit import read_digit
 from experiment.images import load_split
 from experiment.model import Model
 from figs import raster
-from spiking.network import FULL_PRECISION, Network
+from spiking.network import FULL_PRECISION
+from spiking.notation import parse
 from tests import reference
 from tests.helpers import run_script, save_model
 from tests.networks import LENET, random_weights
@@ -209,7 +210,7 @@ def test_name_and_title_tell_the_model_and_how_it_is_run(model, options, name, t
 def test_images_of_any_shape_and_colour(shape, tmp_path, run_here):
     folder = write_images(tmp_path / "other", shape, classes=3, first_label=1)
     pixels = load_split("test", folder).pixels
-    network = Network.parse("x".join(map(str, pixels.shape[1:])) + "-4C3-P2-3")
+    network = parse("x".join(map(str, pixels.shape[1:])) + "-4C3-P2-3")
     save_model(tmp_path / "k0.npz", random_weights(network, seed=2), 0, network, data="other")
     options = ["--weights", tmp_path / "k0.npz", "--data", folder, "--image", 19, "--output", tmp_path / "figs"]
     process = run_here(raster.main, *options)

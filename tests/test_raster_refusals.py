@@ -3,7 +3,8 @@
 import pytest
 
 from figs import raster
-from spiking.network import FULL_PRECISION, Network
+from spiking.network import FULL_PRECISION
+from spiking.notation import parse
 from tests.helpers import assert_refused, run_script, save_model
 from tests.networks import LENET, random_weights
 from tests.script_helpers import forbid_imports
@@ -17,7 +18,7 @@ def weights_path(tmp_path_factory):
 
 
 def test_picture_for_a_network_of_other_images(tmp_path, run_here):
-    network = Network.parse("16x16x1-4C3-3")
+    network = parse("16x16x1-4C3-3")
     save_model(tmp_path / "k0.npz", random_weights(network, seed=2), 0, network, data="other")
     options = ["--weights", tmp_path / "k0.npz", "--image", tmp_path / "one.png", "--output", tmp_path / "figs"]
     expected = "argument --image: found a picture for a network of 16 x 16 x 1, expected a network of 28 x 28 x 1"

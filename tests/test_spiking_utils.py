@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from spiking import kernels, layers
-from spiking.network import Network
+from spiking.notation import parse
 from spiking.thresholds import JustifiedCount
 from spiking.trains import NEGATIVE, SOPS, SPIKES, SpikeTrain
 from spiking.weight_grid import grid_exponent
@@ -15,7 +15,7 @@ from spiking_utils import FIRST_COUNTS, SpikingConv, SpikingLinear, SpikingNetwo
 from tests import reference
 from tests.networks import LENET, random_weights, small_networks, with_gammas
 
-NARROW = Network.parse("6x6x1-3C3-P2-4-2")
+NARROW = parse("6x6x1-3C3-P2-4-2")
 ANY_RULE = st.sampled_from([1, 1, 2, 3, 4, 50, None]), st.booleans()
 
 
@@ -222,7 +222,7 @@ def test_spike_train_and_array_are_the_same_thing(seed, images, time_steps, larg
 @pytest.mark.parametrize("notation", ["32x32x3-64-10", "12x12x1-64C1-64-10"])
 def test_layer_of_thousands_of_inputs_stays_inside_int32(notation):
     """Its grid is coarser than 16 bits, whether pixels or spikes come in."""
-    network = Network.parse(notation)
+    network = parse(notation)
     weights, pixels = random_weights(network, seed=1), np.full((2, *network.input_shape), 255)
     pixels[1] = np.random.default_rng(1).integers(0, 256, network.input_shape)
     activity = SpikingNetwork(weights, network, 1, time_steps=6).run(pixels)

@@ -19,7 +19,8 @@ from experiment.weights import read_npz
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 from LeNet.tensorlayer.files import CHECKPOINT_FILES
 from LeNet.tensorlayer.training import Training
-from spiking.network import FULL_PRECISION, Network
+from spiking.network import FULL_PRECISION
+from spiking.notation import parse
 from spiking.weight_grid import on_grid
 from tests import reference
 from tests.conftest import LIMIT
@@ -162,7 +163,7 @@ def test_training_anew_says_what_it_replaces(one_epoch, tmp_path, run_here):
 
 
 def train_small(recipe, epochs, images):
-    network = Network.parse("8x8x1-2C3-3")
+    network = parse("8x8x1-2C3-3")
     return Training(Model(0, network.layers), recipe, network, epochs, images, images, threads=1)
 
 

@@ -8,7 +8,8 @@ import pytest
 from experiment.model import Model
 from experiment.weights import read_published
 from LeNet import Spiking_LeNet_MNIST
-from spiking.network import FULL_PRECISION, Network
+from spiking.network import FULL_PRECISION
+from spiking.notation import parse
 from tests.helpers import PUBLISHED_SPIKING, assert_refused, run_script, save_model
 from tests.networks import LENET, random_weights, with_gammas
 from tests.script_helpers import write_images
@@ -62,7 +63,7 @@ def test_process_of_its_own_finds_them_equal(tmp_path):
 
 @pytest.mark.parametrize("notation", ["20x12x3-6C3p-P2-8C3x1s2x1m2-9-4b", "20x12x3-5C20x12p-P2x3p-4"])
 def test_other_networks_on_other_images_are_lossless(notation, tmp_path, run_here):
-    network = Network.parse(notation)
+    network = parse(notation)
     folder = write_images(tmp_path / "other", (20, 12, 3), classes=4)
     save_model(tmp_path / "weights.npz", random_weights(network, seed=1), 1, network, data="other")
     options = ("--weights", tmp_path / "weights.npz", "--data", folder, "--verify")

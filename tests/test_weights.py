@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from experiment import InputError, weights
 from experiment.model import Model
 from experiment.weights import Trained, read_npz, save_npz
-from spiking.network import FULL_PRECISION, Network
+from spiking.network import FULL_PRECISION
+from spiking.notation import parse
 from spiking.weight_grid import round_to_grid
 from tests.damage import damaged, damages, little_memory
 from tests.networks import random_weights
 
-NETWORK = Network.parse("4x5x1-2C2x3-3")
+NETWORK = parse("4x5x1-2C2x3-3")
 WEIGHTS = random_weights(NETWORK, seed=0)
 MODEL = Model(0, NETWORK.layers, data="stripes", recipe="augmented", seed=7)
 TRAINED = Trained(MODEL, NETWORK, WEIGHTS, epochs=60, images=300, all_images=300, threads=2)
@@ -72,7 +73,7 @@ def assert_equal(found, expected=TRAINED):
 @pytest.mark.parametrize("k", [FULL_PRECISION, 0, 16])
 @pytest.mark.parametrize("notation", ["4x5x1-2C2x3-3", "9x7x3-4C3ps2x1m6-P2-5-2b"])
 def test_round_trip(tmp_path, k, notation):
-    network = Network.parse(notation)
+    network = parse(notation)
     model = Model(k, network.layers, data="\u00e4 b", seed=2**32 - 1)
     trained = Trained(model, network, random_weights(network, 1), epochs=0, images=1, all_images=2, threads=0)
     save_npz(trained, tmp_path / "weights.npz")

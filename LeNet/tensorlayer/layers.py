@@ -3,7 +3,6 @@
 import math
 
 import keras
-import numpy as np
 from keras import ops
 
 from spiking.network import ROUNDING_OFFSET
@@ -82,6 +81,27 @@ class FullWindowConv2D(keras.layers.Conv2D):
         return ops.reshape(flat, (-1, 1, 1, self.filters))
 
 
+class PerChannelConv2D(keras.layers.Conv2D):
+    """A convolution without bias with as many groups as channels, computed by the faster depthwise operation.
+
+    Its kernel is that of Conv2D, (h, w, 1, filters).
+    """
+
+    def call(self, activations):
+        kernel = ops.reshape(self.kernel, (*self.kernel_size, self.groups, self.filters // self.groups))
+        return ops.depthwise_conv(activations, kernel, self.strides, self.padding)
+
+
+class InitialPotential(keras.layers.Layer):
+    """Adds a weight of its own to each position and channel: the potential from which a spiking neuron begins."""
+
+    def build(self, input_shape):
+        self.initial = self.add_weight(shape=input_shape[1:], initializer="zeros", name="initial")
+
+    def call(self, potentials):
+        return potentials + self.initial
+
+
 class SynapticOperationPenalty(keras.layers.Layer):
     """Passes activations on, and adds a penalty on their spikes to the loss, the mean over the images.
 
@@ -96,13 +116,13 @@ class SynapticOperationPenalty(keras.layers.Layer):
         For a million synaptic operations.
     spikes_per_unit : int
         S = 2^k, the spikes of an activation of 1.
-    fan_out : nested list of ints (h, w)
+    fan_out : int array (h, w)
         Synapses that a spike drives, by its position.
     """
 
     def __init__(self, penalty, spikes_per_unit, fan_out, **kwargs):
         super().__init__(**kwargs)
-        self.of_unit = penalty / 1e6 * spikes_per_unit * np.array(fan_out)[:, :, None]
+        self.of_unit = penalty / 1e6 * spikes_per_unit * fan_out[:, :, None]
 
     def call(self, activations):
         penalties = activations * ops.cast(self.of_unit, activations.dtype)

@@ -1,14 +1,30 @@
 """The network of spiking/network.py in Keras, for any quantisation level and for full precision."""
 
-from itertools import pairwise
-
 import keras
+import numpy as np
 from keras.initializers import RandomNormal, TruncatedNormal
-from keras.layers import BatchNormalization, Conv2D, Dense, Flatten, ReLU
+from keras.layers import (
+    Add,
+    BatchNormalization,
+    Conv2D,
+    Cropping2D,
+    Dense,
+    Flatten,
+    MaxPooling2D,
+    ReLU,
+    ZeroPadding2D,
+)
 
 from experiment.recipes import BN_DECAY, CLASSIFIER_DEVIATION, GAMMA_DEVIATION, KERNEL_DEVIATION
-from LeNet.tensorlayer.layers import FullWindowConv2D, MedianQuantizer, SynapticOperationPenalty
-from spiking.network import BN_EPSILON, FULL_PRECISION
+from LeNet.tensorlayer.layers import (
+    FullWindowConv2D,
+    InitialPotential,
+    MedianQuantizer,
+    PerChannelConv2D,
+    SynapticOperationPenalty,
+)
+from spiking.edges import window_starts
+from spiking.network import BN_EPSILON, FULL_PRECISION, Classifier
 
 
 def build(network, k, dtype="float32", sop_penalty=0.0):
@@ -26,66 +42,132 @@ def build(network, k, dtype="float32", sop_penalty=0.0):
     sop_penalty : float
         Added to the loss of a training for each million synaptic operations of an image.
     """
-    image = keras.Input(network.input_shape, dtype=dtype)
-    x = image
-    for block, reader in pairwise([*network.blocks, network.classifier]):
-        whole_input = block.kernel_size == block.input_shape[:2] and not block.same
-        convolution = FullWindowConv2D if whole_input else Conv2D
-        x = convolution(
-            block.filters,
-            block.kernel_size,
-            strides=block.stride,
-            padding="same" if block.same else "valid",
-            use_bias=False,
-            kernel_initializer=TruncatedNormal(stddev=KERNEL_DEVIATION),
-            dtype=dtype,
-            name=f"conv{block.name}",
-        )(x)
-        x = BatchNormalization(
-            momentum=BN_DECAY,
-            epsilon=BN_EPSILON,
-            gamma_initializer=RandomNormal(1, GAMMA_DEVIATION),
-            dtype=dtype,
-            name=f"bn{block.name}",
-        )(x)
-        x = ReLU(block.max_value, dtype=dtype, name=f"relu{block.name}")(x)
-        if k != FULL_PRECISION:
-            x = MedianQuantizer(k, dtype=dtype, name=f"quantizer{block.name}")(x)
+    tensors = [keras.Input(network.input_shape, dtype=dtype)]
+    for number, block in enumerate(network.blocks, start=1):
+        x = _activation(block, tensors, k, dtype)
         if sop_penalty:
             spikes_per_unit = 1 if k == FULL_PRECISION else 2**k
-            penalty = SynapticOperationPenalty(
-                sop_penalty, spikes_per_unit, reader.fan_out, dtype=dtype, name=f"penalty{block.name}"
-            )
-            x = penalty(x)
-    x = Flatten(dtype=dtype, name="flatten")(x)
-    logits = Dense(
-        network.classes,
-        use_bias=network.classifier_bias,
-        kernel_initializer=TruncatedNormal(stddev=CLASSIFIER_DEVIATION),
+            fan_out = network.fan_out(number)
+            x = SynapticOperationPenalty(
+                sop_penalty, spikes_per_unit, fan_out, dtype=dtype, name=f"penalty{block.name}"
+            )(x)
+        tensors.append(x)
+    return keras.Model(tensors[0], _logits(network.classifier, tensors, dtype), name="lenet")
+
+
+def _activation(block, tensors, k, dtype):
+    """The activation of a block from those of all sources."""
+    if block.pools:
+        (edge,) = block.inputs
+        x, padding = _windowed(tensors[edge.source], edge, block.prefix, dtype)
+        return MaxPooling2D(edge.kernel_size, edge.stride, padding, dtype=dtype, name=block.prefix)(x)
+    named = zip(block.input_names, block.inputs, strict=True)
+    x = _sum([_convolution(tensors[edge.source], edge, name, dtype) for name, edge in named], block, dtype)
+    if block.initial:
+        x = InitialPotential(dtype=dtype, name=f"initial{block.name}")(x)
+    x = BatchNormalization(
+        momentum=BN_DECAY,
+        epsilon=BN_EPSILON,
+        gamma_initializer=RandomNormal(1, GAMMA_DEVIATION),
         dtype=dtype,
-        name="fc",
+        name=f"bn{block.name}",
     )(x)
-    return keras.Model(image, logits, name="lenet")
+    x = ReLU(block.max_value, dtype=dtype, name=f"relu{block.name}")(x)
+    return x if k == FULL_PRECISION else MedianQuantizer(k, dtype=dtype, name=f"quantizer{block.name}")(x)
+
+
+def _convolution(x, edge, name, dtype):
+    """What a Convolution adds to its block."""
+    if edge.identity:
+        return x
+    x, padding = _windowed(x, edge, name, dtype)
+    if edge.whole_input and edge.groups == 1:
+        convolution, groups = FullWindowConv2D, {}
+    elif edge.groups == edge.input_shape[2] > 1:
+        convolution, groups = PerChannelConv2D, {"groups": edge.groups}
+    else:
+        convolution, groups = Conv2D, {"groups": edge.groups}
+    return convolution(
+        edge.filters,
+        edge.kernel_size,
+        strides=edge.stride,
+        padding=padding,
+        use_bias=False,
+        kernel_initializer=TruncatedNormal(stddev=KERNEL_DEVIATION),
+        dtype=dtype,
+        name=name,
+        **groups,
+    )(x)
+
+
+def _windowed(x, edge, name, dtype):
+    """A source, padded or cut so that "valid" or "same" windows of it are those of an edge, and which of the two."""
+    axes = list(zip(edge.input_shape, edge.kernel_size, edge.stride))
+    inside = all(kernel <= size for size, kernel, _ in axes)
+    for padding in ("valid", "same") if inside else ("same",):
+        if [edge.rows, edge.columns] == [window_starts(*axis, same=padding == "same") for axis in axes]:
+            return x, padding
+    # zeros are no more than what a max pooling takes in: activations are at least 0
+    zeros = [[max(number, 0) for number in pair] for pair in edge.padding]
+    cut = [[max(-number, 0) for number in pair] for pair in edge.padding]
+    if np.any(zeros):
+        x = ZeroPadding2D(zeros, dtype=dtype, name=f"padding{name}")(x)
+    if np.any(cut):
+        x = Cropping2D(cut, dtype=dtype, name=f"cropping{name}")(x)
+    return x, "valid"
+
+
+def _logits(classifier, tensors, dtype):
+    """The sum of each class from the activations of all sources."""
+    sums = []
+    for name, edge in zip(classifier.input_names, classifier.inputs, strict=True):
+        x = Flatten(dtype=dtype, name="flatten" + name.removeprefix("fc"))(tensors[edge.source])
+        dense = Dense(
+            classifier.classes,
+            use_bias=classifier.bias and not sums,
+            kernel_initializer=TruncatedNormal(stddev=CLASSIFIER_DEVIATION),
+            dtype=dtype,
+            name=name,
+        )
+        sums.append(dense(x))
+    return _sum(sums, classifier, dtype)
+
+
+def _sum(terms, layer, dtype):
+    return terms[0] if len(terms) == 1 else Add(dtype=dtype, name=f"sum_{layer.prefix}")(terms)
 
 
 def with_activations(network, model):
     """The same model with more outputs: the quantised activations of every block, then the logits."""
-    activations = [model.get_layer(f"quantizer{block.name}").output for block in network.blocks]
-    return keras.Model(model.input, [*activations, model.output])
+    names = [block.prefix if block.pools else f"quantizer{block.name}" for block in network.blocks]
+    return keras.Model(model.input, [*(model.get_layer(name).output for name in names), model.output])
 
 
 def variables(network, model):
     """The model's weight variables by their key in a npz file."""
     by_key = {}
-    for block in network.blocks:
-        normalization = model.get_layer(f"bn{block.name}")
-        by_key[f"conv{block.name}/W"] = model.get_layer(f"conv{block.name}").kernel
-        by_key[f"bn{block.name}/beta"] = normalization.beta
-        by_key[f"bn{block.name}/gamma"] = normalization.gamma
-        by_key[f"bn{block.name}/moving_mean"] = normalization.moving_mean
-        by_key[f"bn{block.name}/moving_var"] = normalization.moving_variance
-    classifier = model.get_layer("fc")
-    return by_key | {"fc/W": classifier.kernel} | ({"fc/b": classifier.bias} if network.classifier_bias else {})
+    for layer in (*network.blocks, network.classifier):
+        for key, name in zip(layer.kernel_keys, layer.input_names, strict=True):
+            if key:
+                by_key[key] = model.get_layer(name).kernel
+        by_key |= _other_variables(layer, model)
+    return by_key
+
+
+def _other_variables(layer, model):
+    """Those of a Block or a Classifier that are no kernels."""
+    if isinstance(layer, Classifier):
+        return {layer.offset_key: model.get_layer(layer.prefix).bias} if layer.bias else {}
+    if layer.pools:
+        return {}
+    initial = {layer.offset_key: model.get_layer(f"initial{layer.name}").initial} if layer.initial else {}
+    normalization = model.get_layer(f"bn{layer.name}")
+    return initial | {
+        f"bn{layer.name}/beta": normalization.beta,
+        f"bn{layer.name}/gamma": normalization.gamma,
+        f"bn{layer.name}/moving_mean": normalization.moving_mean,
+        f"bn{layer.name}/moving_var": normalization.moving_variance,
+    }
 
 
 def assign(network, model, weights):

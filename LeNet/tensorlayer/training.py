@@ -123,7 +123,7 @@ class Training:
     def round_weights(self):
         """Rounds the kernels, the classifier and its bias to the weight grid, in place."""
         variables = self.weights()
-        rounded, _ = on_grid({key: variable.numpy() for key, variable in variables.items()})
+        rounded, _ = on_grid({key: variable.numpy() for key, variable in variables.items()}, self.network)
         for key, variable in variables.items():
             variable.assign(rounded[key])
 
