@@ -138,6 +138,12 @@ class Pooling(Edge):
     multiply_accumulates = 0
 
     @property
+    def has_empty_window(self):
+        """Whether a window lies in the padding altogether, so that nothing in it is the largest."""
+        axes = zip((self.rows, self.columns), self.kernel_size, self.input_shape[:2], strict=True)
+        return any(starts[0] + kernel <= 0 or starts[-1] >= size for starts, kernel, size in axes)
+
+    @property
     def filters(self):
         """As many as channels come in."""
         return self.input_shape[2]

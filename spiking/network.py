@@ -222,6 +222,8 @@ def check_inputs(block, shapes):
                 raise ValueError("adds a max pooling to something, expected it alone in its layer")
             if edge.source == IMAGE:
                 raise ValueError("pools the image, expected a max pooling of spikes, after a convolution")
+            if edge.has_empty_window:
+                raise ValueError("pools a window of nothing but padding, expected a narrower padding")
         elif edge.filters < 1 or edge.groups < 1 or edge.input_shape[2] % edge.groups or edge.filters % edge.groups:
             raise ValueError(
                 f"{edge.groups} groups of {edge.input_shape[2]} channels and {edge.filters} filters, expected at "

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spiking.edges import position_shift
+from spiking.vectors import WIDTH
 from spiking.weight_grid import INT32_MAX
 
 # columns of statistics: spikes, those of them that are negative, synaptic operations
@@ -35,7 +36,8 @@ class Events(NamedTuple):
         MemoryError
             The machine does not even reserve so much.
         """
-        most = images * time_steps * int(np.prod(shape)) + 1  # one event is written before it is known to stay
+        # WIDTH events are written before it is known which of them stay
+        most = images * time_steps * int(np.prod(shape)) + WIDTH
         steps, statistics = np.zeros((images, time_steps + 1), np.int64), np.zeros((time_steps, 3), np.int64)
         try:
             events, sizes = np.empty(most, np.int32), np.empty(most if bursts else 0, np.int32)

@@ -3,6 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from spiking.edges import Convolution, Pooling
+from spiking.network import Block, Classifier, Network
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
 
@@ -35,8 +37,8 @@ def with_gammas(weights, draw_sign):
 
 
 @st.composite
-def small_networks(draw):
-    """Networks of two or three layers of any kind in the notation.
+def small_chains(draw):
+    """Networks of two or three layers in a row, of any kind in the notation.
 
     Kernels, square or not, may be larger than what comes in where they are padded.
     """
@@ -59,3 +61,69 @@ def layers(draw, height, width):
     kernel = f"{draw(st.integers(1, 9))}C{rows}x{columns}" if kind == "C" else f"P{rows}x{columns}"
     stride = draw(st.sampled_from(["", "s1", "s2", "s3", "s1x2", "s3x1", "s2x3"]))
     return kernel + "p" * padded + stride + bound
+
+
+@st.composite
+def graphs(draw):
+    """Networks of two to five blocks that read the image and each other in any way.
+
+    Sums of one to three inputs, groups, identities, max pooling, windows anywhere, initial potentials, bounds, and
+    a classifier of one to three sources.
+    """
+    shapes = [draw(st.tuples(st.integers(1, 7), st.integers(1, 7), st.sampled_from([1, 2, 4])))]
+    blocks = []
+    for number in range(1, draw(st.integers(2, 5)) + 1):
+        blocks.append(draw(block_of(str(number), shapes)))
+        shapes.append(blocks[-1].output_shape)
+    sources = draw(st.lists(st.sampled_from(range(1, len(shapes))), min_size=1, max_size=3))
+    classes = draw(st.integers(1, 4))
+    whole = [whole_convolution(source, shapes[source], classes) for source in sources]
+    return Network(tuple(blocks), Classifier(tuple(whole), draw(st.booleans())))
+
+
+def whole_convolution(source, shape, filters):
+    return Convolution(source, shape, shape[:2], range(1), range(1), filters)
+
+
+@st.composite
+def block_of(draw, name, shapes):
+    """A block that reads some of the sources of these shapes; the first decides its positions."""
+    source = draw(st.integers(0, len(shapes) - 1))
+    windows = draw(windows_on(shapes[source]))
+    pooling = Pooling(source, shapes[source], *windows)
+    if source > 0 and not pooling.has_empty_window and draw(st.integers(0, 2)) == 0:
+        return Block(name, (pooling,))
+    filters = draw(st.sampled_from([1, 2, 3, 4, 8, 12]))
+    size = len(windows[1]), len(windows[2])
+    inputs = [draw(convolution(source, shapes[source], windows, filters))]
+    for _ in range(draw(st.integers(0, 2))):
+        other = draw(st.integers(0, len(shapes) - 1))
+        if shapes[other] == (*size, filters) and draw(st.booleans()):
+            ones = range(shapes[other][0]), range(shapes[other][1])
+            inputs.append(Convolution(other, shapes[other], (1, 1), *ones, filters, filters, identity=True))
+        else:
+            inputs.append(draw(convolution(other, shapes[other], draw(windows_on(shapes[other], size)), filters)))
+    inputs = draw(st.permutations(inputs))
+    return Block(name, tuple(inputs), draw(st.sampled_from([None, None, 1.0, 0.75])), draw(st.booleans()))
+
+
+@st.composite
+def windows_on(draw, shape, size=None):
+    """The kernel size and where the windows of rows and of columns begin, somewhere on or around a source.
+
+    There are as many as `size` says, if it does.
+    """
+    kernel, starts = [], []
+    for axis in (0, 1):
+        kernel.append(draw(st.integers(1, 4)))
+        step = draw(st.integers(1, 3))
+        windows = draw(st.integers(1, 5)) if size is None else size[axis]
+        first = draw(st.integers(-2, shape[axis] - 1))
+        starts.append(range(first, first + windows * step, step))
+    return tuple(kernel), *starts
+
+
+@st.composite
+def convolution(draw, source, shape, windows, filters):
+    divisors = [groups for groups in range(1, shape[2] + 1) if shape[2] % groups == 0 and filters % groups == 0]
+    return Convolution(source, shape, *windows, filters, draw(st.sampled_from(divisors)))

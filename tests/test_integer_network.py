@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from spiking_utils import SpikingNetwork
-from tests.networks import LENET, random_weights, small_networks, with_gammas
+from tests.networks import LENET, random_weights, small_chains, with_gammas
 
 
 def simulate(arrays, pixels, time_steps):
@@ -38,7 +38,7 @@ def convolve(x, arrays, block):
 
 @settings(max_examples=40)
 @given(
-    small_networks(),
+    small_chains(),
     st.integers(0, 3),
     st.integers(1, 8),
     st.sampled_from([1, 2, 5]),

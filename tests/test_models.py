@@ -16,7 +16,7 @@ from spiking.notation import parse
 from spiking.trains import SOPS
 from spiking_utils import SpikingNetwork
 from tests import reference
-from tests.networks import LENET, random_weights, small_networks
+from tests.networks import LENET, random_weights, small_chains
 
 BLOCKS = (1, 2, 3, 4, 5)
 
@@ -113,7 +113,7 @@ def test_batch_normalisation_adds_1e_5_to_the_variance():
 
 
 @settings(max_examples=40)
-@given(small_networks(), st.integers(0, 3), st.integers(0, 2**32 - 1))
+@given(small_chains(), st.integers(0, 3), st.integers(0, 2**32 - 1))
 def test_network_of_any_layers_equals_numpy(network, k, seed):
     weights = random_weights(network, seed)
     pixels = np.random.default_rng(seed).integers(0, 256, (3, *network.input_shape))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spiking.edges import reached_windows, window_starts
 from spiking.notation import check_layers, parse
 from tests import reference
-from tests.networks import LENET, small_networks
+from tests.networks import LENET, small_chains
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -116,7 +116,7 @@ def test_layers_alone_are_read_on_any_input():
         check_layers("20C5-P")
 
 
-@given(small_networks())
+@given(small_chains())
 def test_fan_out_is_the_number_of_weights_that_a_spike_meets(network):
     for block in network.blocks:
         padded = np.zeros([size + sum(zeros) for size, zeros in zip(block.input_shape[:2], block.padding)], int)
@@ -128,7 +128,7 @@ def test_fan_out_is_the_number_of_weights_that_a_spike_meets(network):
         np.testing.assert_array_equal(block.fan_out, met)
 
 
-@given(small_networks())
+@given(small_chains())
 def test_output_shape_is_that_of_the_convolution(network):
     for block in network.blocks:
         x = np.zeros((1, *block.input_shape))

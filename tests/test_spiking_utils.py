@@ -6,27 +6,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from spiking import kernels, layers
+import spiking_utils
+from spiking import base_layers
+from spiking.base_layers import FIRST_COUNTS
 from spiking.notation import parse
-from spiking.thresholds import JustifiedCount
+from spiking.thresholds import TargetCount
 from spiking.trains import NEGATIVE, SOPS, SPIKES, SpikeTrain
-from spiking.weight_grid import grid_exponent
-from spiking_utils import FIRST_COUNTS, SpikingConv, SpikingLinear, SpikingNetwork
+from spiking_utils import SpikingConv, SpikingLinear, SpikingNetwork, SpikingPooling
 from tests import reference
-from tests.networks import LENET, random_weights, small_networks, with_gammas
+from tests.networks import LENET, graphs, random_weights, small_chains, with_gammas
 
 NARROW = parse("6x6x1-3C3-P2-4-2")
 ANY_RULE = st.sampled_from([1, 1, 2, 3, 4, 50, None]), st.booleans()
 
 
-def assert_activity(activity, network, weights, expected):
-    """Every spike, potential and statistic is that of the equations; expected as reference.spiking gives it."""
-    trains, potentials = expected
+def assert_as_the_equations(spiking, weights, pixels):
+    """Every spike, potential and statistic of a SpikingNetwork is that of the equations."""
+    network, rule = spiking.network, (spiking.max_spikes, spiking.negative_spikes)
+    activity = spiking.run(pixels)
+    trains, potentials = reference.spiking(weights, network, spiking.k, spiking.time_steps, pixels, *rule)
     for ours, spikes in zip(activity.trains, trains, strict=True):
         assert_array_equal(ours.to_dense(), spikes)
         assert_array_equal(ours.counts(), spikes.sum(axis=1))
         assert ours.peak_count == spikes.cumsum(axis=1).max()
-    assert_array_equal(activity.potentials * 2.0 ** -grid_exponent(weights["fc/W"]), potentials)
+    assert_array_equal(activity.potentials * 2.0**-spiking.classifier.exponent, potentials)
     counted = np.moveaxis(activity.statistics, -1, 0)
     assert_array_equal(counted[SPIKES], [np.abs(train).sum(axis=(0, 2, 3, 4)) for train in trains])
     assert_array_equal(counted[NEGATIVE], [np.maximum(-train, 0).sum(axis=(0, 2, 3, 4)) for train in trains])
@@ -43,43 +46,57 @@ def random_case(network, seed, images=3):
     return weights, rng.integers(0, 256, shape) * rng.integers(0, 2, shape)
 
 
-@settings(max_examples=200)
-@given(small_networks(), st.integers(0, 3), st.integers(1, 12), st.tuples(*ANY_RULE), st.integers(0, 2**32 - 1))
-def test_random_networks_fire_as_the_equations_say(network, k, time_steps, rule, seed):
+LEVELS, STEPS, SEEDS = st.integers(0, 3), st.integers(1, 12), st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=100)
+@given(small_chains(), LEVELS, STEPS, st.tuples(*ANY_RULE), SEEDS)
+def test_random_chains_fire_as_the_equations_say(network, k, time_steps, rule, seed):
     weights, pixels = random_case(network, seed)
-    activity = SpikingNetwork(weights, network, k, time_steps, *rule).run(pixels)
-    assert_activity(activity, network, weights, reference.spiking(weights, network, k, time_steps, pixels, *rule))
+    assert_as_the_equations(SpikingNetwork(weights, network, k, time_steps, *rule), weights, pixels)
+
+
+@settings(max_examples=200)
+@given(graphs(), LEVELS | st.just(9), STEPS, st.tuples(*ANY_RULE), SEEDS)
+def test_random_graphs_fire_as_the_equations_say(network, k, time_steps, rule, seed):
+    weights, pixels = random_case(network, seed)
+    assert_as_the_equations(SpikingNetwork(weights, network, k, time_steps, *rule), weights, pixels)
 
 
 @settings(max_examples=50)
-@given(small_networks(), st.integers(0, 6), st.integers(0, 2**32 - 1))
+@given(small_chains() | graphs(), st.integers(0, 6), SEEDS)
 def test_one_step_of_unbounded_bursts_is_the_artificial_network(network, k, seed):
     weights, pixels = random_case(network, seed)
-    activity = SpikingNetwork(weights, network, k, time_steps=2, max_spikes=None).run(pixels)
+    spiking = SpikingNetwork(weights, network, k, time_steps=2, max_spikes=None)
+    activity = spiking.run(pixels)
     counts, logits = reference.artificial(weights, network, k, pixels)
     for train, expected in zip(activity.trains, counts, strict=True):
         assert_array_equal(train.to_dense()[:, 0], expected)
-    assert_array_equal(activity.potentials[:, 0] * 2.0 ** -grid_exponent(weights["fc/W"]), logits)
+    assert_array_equal(activity.potentials[:, 0] * 2.0**-spiking.classifier.exponent, logits)
     assert activity.quiescent().all()
 
 
-@pytest.mark.parametrize(("module", "kernel"), [(layers, "encode_images"), (kernels, "run_block")])
-def test_thresholds_that_another_thread_extends_meanwhile_lose_no_spike(module, kernel, monkeypatch):
+def test_thresholds_that_another_thread_extends_meanwhile_lose_no_spike(monkeypatch):
     weights, pixels = random_case(NARROW, seed=1)
     network, extended = (SpikingNetwork(weights, NARROW, k=8, time_steps=1, max_spikes=None) for _ in range(2))
     expected = extended.run(pixels)
     assert all(train.peak_count > FIRST_COUNTS for train in expected.trains)
-    run = getattr(module, kernel)
-
-    def extended_meanwhile(*arguments):
-        peak_count = run(*arguments)
-        for block, other in zip(network.blocks, extended.blocks, strict=True):
-            block.thresholds = other.thresholds
-        return peak_count
-
-    monkeypatch.setattr(module, kernel, extended_meanwhile)
+    for module, name in [(base_layers, "encode_images"), (base_layers.kernels, "run_block")]:
+        monkeypatch.setattr(module, name, extending_meanwhile(getattr(module, name), network))
     for train, other in zip(network.run(pixels).trains, expected.trains, strict=True):
         assert_array_equal(train.counts(), other.counts())
+
+
+def extending_meanwhile(run, network):
+    """A kernel during which another thread gives all blocks of a network further thresholds."""
+
+    def kernel(*arguments):
+        peak_count = run(*arguments)
+        for block in network.blocks:
+            block._extend(block._rule)
+        return peak_count
+
+    return kernel
 
 
 @pytest.mark.parametrize("k", [0, 1, 2])
@@ -97,46 +114,83 @@ def test_quiescent_lenet_has_emitted_the_artificial_activations(k):
     assert_array_equal(activity.predictions()[:, -1], logits.argmax(axis=1))
 
 
+def layer(kernel, gamma=1.0, beta=0.0, input_size=(1, 1), **rule):
+    """The second layer of a network at k=0, of a kernel (h, w, in, out): m = floor(gamma * x + beta + 1/2)."""
+    height, width, channels, filters = np.shape(kernel)
+    network = parse(f"{input_size[0]}x{input_size[1]}x1-{channels}C1-{filters}C{height}x{width}-1")
+    variance = np.full(filters, 1 - 1e-5, np.float32)  # sigma is 1
+    numbers = {"gamma": gamma, "beta": beta, "moving_mean": 0.0}
+    weights = {f"bn2/{name}": np.full(filters, value, np.float32) for name, value in numbers.items()}
+    weights |= {"conv2/W": np.array(kernel, np.float32), "bn2/moving_var": variance}
+    return SpikingConv(network.blocks[1], weights, k=0, **rule)
+
+
 def test_one_neuron_step_by_step():
-    """Weights 2 and -3, thresholds 2, 4, 6 ...: u = 2 a - 3 b after a and b spikes of the two inputs."""
-    kernel = np.array([2, -3]).reshape(1, 1, 2, 1)
-    neuron = SpikingConv(kernel, 2 * np.arange(8)[None], input_shape=(1, 1, 2))
+    """Weights 2 and -3, one spike for each 2 of potential."""
+    neuron = layer(np.reshape([2, -3], (1, 1, 2, 1)), gamma=0.5, beta=-0.5)
     incoming = np.zeros((1, 6, 1, 1, 2), int)
     incoming[0, :, 0, 0, 0] = [1, 1, 1, 0, 0, 0]
     incoming[0, :, 0, 0, 1] = [0, 0, 1, 0, -1, 0]
-    #                     u = 2, 4, 3, 3, 6, 6    justifies 1, 2, 1, 1, 3, 3
-    spikes, statistics = neuron.forward(SpikeTrain.from_dense(incoming))
+    #                     u = 2, 4, 3, 3, 6, 6    the target counts are 1, 2, 1, 1, 3, 3
+    train = SpikeTrain.from_dense(incoming)
+    spikes = neuron.forward([train])
     assert spikes.to_dense().ravel().tolist() == [1, 1, -1, 0, 1, 1]
     assert spikes.peak_count == 3
-    assert statistics.tolist() == [[1, 0, 1], [1, 0, 1], [2, 0, 2], [0, 0, 0], [1, 1, 1], [0, 0, 0]]
+    assert spikes.statistics[:, :SOPS].tolist() == [[1, 0], [1, 0], [1, 1], [0, 0], [1, 0], [1, 0]]
+    assert train.statistics.tolist() == [[1, 0, 1], [1, 0, 1], [2, 0, 2], [0, 0, 0], [1, 1, 1], [0, 0, 0]]
 
 
 def test_potential_at_a_threshold_itself_justifies_its_count_in_a_burst():
-    thresholds = [[100, 1, 2, 3, 4, 5, 6]]  # the first is not used
-    layer = SpikingConv(np.ones((1, 1, 1, 1), int), np.array(thresholds), (1, 1, 1), max_spikes=4)
-    first = layer.encode(np.full((1, 1, 1, 1), 5), time_steps=3)
-    assert_array_equal(first.to_dense().ravel(), [4, 1, 0])
-    output, _ = layer.forward(SpikeTrain.from_dense(np.array([3, -1, 0, -2]).reshape(1, 4, 1, 1, 1)))  # u: 3, 2, 2, 0
+    neuron = layer([[[[1]]]], max_spikes=4)
+    output = neuron.forward([SpikeTrain.from_dense(np.array([3, -1, 0, -2]).reshape(1, 4, 1, 1, 1))])  # u: 3, 2, 2, 0
     assert_array_equal(output.to_dense().ravel(), [3, -1, 0, -2])
 
 
 def test_linear_layer_accumulates_what_is_decided_at_each_step():
-    layer = SpikingLinear(np.array([[5, -5], [1, 2]]), input_shape=(1, 1, 2))
-    spikes = np.array([[[1, 0], [1, 1], [-1, 0]]]).reshape(1, 3, 1, 1, 2)
-    potentials, statistics = layer.forward(SpikeTrain.from_dense(spikes))
-    assert potentials.tolist() == [[[5, -5], [11, -8], [6, -3]]]
-    assert statistics.tolist() == [[1, 0, 2], [2, 0, 4], [1, 1, 2]]
+    network = parse("1x1x1-2C1-2b")
+    weights = {"fc/W": np.float32([[5, -5], [1, 2]]), "fc/b": np.float32([0.5, 0])}
+    classifier = SpikingLinear(network.classifier, weights, k=1)
+    train = SpikeTrain.from_dense(np.array([[[1, 0], [1, 1], [-1, 0]]]).reshape(1, 3, 1, 1, 2))
+    potentials = classifier.forward([train]) * 2.0**-classifier.exponent
+    assert potentials.tolist() == [[[6, -5], [12, -8], [7, -3]]]  # the bias counts S = 2 times
+    assert train.statistics.tolist() == [[1, 0, 2], [2, 0, 4], [1, 1, 2]]
 
 
 def test_spike_at_the_edge_drives_fewer_synapses():
     """Of 3 x 3 windows over 5 x 5 inputs, a corner lies in 1, the centre in 9; with 4 filters."""
-    layer = SpikingConv(np.ones((3, 3, 1, 4)), np.full((4, 3), 1000), input_shape=(5, 5, 1))
     spikes = np.zeros((2, 1, 5, 5, 1), int)
     spikes[0, 0, 0, 0] = 1
     spikes[1, 0, 2, 2] = 1
     for image, windows in ((0, 1), (1, 9)):
-        _, statistics = layer.forward(SpikeTrain.from_dense(spikes[image : image + 1]))
-        assert statistics[0, 2] == windows * 4
+        train = SpikeTrain.from_dense(spikes[image : image + 1])
+        layer(np.ones((3, 3, 1, 4)), input_size=(5, 5)).forward([train])
+        assert train.statistics[0, SOPS] == windows * 4
+
+
+def test_max_pooling_fires_the_difference_to_the_largest_count():
+    """Two windows of two positions: one whose larger count is replaced, one whose largest falls."""
+    block = parse("1x4x1-1C1-M1x2-1").blocks[1]
+    incoming = np.array([[1, 0, 1, 1], [0, 1, 1, -1], [0, 1, -1, 0], [0, 1, -1, 0]]).reshape(1, 4, 1, 4, 1)
+    #      counts are 1 0 1 1,  1 1 2 0,  1 2 1 0,  1 3 0 0
+    train = SpikeTrain.from_dense(incoming)
+    pooled = SpikingPooling(block).forward([train])
+    assert pooled.to_dense()[0, :, 0, :, 0].tolist() == [[1, 1], [0, 1], [1, -1], [1, -1]]
+    assert train.statistics[:, SOPS].tolist() == [3, 3, 2, 2]
+
+
+def test_images_are_run_in_parts_of_what_memory_is_reserved_for(monkeypatch):
+    weights, pixels = random_case(NARROW, seed=2, images=7)
+    network = SpikingNetwork(weights, NARROW, k=1, time_steps=9)
+    together = network.run(pixels)
+    monkeypatch.setattr(spiking_utils, "MOST_SPIKES", 2 * 9 * NARROW.neurons)  # two images
+    parts = list(network.run_in_parts(pixels))
+    assert [len(part.potentials) for part in parts] == [2, 2, 2, 1]
+    in_parts = network.run(pixels)
+    assert_array_equal(in_parts.potentials, together.potentials)
+    assert_array_equal(in_parts.statistics, together.statistics)
+    for train, other in zip(in_parts.trains, together.trains, strict=True):
+        assert_array_equal(train.to_dense(), other.to_dense())
+        assert train.peak_count == other.peak_count
 
 
 def test_images_in_any_order_and_batches_of_any_size_give_the_same():
@@ -153,13 +207,10 @@ def test_images_in_any_order_and_batches_of_any_size_give_the_same():
 
 
 @pytest.mark.parametrize("filters", [3, 8, 17])
-def test_more_spikes_than_expected_are_all_kept(filters):
-    """Every neuron fires in every step: far more events than the buffer is first made for."""
-    layer = SpikingConv(np.ones((1, 1, 1, filters)), np.zeros((filters, 42)), input_shape=(4, 4, 1))
-    expected = np.ones((50, 40, 4, 4, filters))
-    assert_array_equal(layer.encode(np.zeros((50, 4, 4, 1), int), 40).to_dense(), expected)
-    train, _ = layer.forward(SpikeTrain.from_dense(np.zeros((50, 40, 4, 4, 1), int)))
-    assert_array_equal(train.to_dense(), expected)
+def test_every_neuron_may_fire_in_every_step(filters):
+    constant = layer(np.zeros((1, 1, 1, filters)), beta=100.0, input_size=(4, 4))
+    train = constant.forward([SpikeTrain.from_dense(np.zeros((50, 40, 4, 4, 1), int))])
+    assert_array_equal(train.to_dense(), np.ones((50, 40, 4, 4, filters)))
 
 
 @settings(max_examples=100)
@@ -177,36 +228,30 @@ def test_threshold_is_the_lowest_potential_that_justifies_its_count(
 ):
     unit = 2.0**-exponent
     parameters = np.array([[gamma], [beta], [mean], [variance]])
-    thresholds = JustifiedCount(*parameters, unit, k, max_value).thresholds(6)[0]
+    thresholds = TargetCount(*parameters, unit, k, max_value).thresholds(6)[0]
     weights = dict(zip(["bn/gamma", "bn/beta", "bn/moving_mean", "bn/moving_var"], parameters[:, 0], strict=True))
     for count, threshold in enumerate(thresholds.tolist()):
         if threshold < 2**31 - 1:
-            assert reference.justified_count(threshold * unit, weights, "", 2**k, max_value) >= count
+            assert reference.target_count(threshold * unit, weights, "", 2**k, max_value) >= count
         if threshold > -(2**31):
-            assert reference.justified_count((threshold - 1) * unit, weights, "", 2**k, max_value) < count
+            assert reference.target_count((threshold - 1) * unit, weights, "", 2**k, max_value) < count
 
 
 @pytest.mark.parametrize(("beta", "count"), [(-1.0, 0), (0.4, 0), (0.5, 1), (2.6, 3)])
 def test_gamma_zero_gives_a_constant_count_whatever_comes_in(beta, count):
     zero, one = np.zeros(1), np.ones(1)
-    thresholds = JustifiedCount(zero, beta * one, zero, one, unit=1.0, k=0).thresholds(6)
-    neuron = SpikingConv(np.ones((1, 1, 1, 1)), thresholds, input_shape=(1, 1, 1))
-    for pixel in (0, 255):
-        assert neuron.encode(np.full((1, 1, 1, 1), pixel), time_steps=6).counts().item() == count
+    thresholds = TargetCount(zero, beta * one, zero, one, unit=1.0, k=0).thresholds(6)
+    assert thresholds[0].tolist() == [-(2**31)] * (count + 1) + [2**31 - 1] * (6 - count)
 
 
 def test_potentials_up_to_the_last_int32_are_exact_and_beyond_it_refused():
-    """32,768 inputs of weight 32,767: after two spikes each u = 2,147,418,112, after three it leaves int32."""
-    channels = 2**15
-    linear = SpikingLinear(np.full((channels, 1), 32767), input_shape=(1, 1, channels))
-    spikes = np.ones((1, 3, 1, 1, channels), np.int8)
-    potentials, _ = linear.forward(SpikeTrain.from_dense(spikes[:, :2]))
-    assert potentials.ravel().tolist() == [channels * 32767, 2 * channels * 32767]
-    with pytest.raises(OverflowError, match=r"membrane potentials could reach 3221127168 .* less than 2147483647"):
-        linear.forward(SpikeTrain.from_dense(spikes))
-    layer = SpikingConv(np.full((1, 1, 1, 1), 32767), np.ones((1, 3)), input_shape=(1, 1, 1))
-    with pytest.raises(OverflowError, match="membrane potentials could reach"):
-        layer.encode(np.full((1, 1, 1, 1), 65539), time_steps=1)
+    """8 weights of 32,767: after 8,191 spikes each u = 2,147,156,976, after 8,193 it leaves int32."""
+    classifier = SpikingLinear(parse("1x1x1-8C1-1").classifier, {"fc/W": np.full((8, 1), 32767.0)}, k=0)
+    spikes = np.full((1, 1, 1, 1, 8), 8191)
+    assert classifier.exponent == 0
+    assert classifier.forward([SpikeTrain.from_dense(spikes)]).item() == 8 * 8191 * 32767
+    with pytest.raises(OverflowError, match=f"^classifier: .* could reach {8 * 8193 * 32767} "):
+        classifier.forward([SpikeTrain.from_dense(spikes + 2)])
 
 
 @settings(max_examples=30)
@@ -225,6 +270,5 @@ def test_layer_of_thousands_of_inputs_stays_inside_int32(notation):
     network = parse(notation)
     weights, pixels = random_weights(network, seed=1), np.full((2, *network.input_shape), 255)
     pixels[1] = np.random.default_rng(1).integers(0, 256, network.input_shape)
-    activity = SpikingNetwork(weights, network, 1, time_steps=6).run(pixels)
-    assert_activity(activity, network, weights, reference.spiking(weights, network, 1, 6, pixels))
-    assert np.abs(SpikingNetwork(weights, network, 1, 1).blocks[-1].kernel).max() < 2**14
+    assert_as_the_equations(SpikingNetwork(weights, network, 1, time_steps=6), weights, pixels)
+    assert np.abs(SpikingNetwork(weights, network, 1, 1).blocks[-1].kernels[0]).max() < 2**14
