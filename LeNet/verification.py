@@ -61,7 +61,7 @@ def compare(weights, network, k, pixels, batch_size, max_spikes=1):
         _refuse_too_many_spikes(expected[:-1])
         activity = spiking.run(batch)
         while not activity.quiescent().all():
-            spiking = SpikingNetwork(weights, network, k, 2 * spiking.time_steps, max_spikes)
+            spiking.time_steps *= 2
             activity = spiking.run(batch)
         spikes = activity.statistics[:, :, SPIKES].sum(axis=0)
         counts = [train.counts() for train in activity.trains]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiking.edges import reached_windows, window_starts
-from spiking.notation import check_layers, parse
-from tests import reference
-from tests.networks import LENET, small_chains
+from spiking.edges import Convolution, Pooling, reached_windows, window_starts
+from spiking.network import Network
+from spiking.notation import check_layers, parse, write
+from tests.networks import LENET, graphs, small_chains
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,14 +27,17 @@ TABLE = [
 
 
 def test_blocks():
-    assert [(block.kernel_shape, block.output_shape, block.neurons) for block in LENET.blocks] == TABLE
-    assert [block.stride for block in LENET.blocks] == [(1, 1), (2, 2), (1, 1), (2, 2), (1, 1)]
+    (edges,) = zip(*(block.inputs for block in LENET.blocks), strict=True)
+    sizes = [(edge.kernel_shape, block.output_shape, block.neurons) for edge, block in zip(edges, LENET.blocks)]
+    assert sizes == TABLE
+    assert [edge.stride for edge in edges] == [(1, 1), (2, 2), (1, 1), (2, 2), (1, 1)]
+    assert [edge.source for edge in edges] == [0, 1, 2, 3, 4]
 
 
 def test_whole_network():
     assert LENET.input_shape == (28, 28, 1)
     assert LENET.neurons == 18_900
-    assert (LENET.features, LENET.classes) == (500, 10)
+    assert (LENET.weight_shapes["fc/W"], LENET.classes) == ((500, 10), 10)
     assert LENET.ann_operations == 7_186_200
     assert 3 * LENET.counted_multiply_accumulates == 7_186_200
 
@@ -42,6 +45,16 @@ def test_whole_network():
 def test_multiply_accumulates_are_kernel_size_times_neurons():
     expected = [5 * 5 * 1 * 11_520, 2 * 2 * 20 * 2_880, 5 * 5 * 20 * 3_200, 2 * 2 * 50 * 800, 4 * 4 * 50 * 500]
     assert [block.multiply_accumulates for block in LENET.blocks] == expected
+
+
+def test_multiply_accumulates_of_groups_pooling_and_identity():
+    network = parse("4x4x1-8C1-8C3pg8-M2-6C1g2-6C1+I-2")
+    depthwise, pooling, groups, sum_of_two = network.blocks[1:]
+    in_windows = 4 * 4 + 8 * 6 + 4 * 9  # of a 3 x 3 kernel: corners, edges and inner positions of 4 x 4
+    assert depthwise.multiply_accumulates == 8 * in_windows
+    assert pooling.multiply_accumulates == 0
+    assert groups.multiply_accumulates == 2 * 2 * 6 * 4
+    assert sum_of_two.multiply_accumulates == 2 * 2 * 6 * 6  # the identity multiplies nothing
 
 
 def test_weight_shapes_in_the_order_of_the_network():
@@ -54,13 +67,31 @@ def test_weight_shapes_in_the_order_of_the_network():
     assert list(LENET.weight_shapes.items()) == list(expected.items())
 
 
+def test_weight_keys_of_a_graph_name_the_sources_of_further_inputs():
+    network = parse("6x6x2-4C3p-4C3pg2+4C1@0b+4C3p@0+4C1p@0-M2-4C2s2@1+I-3@4+3b")
+    shapes = {key: shape for key, shape in network.weight_shapes.items() if not key.startswith("bn")}
+    assert shapes == {
+        "conv1/W": (3, 3, 2, 4),
+        "conv2/W": (3, 3, 2, 4),
+        "conv2from0/W": (1, 1, 2, 4),
+        "conv2from0.2/W": (3, 3, 2, 4),
+        "conv2from0.3/W": (1, 1, 2, 4),
+        "conv2/initial": (6, 6, 4),
+        "conv4/W": (2, 2, 4, 4),  # the identity has no weights, the pooling nothing at all
+        "fc/W": (3 * 3 * 4, 3),
+        "fcfrom4/W": (3 * 3 * 4, 3),
+        "fc/b": (3,),
+    }
+    assert "bn3/beta" not in network.weight_shapes
+
+
 def test_non_square_kernels_and_images():
     network = parse("7x10x2-4C2x3s2-5C3x1-6")
     first, second = network.blocks
     assert first.output_shape == (3, 4, 4)  # (7 - 2) // 2 + 1, (10 - 3) // 2 + 1
-    assert first.kernel_shape == (2, 3, 2, 4)
+    assert first.inputs[0].kernel_shape == (2, 3, 2, 4)
     assert first.multiply_accumulates == 2 * 3 * 2 * (3 * 4 * 4)
-    assert second.input_shape == (3, 4, 4)
+    assert second.inputs[0].input_shape == (3, 4, 4)
     assert second.output_shape == (1, 4, 5)
     assert network.weight_shapes["fc/W"] == (1 * 4 * 5, 6)
     assert network.ann_operations == 3 * (3 * 1 * 4 * (1 * 4 * 5) + 20 * 6)
@@ -69,14 +100,56 @@ def test_non_square_kernels_and_images():
 def test_suffixes_in_any_order():
     for suffixes in ("ps2x3m1.5", "m1.5ps2x3", "s2x3m1.5p"):
         (block,) = parse(f"9x9x1-4C5x2{suffixes}-3").blocks
-        assert (block.kernel_size, block.stride, block.same, block.max_value) == ((5, 2), (2, 3), True, 1.5)
+        (edge,) = block.inputs
+        assert (edge.kernel_size, edge.stride, block.max_value) == ((5, 2), (2, 3), 1.5)
+        assert edge.padding == ((2, 2), (0, -1))  # the last column is in no window
         assert block.output_shape == (5, 3, 4)  # ceil(9 / 2), ceil(9 / 3)
 
 
-def test_pooling_keeps_the_channels_and_strides_by_its_kernel():
-    pooled, strided = parse("8x9x3-P2x3-P2s1-3").blocks
+def test_learned_pooling_keeps_the_channels_and_strides_by_its_kernel():
+    (pooled,), (strided,) = (block.inputs for block in parse("8x9x3-P2x3-P2s1-3").blocks)
     assert (pooled.kernel_shape, pooled.stride, pooled.output_shape) == ((2, 3, 3, 3), (2, 3), (4, 3, 3))
     assert (strided.stride, strided.output_shape) == ((1, 1), (3, 2, 3))
+
+
+def test_terms_of_a_layer_read_the_layer_that_they_name():
+    network = parse("28x28x1-16C3p-16C3p-16C3p+I@1-32C3ps2-32C3p+32C1s2@3-M3s2p-10")
+    assert [block.sources for block in network.blocks] == [(0,), (1,), (2, 1), (3,), (4, 3), (5,)]
+    shortcut, projection = network.blocks[2].inputs[1], network.blocks[4].inputs[1]
+    assert shortcut.identity
+    assert shortcut.groups == 16
+    assert (projection.kernel_size, projection.stride, projection.filters) == ((1, 1), (2, 2), 32)
+    assert isinstance(network.blocks[5].inputs[0], Pooling)
+    assert network.blocks[5].output_shape == (7, 7, 32)
+    assert [type(edge) for edge in network.readers(3)] == [Convolution, Convolution]
+    assert network.fan_out(3)[0, 0] == 32 + 32  # the corner is in one window of either reader
+
+
+def test_windows_may_begin_anywhere():
+    (edge,) = parse("5x6x1-2C3p(1,0,-1,2)s2x1-3").blocks[0].inputs
+    assert (list(edge.rows), list(edge.columns)) == ([-1, 1], [1, 2, 3, 4, 5])
+    assert edge.padding == ((1, -1), (-1, 2))  # the last row is in no window
+
+
+@given(graphs() | small_chains())
+def test_every_network_is_read_back_from_its_notation(network):
+    notation = write(network.blocks, network.classifier)
+    assert parse(notation) == network
+    assert write(*(getattr(parse(notation), part) for part in ("blocks", "classifier"))) == notation
+
+
+@pytest.mark.parametrize("notation", ["28x28x1-20C5-P2-50C5-P2-500-10", "9x9x1-16C3ps2x1m1.5b-M2-16C3pg2+I-10@1+10b"])
+def test_notation_of_a_parsed_network_is_what_it_was_parsed_from(notation):
+    network = parse(notation)
+    assert write(network.blocks, network.classifier) == network.notation == notation
+
+
+def test_network_whose_edges_do_not_fit_their_sources_is_refused():
+    (first,), classifier = parse("6x6x1-4C3-3").blocks, parse("8x8x1-4C3-3").classifier
+    with pytest.raises(ValueError, match=r"^layer 2: reads \(6, 6, 4\) from layer 1, expected \(4, 4, 4\)$"):
+        Network((first,), classifier)
+    with pytest.raises(ValueError, match=r"^found no layer, expected at least one$"):
+        Network((), classifier)
 
 
 def test_bias_of_the_classifier_is_one_more_array():
@@ -89,20 +162,40 @@ def test_notation_without_its_ends():
     assert LENET.layers == "20C5-P2-50C5-P2-500"
 
 
+NO_CLASSES = "is no number of classes, expected an integer of at least 1"
+TOO_MANY = "expected at least one of each, and that both numbers and a sign fit into 31 bits"
+
+
 @pytest.mark.parametrize(
     ("notation", "error"),
     [
         ("28x28-5-10", "'28x28' is no input, expected rows x columns x channels such as 28x28x1"),
-        ("28x28x1-5-x", "'x' is no number of classes, expected an integer from 1 to 32768"),
-        ("28x28x1-5-0", "'0' is no number of classes, expected an integer from 1 to 32768"),
+        ("28x28x1-5-x", f"'x' {NO_CLASSES}"),
+        ("28x28x1-5-0", f"'0' {NO_CLASSES}"),
+        ("28x28x1-5-10C3", f"'10C3' {NO_CLASSES}"),
         ("28x28x1-10", "28x28x1-10 has no layer, expected at least one"),
-        ("0x8x1-5-10", "0 x 8 positions of 1 channels, expected at least one and at most 32768"),
+        ("0x8x1-5-10", f"0 x 8 positions of 1 channels, {TOO_MANY}"),
         ("8x8x1-5C9-10", r"layer 1 \(5C9\): kernel 9 does not fit into an axis of length 8"),
-        ("8x8x1-5C3-7Q2-10", r"layer 2 \(7Q2\): not a layer, expected nCk, nCkxl, Pk or n, with suffixes"),
+        ("8x8x1-5C9p(0,0,0,1)-10", r"layer 1 \(5C9p\(0,0,0,1\)\): kernel 9 does not fit into an axis of length 8"),
+        ("8x8x1-5C3-7Q2-10", r"layer 2 \(7Q2\): not a layer, expected nCk, nCkxl, Pk, Mk, n or I, with suffixes"),
+        ("8x8x1-C3-10", r"layer 1 \(C3\): not a layer"),
         ("8x8x1-5C3s0-10", r"layer 1 \(5C3s0\): stride must be at least 1"),
         ("8x8x1-5C3pp-10", r"layer 1 \(5C3pp\): has a suffix twice, expected each once"),
-        ("8x8x1-5p-10", r"layer 1 \(5p\): takes all that is left, expected neither p nor s"),
-        ("8x8x1-0C3-10", r"layer 1 \(0C3\): 6 x 6 positions of 0 channels, expected at least one"),
+        ("8x8x1-5C3m1+5C3m1-10", r"layer 1 \(5C3m1\+5C3m1\): has a suffix twice"),
+        ("8x8x1-5p-10", r"layer 1 \(5p\): has the suffix p, expected of such a layer none of this kind"),
+        ("8x8x1-4C3-Ig2-10", r"layer 2 \(Ig2\): has the suffix g2"),
+        ("8x8x1-4C3-M2m1-10", r"layer 2 \(M2m1\): has the suffix m1"),
+        ("8x8x1-0C3-10", r"layer 1 \(0C3\): 1 groups of 1 channels and 0 filters, expected at least one of each"),
+        (
+            "8x8x1-3C1-4C1g2-10",
+            r"layer 2 \(4C1g2\): 2 groups of 3 channels and 4 filters",
+        ),
+        ("8x8x1-4C3-I@3-10", r"layer 2 \(I@3\): reads layer 3, expected the image \(0\) or a layer before it"),
+        ("8x8x1-4C3+4C5-10", r"layer 1 \(4C3\+4C5\): adds \(4, 4, 4\) to \(6, 6, 4\), expected the same shape"),
+        ("8x8x1-M2-10", r"layer 1 \(M2\): pools the image, expected a max pooling of spikes"),
+        ("8x8x1-4C3-M1+I-10", r"layer 2 \(M1\+I\): adds a max pooling to something, expected it alone"),
+        ("8x8x1-4C3-M2p(3,0,0,0)-10", r"layer 2 \(M2p\(3,0,0,0\)\): pools a window of nothing but padding"),
+        ("40000x30000x2-4C3-10", f"40000 x 30000 positions of 2 channels, {TOO_MANY}"),
     ],
 )
 def test_notation_that_cannot_be_read_is_named(notation, error):
@@ -111,41 +204,39 @@ def test_notation_that_cannot_be_read_is_named(notation, error):
 
 
 def test_layers_alone_are_read_on_any_input():
-    check_layers("20C5-P2-500m1")
+    check_layers("20C5-P2-M3p(0,-1,0,0)-7C1+I@1-500m1")
     with pytest.raises(ValueError, match=r"^layer 2 \(P\): not a layer, expected nCk"):
         check_layers("20C5-P")
 
 
-@given(small_chains())
+def test_positions_and_channels_share_the_bits_of_an_event():
+    assert parse("224x224x3-64C7ps2-M3s2p-10").neurons == 112 * 112 * 64 + 56 * 56 * 64
+    parse("32768x32768x1-1C32768-1")
+    with pytest.raises(ValueError, match=r"^32768 x 32769 positions of 1 channels, expected"):
+        parse("32768x32769x1-1C32768-1")
+
+
+@given(graphs())
 def test_fan_out_is_the_number_of_weights_that_a_spike_meets(network):
-    for block in network.blocks:
-        padded = np.zeros([size + sum(zeros) for size, zeros in zip(block.input_shape[:2], block.padding)], int)
-        for row, column in np.ndindex(block.output_shape[:2]):
-            top, left = block.stride[0] * row, block.stride[1] * column
-            padded[top : top + block.kernel_size[0], left : left + block.kernel_size[1]] += block.filters
-        (above, _), (before, _) = block.padding
-        met = padded[above:, before:][: block.input_shape[0], : block.input_shape[1]]
-        np.testing.assert_array_equal(block.fan_out, met)
-
-
-@given(small_chains())
-def test_output_shape_is_that_of_the_convolution(network):
-    for block in network.blocks:
-        x = np.zeros((1, *block.input_shape))
-        assert reference.convolve(x, np.zeros(block.kernel_shape), block.stride, block.same).shape[1:] == (
-            block.output_shape
-        )
+    for edge in (edge for block in network.blocks for edge in block.inputs):
+        met = np.zeros(edge.input_shape[:2], int)
+        for row, column in np.ndindex(*edge.input_shape[:2]):
+            above = [start for start in edge.rows if start <= row < start + edge.kernel_size[0]]
+            before = [start for start in edge.columns if start <= column < start + edge.kernel_size[1]]
+            of_window = 1 if isinstance(edge, Pooling) else edge.filters // edge.groups
+            met[row, column] = len(above) * len(before) * of_window
+        np.testing.assert_array_equal(edge.fan_out, met)
 
 
 @given(st.integers(1, 12), st.integers(1, 6), st.integers(1, 5))
 def test_padding_is_placed_as_keras_places_it(size, kernel, stride):
     """As tf.nn.convolution documents "SAME": ceil(size / stride) windows, the odd zero at the end."""
-    (block,) = parse(f"{size}x1x1-1C{kernel}x1ps{stride}x1-1").blocks
-    before, after = block.padding[0]
-    windows = block.output_shape[0]
+    (edge,) = parse(f"{size}x1x1-1C{kernel}x1ps{stride}x1-1").blocks[0].inputs
+    before, after = edge.padding[0]
+    windows = edge.output_shape[0]
     assert windows == -(-size // stride)
     needed = max((windows - 1) * stride + kernel - size, 0)
-    assert (before, after) == (needed // 2, needed - needed // 2)
+    assert (before, max(after, 0)) == (needed // 2, needed - needed // 2)
 
 
 axes = st.tuples(st.integers(1, 12), st.integers(1, 6), st.integers(1, 5), st.booleans()).filter(
@@ -180,7 +271,7 @@ def test_stride_below_one(stride):
         window_starts(8, 2, stride)
 
 
-@pytest.mark.parametrize("module", ["spiking_utils", "spiking.network"])
+@pytest.mark.parametrize("module", ["spiking_utils", "spiking.network", "spiking.notation", "spiking.conversion"])
 def test_needs_nothing_of_the_project_but_itself(module):
     others = {"keras", "tensorflow", "tqdm", "matplotlib", "experiment", "LeNet", "figs"}
     code = f"import sys, {module}; print(sorted({others} & set(sys.modules)))"

@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from spiking.weight_grid import bias_to_grid, grid_exponent, on_grid, round_to_grid, to_grid
+from spiking import weight_grid
+from spiking.notation import parse
+from spiking.weight_grid import LARGEST_COUNT, bias_to_grid, on_grid, round_to_grid
+from tests.networks import graphs, random_weights
 
 LARGEST = 32767 * 2.0**113  # the largest point of any grid that is a float32; beyond it lies 2^128
 
@@ -21,6 +24,16 @@ layers = st.integers(-140, 120).flatmap(
         elements=st.floats(-1, 1, width=32).map(lambda value: float(np.float32(np.ldexp(value, exponent)))),
     )
 ) | arrays(np.float32, array_shapes(max_dims=2, max_side=4), elements=any_size)
+
+
+def grid_exponent(weights, bound=LARGEST_COUNT):
+    """That of a block with a single input."""
+    return weight_grid.grid_exponent([weights], [bound])
+
+
+def to_grid(weights):
+    (integers,), exponent = weight_grid.to_grid([weights], [LARGEST_COUNT])
+    return integers, exponent
 
 
 def exact(weights):
@@ -115,22 +128,65 @@ def test_weights_of_float64_keep_their_dtype():
     np.testing.assert_array_equal(rounded, [1.0, 5461 / 2**14])  # 2^14 / 3 = 5461.3
 
 
+ONE = parse("1x1x1-2C1-1")
+
+
+def with_kernels(first, classifier, network=ONE, **more):
+    """Weights of a network of one block of 1 x 1 windows."""
+    weights = {key: np.full(shape, 1 / 3, np.float32) for key, shape in network.weight_shapes.items()}
+    weights |= {"conv1/W": np.float32(first).reshape(1, 1, 1, 2), "fc/W": np.float32(classifier).reshape(2, -1)}
+    return weights | {key.replace("_", "/"): np.float32(value) for key, value in more.items()}
+
+
 def test_of_a_network_only_kernels_and_classifier_are_rounded():
-    weights = {"conv1/W": np.float32([1, 1 / 3]), "bn1/gamma": np.float32([1, 1 / 3]), "fc/W": np.float32([0, -0.5])}
-    rounded, change = on_grid(weights)
-    assert rounded["conv1/W"].tolist() == [1, 5461 / 2**14]
+    weights = with_kernels([1, 1 / 3], [0, -0.5])
+    rounded, change = on_grid(weights, ONE)
+    assert rounded["conv1/W"].ravel().tolist() == [1, 5461 / 2**14]
     assert rounded["bn1/gamma"].tolist() == weights["bn1/gamma"].tolist()
-    assert rounded["fc/W"].tolist() == [0, -0.5]
+    assert rounded["fc/W"].ravel().tolist() == [0, -0.5]
     assert change == np.float32(1 / 3) - np.float32(5461 / 2**14)
-    assert on_grid(rounded)[1] == 0
+    assert on_grid(rounded, ONE)[1] == 0
 
 
 def test_bias_of_the_classifier_is_rounded_to_units_of_its_grid():
-    weights = {"fc/W": np.float32([1, -0.5]), "fc/b": np.float32([3.00001, -2.0])}  # f = 14
-    rounded, change = on_grid(weights)
+    network = parse("1x1x1-2C1-2b")
+    weights = with_kernels([1, 0], [1, -0.5, 0, 0], network, fc_b=[3.00001, -2.0])  # f = 14
+    rounded, change = on_grid(weights, network)
     assert rounded["fc/b"].tolist() == [3.0, -2.0]
     assert change == np.float32(3.00001) - np.float32(3)
     assert bias_to_grid(weights["fc/b"], 14).tolist() == [3 * 2**14, -(2**15)]  # beyond int16
+
+
+def test_inputs_of_a_block_share_one_grid():
+    """The identity's weight of 1 decides it here: 0.75 and 1/3 would have one twice as fine."""
+    network = parse("1x1x1-2C1-2C1+2C1g2+I-1")
+    weights = random_weights(network, seed=0)
+    weights["conv2/W"] = np.float32([[0.75, 1 / 3], [0, 0]]).reshape(1, 1, 2, 2)
+    weights["conv2from1/W"] = np.float32([0.3, 0.6]).reshape(1, 1, 1, 2)
+    kernels, exponent = weight_grid.layer_on_grid(network.blocks[1], weights)
+    assert exponent == 14
+    assert [kernel.ravel().tolist() for kernel in kernels] == [
+        [12288, 5461, 0, 0],
+        [4915, 9830],
+        [2**14, 2**14],
+    ]
+
+
+@given(graphs(), st.integers(0, 2**32 - 1))
+def test_rounding_a_network_twice_changes_nothing(network, seed):
+    rounded = random_weights(network, seed)  # they are rounded once
+    again, change = on_grid(rounded, network)
+    assert change == 0
+    for key, value in rounded.items():
+        np.testing.assert_array_equal(again[key], value)
+
+
+def test_initial_potentials_are_rounded_to_units_of_their_block():
+    network = parse("1x2x1-1C1b-1")
+    weights = random_weights(network, seed=0) | {"conv1/W": np.ones((1, 1, 1, 1), np.float32)}
+    weights["conv1/initial"] = np.float32([[[5.3 / 2**14], [-40.00001]]])
+    rounded, _ = on_grid(weights, network)
+    assert rounded["conv1/initial"].ravel().tolist() == [5 / 2**14, -40]
 
 
 @given(arrays(np.float32, (3,), elements=st.floats(-1000, 1000, width=32)), st.integers(-5, 20))
