@@ -182,9 +182,9 @@ class Graph:
         if tuple(order) == tuple(range(len(x.shape))):
             return x
         numbers = np.arange(math.prod(x.shape)).reshape(x.shape).transpose(order)
-        renumbered = np.empty(numbers.size, np.int64)
-        renumbered[numbers.reshape(-1)] = np.arange(numbers.size)
-        return renumbered(x, numbers.shape, tuple(renumbered[places] for places in x.indices()))
+        places = np.empty(numbers.size, np.int64)  # where each number goes
+        places[numbers.reshape(-1)] = np.arange(numbers.size)
+        return renumbered(x, numbers.shape, tuple(places[indices] for indices in x.indices()))
 
     # what makes nodes
 
