@@ -6,7 +6,7 @@ and never a negative spike: no neuron needs to be looked at twice.
 """
 
 import numpy as np
-from numba import uintp
+from numba import literal_unroll, uintp
 
 from spiking.compilation import compiled
 from spiking.kernels import add_event
@@ -65,7 +65,8 @@ def encode_images(inputs, layer, neurons, outgoing):
     reset(neurons, layer.rule, layer.initial)  # once for all images, as thresholds are not moved
     for image in range(len(outgoing.steps)):
         begin(neurons.potential, layer.initial)
-        for incoming, synapses in inputs:
+        for source in literal_unroll(inputs):
+            incoming, synapses = source
             for index in range(incoming.steps[image, 0], incoming.steps[image, 1]):
                 add_event(neurons.potential, synapses, incoming.events[index], incoming.sizes[index], incoming.shift)
         first = end = written
@@ -91,20 +92,21 @@ def fire_on(potential, rule, outgoing, first, end, t, last):
     end : int, of the next step's spikes
     largest : int, the largest count
     """
-    filters, shift, listed, largest, spikes = uintp(rule.filters), outgoing.shift, end, 0, 0
-    bursts, n = rule.most > 1, t * rule.most  # the count of all neurons that have not reached their target count
+    filters, shift, listed, bursts = uintp(rule.filters), outgoing.shift, end, rule.most > 1
+    n = t * rule.most  # the count of all neurons that have not reached their target count
+    spike = spike_of(n + 1, n, rule)  # that of all neurons that are due, for B = 1
+    spikes, largest = (end - first) * spike, n + spike
+    if bursts:
+        spikes = largest = 0
     for index in range(uintp(first), uintp(end)):
         event = outgoing.events[index]
         filter = uintp((event & ((1 << shift) - 1)) >> 1)
         u = potential[uintp(event >> shift) * filters + filter]
-        m = n + 1  # at least, as the neuron has been listed; with B = 1 there is no need to know more
         if bursts:
-            m = target_count(u, n, rule.rising[uintp(n + 1) * filters + filter], ALWAYS, filter, rule)
-        spike = spike_of(m, n, rule)
-        if bursts:
+            spike = spike_of(target_count(u, n, ALWAYS, filter, rule), n, rule)
             outgoing.sizes[index] = spike
-        spikes += spike
-        largest = max(largest, n + spike)
+            spikes += spike
+            largest = max(largest, n + spike)
         # written in any case and kept by counting it: a branch would be mispredicted too often
         outgoing.events[uintp(listed)] = event
         listed += (not last) & (u >= rule.rising[uintp(n + spike + 1) * filters + filter])

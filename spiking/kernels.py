@@ -22,7 +22,7 @@ Rules that the code does not say by itself:
 from typing import NamedTuple
 
 import numpy as np
-from numba import uintp
+from numba import literal_unroll, uintp
 
 from spiking.compilation import compiled
 from spiking.neuron import Rule, begin, fire, mark, reset
@@ -78,7 +78,8 @@ def run_block(inputs, layer, neurons, outgoing):
         outgoing.steps[image, 0] = written
         active = True  # a neuron may be due although nothing comes in: in the first step, and after spikes of its own
         for t in range(outgoing.steps.shape[1] - 1):
-            for incoming, synapses in inputs:
+            for source in literal_unroll(inputs):
+                incoming, synapses = source
                 if incoming.steps[image, t + 1] > incoming.steps[image, t]:
                     active = True
                     if pools:
@@ -109,8 +110,10 @@ def run_classifier(inputs, initial, neurons, potentials):
     for image in range(len(potentials)):
         begin(neurons.potential, initial)
         for t in range(potentials.shape[1]):
-            for incoming, synapses in inputs:
-                add_spikes(neurons, incoming, image, t, synapses)
+            for source in literal_unroll(inputs):
+                incoming, synapses = source
+                if incoming.steps[image, t + 1] > incoming.steps[image, t]:
+                    add_spikes(neurons, incoming, image, t, synapses)
             for i in range(potentials.shape[2]):
                 potentials[image, t, i] = neurons.potential[i]
 
@@ -168,24 +171,31 @@ def add_event(u, synapses, event, size, shift):
     """Adds the weights of one event times a size to the potentials, through any edge."""
     position, row_of_table = event >> shift, event & ((1 << shift) - 1)
     row = uintp(row_of_table) * uintp(synapses.row_length) + uintp(synapses.offset[position])
-    begin, width = uintp(synapses.first_filter[row_of_table >> 1]), uintp(synapses.width)
-    factor, group = np.int32(size), synapses.group[position]
-    for index in range(synapses.first_run[group], synapses.first_run[group + 1]):
-        run = synapses.runs[index]
-        o = row + uintp(np.int64(run[1]))
-        if synapses.width == synapses.filters:
-            add_slices(u, uintp(run[0]) * width, uintp(run[2]) * width, synapses.weights, (o,), (factor,))
-        else:
-            for i in range(uintp(0), uintp(run[2])):
-                target = (uintp(run[0]) + i) * uintp(synapses.filters) + begin
-                add_slices(u, target, width, synapses.weights, (o + i * width,), (factor,))
+    group, factors = synapses.group[position], (np.int32(size),)
+    if synapses.width == synapses.filters:
+        for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
+            target, length, o = place(synapses, synapses.runs[run])
+            add_slices(u, target, length, synapses.weights, (row + o,), factors)
+    else:
+        begin, width = uintp(synapses.first_filter[row_of_table >> 1]), uintp(synapses.width)
+        for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
+            target, length, o = place(synapses, synapses.runs[run])
+            for window in range(uintp(0), length // uintp(synapses.filters)):
+                first = target + window * uintp(synapses.filters) + begin
+                add_slices(u, first, width, synapses.weights, (row + o + window * width,), factors)
+
+
+@compiled
+def place(synapses, run):
+    """Where the windows of a run begin in the potentials, how long they are, and what it adds to a row's offset."""
+    filters = uintp(synapses.filters)
+    return uintp(run[0]) * filters, uintp(run[2]) * filters, uintp(np.int64(run[1]))
 
 
 @compiled
 def add_units(u, synapses, rows, together, run):
     """Adds the weights of a run, from each of some places in the table, to the potentials, four at a time."""
-    filters, o = uintp(synapses.filters), uintp(np.int64(run[1]))
-    target, length = uintp(run[0]) * filters, uintp(run[2]) * filters
+    target, length, o = place(synapses, run)
     w, i = synapses.weights, uintp(0)
     while i + uintp(4) <= together:
         four = rows[i] + o, rows[i + uintp(1)] + o, rows[i + uintp(2)] + o, rows[i + uintp(3)] + o
@@ -203,8 +213,7 @@ def add_units(u, synapses, rows, together, run):
 @compiled
 def add_bursts(u, synapses, rows, sizes, first, together, run):
     """As add_units, with the weights from each place times a size, from sizes[first] on."""
-    filters, o = uintp(synapses.filters), uintp(np.int64(run[1]))
-    target, length = uintp(run[0]) * filters, uintp(run[2]) * filters
+    target, length, o = place(synapses, run)
     w, s, i = synapses.weights, first, uintp(0)
     while i + uintp(4) <= together:
         four = rows[i] + o, rows[i + uintp(1)] + o, rows[i + uintp(2)] + o, rows[i + uintp(3)] + o

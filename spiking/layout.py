@@ -155,5 +155,13 @@ def stored_potentials(potentials):
 
 def new_neurons(windows, filters, inputs):
     """State for the kernels, which reset it for every image; `inputs` are the neurons of the largest source."""
-    arrays = (np.empty(windows * stored(filters), np.int32) for _ in range(4))
+    arrays = (_aligned(windows * stored(filters)) for _ in range(4))
     return Neurons(*arrays, np.empty(windows, np.bool_), np.empty(inputs, np.uint64))
+
+
+def _aligned(size):
+    """An int32 array (size,) that begins with a cache line, so that no vector in it lies across two of them."""
+    line = 64 // 4
+    array = np.empty(size + line, np.int32)
+    begin = -array.ctypes.data % 64 // 4
+    return array[begin : begin + size]

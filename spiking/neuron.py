@@ -66,9 +66,9 @@ class Neurons(NamedTuple):
 
 
 @compiled
-def target_count(u, n, upper, lower, filter, rule):
-    """m, as far as spike_of can tell it from other counts: at most B away from n. upper, lower: as of Neurons."""
-    m = n + (u >= upper) - (u < lower)
+def target_count(u, n, lower, filter, rule):
+    """m of a neuron that is due, as far as spike_of can tell it from other counts: at most B away from n."""
+    m = n + 1 - 2 * (u < lower)  # lower is theta_n; where u is not below, it has reached theta_(n+1)
     if rule.most > 1:
         while n < m < n + rule.most and u >= rule.rising[(m + 1) * rule.filters + filter]:
             m += 1
@@ -152,18 +152,19 @@ def count_spikes(neurons, rule, outgoing, t, begin, end):
     Returns the largest count.
     """
     events, sizes, shift = outgoing.events, outgoing.sizes, outgoing.shift
-    largest, spikes, negative, filters = 0, 0, 0, uintp(rule.filters)
+    largest, spikes, negative, filters = 0, end - begin, 0, uintp(rule.filters)
     for index in range(uintp(begin), uintp(end)):
         filter = uintp((events[index] & ((1 << shift) - 1)) >> 1)
         at = uintp(events[index] >> shift) * filters + filter
         n = neurons.count[at]
-        m = target_count(neurons.potential[at], n, neurons.upper[at], neurons.lower[at], filter, rule)
+        m = target_count(neurons.potential[at], n, neurons.lower[at], filter, rule)
         spike = spike_of(m, n, rule)
         events[index] |= spike < 0
         if len(sizes) > 0:
             sizes[index] = abs(spike)
-        spikes += abs(spike)
-        negative -= min(spike, 0)
+            spikes += abs(spike) - 1
+            negative += max(-spike - 1, 0)
+        negative += spike < 0
         n += spike
         neurons.count[at] = n
         neurons.upper[at] = rule.rising[uintp(n + 1) * filters + filter]
