@@ -182,9 +182,8 @@ class Graph:
         if tuple(order) == tuple(range(len(x.shape))):
             return x
         numbers = np.arange(math.prod(x.shape)).reshape(x.shape).transpose(order)
-        places = np.empty(numbers.size, np.int64)  # where each number goes
-        places[numbers.reshape(-1)] = np.arange(numbers.size)
-        return renumbered(x, numbers.shape, tuple(places[indices] for indices in x.indices()))
+        moved_to = np.argsort(numbers, axis=None)  # the new index of each old one
+        return renumbered(x, numbers.shape, tuple(moved_to[places] for places in x.indices()))
 
     # what makes nodes
 
@@ -261,7 +260,7 @@ class Graph:
         self.nodes.append(Rectified(replace(part, poolings=()), max_value, (*part.layers, self.layer)))
         result = self._of_node(self.nodes[-1].shape).parts[0]
         for window, rows, columns in part.poolings:
-            result = self._pooled_node(result, window, rows, columns, result.terms[0].rows, result.terms[0].columns)
+            result = self._pooled_node(result, window, rows, columns)
         return result
 
     def _pooled(self, part, window, rows, columns):
@@ -280,10 +279,12 @@ class Graph:
             composed(of_term, 1, size, second, extent)
             for of_term, size, second, extent in zip((term.rows, term.columns), term.shape, (rows, columns), window)
         ]
-        pooled = self._pooled_node(part, window, *starts, *starts)
-        return replace(pooled, layers=()).scaled(term.gain).shifted(part.offset)
+        ends = zip(starts, window, term.shape)
+        if any(begin[0] + extent <= 0 or begin[-1] >= size for begin, extent, size in ends):
+            raise Refusal("a window that lies in the padding", "less padding than the pooling is wide")
+        return self._pooled_node(part, window, *starts).scaled(term.gain).shifted(part.offset)
 
-    def _pooled_node(self, part, window, rows, columns, *_):
+    def _pooled_node(self, part, window, rows, columns):
         term = part.terms[0]
         self.nodes.append(Pooled(term.source, term.shape, window, rows, columns, (*part.layers, self.layer)))
         return Part.identity(len(self.nodes), self.nodes[-1].shape, term.level)
