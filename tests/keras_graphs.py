@@ -1,5 +1,7 @@
 """Keras models to convert: drawn by hypothesis, with random weights, and how they compute once they are quantised."""
 
+from itertools import count
+
 import keras
 import numpy as np
 from hypothesis import strategies as st
@@ -31,12 +33,12 @@ from keras.layers import (
 )
 
 from spiking.conversion.keras_models import walk
-from spiking.conversion.tensor import Pooled
 
 ZEROS = {"kernel_initializer": "zeros"}  # replaced later; others would draw from Python's random, behind hypothesis
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 PADS = st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2)
 SCALES = st.sampled_from([1 / 255, 1 / 127.5, 1 / 256])
+NUMBERS = count()  # for names
 OFFSETS = st.sampled_from([0.0, 0.25, -0.5, -1.0])
 
 
@@ -76,7 +78,12 @@ def stacked(draw, x, filters=None, strides=None):
     if draw(st.booleans()):
         x = BatchNormalization(scale=draw(st.booleans()), name=unique("positive"))(x)
     pooled = strides is None and draw(st.sampled_from([False, False, True]))  # before the ReLU
-    x = draw(rectified(draw(max_pooled(x)) if pooled else x))
+    if pooled:
+        if draw(st.booleans()):
+            x = ZeroPadding2D(1)(x)
+        x = MaxPooling2D(2, draw(st.integers(1, 2)), draw(st.sampled_from(["valid", "same"])))(x)
+        x = BatchNormalization(name=unique("positive"))(x)
+    x = draw(rectified(x))
     if strides is None:
         x = draw(after(x))
     return x
@@ -221,10 +228,7 @@ def scores(draw, x):
 
 
 def unique(name):
-    return keras.utils.naming.auto_name(name) if hasattr(keras.utils, "naming") else f"{name}_{next(NUMBERS)}"
-
-
-NUMBERS = iter(range(10**9))
+    return f"{name}_{next(NUMBERS)}"
 
 
 def set_random_weights(model, seed):
@@ -240,7 +244,7 @@ def set_random_weights(model, seed):
             values = rng.normal(0.7, 0.5, shape)
             if "positive" in variable.path:
                 values = np.abs(values)
-        elif "seed" in name or "normalization/" in variable.path and "batch" not in variable.path:
+        elif "seed" in name or ("normalization/" in variable.path and "batch" not in variable.path):
             continue
         else:
             values = rng.normal(0, 0.3, shape)
@@ -264,8 +268,8 @@ def quantized_counts(model, graph, pixels, level, scales=None):
     def blocks_of(name):
         """The numbers of the blocks whose joined channels the layer of a name gives."""
         named = [index for index, node in enumerate(graph.nodes) if node.layers[-1] == name]
-        last = [index for index in named if isinstance(graph.nodes[index], Pooled)]
-        return last if last and len(last) < len(named) else named
+        inner = {graph.nodes[index].scale_of for index in named}  # a pooling after its ReLU is what the layer gives
+        return [index for index in named if index + 1 not in inner]
 
     def call(name, node, arguments, settings):
         result = node.operation(*arguments, **settings)

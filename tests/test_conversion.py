@@ -55,7 +55,9 @@ def assert_spikes_are_exact(converted, pixels, max_spikes=None):
     time_steps = 1 if max_spikes is None else 32
     activity = None
     while activity is None or (max_spikes and not activity.quiescent().all()):
-        activity = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps, max_spikes).run(pixels)
+        activity = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps, max_spikes).run(
+            pixels
+        )
         time_steps *= 4
         assert time_steps < 20_000
     for train, count in zip(activity.trains, counts, strict=True):
@@ -69,8 +71,8 @@ def test_folded_blocks_compute_what_the_model_computes(model, level, seed):
     graph = fold(model)
     scales = np.random.default_rng(seed).uniform(0.1, 3, len(graph.nodes))
     for index, node in enumerate(graph.nodes):
-        if hasattr(node, "source"):
-            scales[index] = scales[node.source - 1]
+        if node.scale_of:
+            scales[index] = scales[node.scale_of - 1]
     pixels = random_pixels(graph, seed)
     assert_computes_the_same(model, level, pixels)
     assert_computes_the_same(model, level, pixels, list(scales))

@@ -50,11 +50,10 @@ def observe(graph, pixels):
 
     Returns
     -------
-    list of Observation, one for each node; None for a max pooling
+    list of Observation, one for each node; None where a node has the scale of another
     """
     observations = [
-        None if isinstance(node, Pooled) else Observation(len(pixels) * int(np.prod(node.shape)))
-        for node in graph.nodes
+        None if node.scale_of else Observation(len(pixels) * int(np.prod(node.shape))) for node in graph.nodes
     ]
     neurons = sum(int(np.prod(node.shape)) for node in graph.nodes)
     batch = max(1, NUMBERS_AT_ONCE // neurons)
@@ -68,10 +67,10 @@ def observe(graph, pixels):
 
 
 def scales_of(graph, observations):
-    """The scale of each node; a max pooling has that of its source."""
+    """The scale of each node."""
     scales = []
     for node, observation in zip(graph.nodes, observations):
-        scales.append(observation.scale if observation else scales[node.source - 1])
+        scales.append(observation.scale if observation else scales[node.scale_of - 1])
     return scales
 
 

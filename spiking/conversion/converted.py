@@ -7,7 +7,6 @@ import numpy as np
 
 from spiking.conversion import calibration
 from spiking.conversion.assembly import assemble
-from spiking.conversion.tensor import Pooled
 from spiking.edges import IMAGE
 from spiking.network import HIGHEST_LEVEL, Network
 from spiking.weight_grid import on_grid
@@ -117,13 +116,13 @@ def _quantized(graph):
 
 def _levels(graph):
     """The level at which activations are read: by the name of their ReLU and the level itself."""
-    parts = [node.part for node in graph.nodes if not isinstance(node, Pooled)] + list(graph.output.parts)
+    parts = [node.part for node in graph.nodes if not node.scale_of] + list(graph.output.parts)
     levels = {}
     for term in (term for part in parts for term in part.terms):
         if term.source != IMAGE:
             node = graph.nodes[term.source - 1]
-            while isinstance(node, Pooled):
-                node = graph.nodes[node.source - 1]
+            while node.scale_of:
+                node = graph.nodes[node.scale_of - 1]
             levels[node.layers[-1], term.level] = term.level
     return levels
 
