@@ -1,7 +1,7 @@
 """A network of one's own, converted: what SpikingNetwork takes, and what became of its layers."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,6 +72,7 @@ def convert_graph(graph, k=None, pixels=None):
     elif not quantized:
         found = ["no quantiser was trained and there are no images for calibration: 2^k counts stand for 1"]
     network, weights = assemble(graph, scales)
+    network = replace(network, own_multiply_accumulates=graph.multiply_accumulates)
     weights = {key: array.astype(np.float32) for key, array in weights.items()}
     weights, rounding = on_grid(weights, network)
     layers = tuple(node.layers for node in graph.nodes)
@@ -87,7 +88,8 @@ def level_of(graph, k=None):
     ValueError
         They do not agree, or there is neither.
     """
-    if k is not None and not (isinstance(k, (int, np.integer)) and 0 <= k <= HIGHEST_LEVEL):
+    whole = isinstance(k, (int, np.integer)) and not isinstance(k, bool)
+    if k is not None and not (whole and 0 <= k <= HIGHEST_LEVEL):
         raise ValueError(f"k must be an integer from 0 to {HIGHEST_LEVEL}. Received: k={k}")
     levels = _levels(graph)
     first = next((level for level in levels.values() if level is not None), None)
