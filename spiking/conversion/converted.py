@@ -60,13 +60,13 @@ def convert(model, k=None, calibration=None):
     return converted
 
 
-def convert_graph(graph, k=None, pixels=None):
-    """The Converted of a finished Graph; arguments as of convert."""
+def convert_graph(graph, k=None, pixels=None, quantile=calibration.QUANTILE):
+    """The Converted of a finished Graph; arguments as of convert and calibration.observe."""
     level = level_of(graph, k)
     scales, found, quantized = None, [], _quantized(graph)
     if pixels is not None:
         pixels = _checked(pixels, graph.image_shape)
-        observations = calibration.observe(graph, pixels)
+        observations = calibration.observe(graph, pixels, quantile)
         found = _findings(graph, observations)
         scales = None if quantized else calibration.scales_of(graph, observations)
     elif not quantized:
