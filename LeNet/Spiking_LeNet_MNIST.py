@@ -8,6 +8,8 @@ python Spiking_LeNet_MNIST.py --k 0 --noise_ratio 0.5     noisy pixels
 python Spiking_LeNet_MNIST.py --k 0 --recipe augmented    the network of our own recipe
 python Spiking_LeNet_MNIST.py --k 0 --export k0_int.npz   the network as integers, for hardware
 python Spiking_LeNet_MNIST.py --weights my.keras          a Keras network of your own, converted
+python Spiking_LeNet_MNIST.py --weights my.keras --dry_run    only checks it: what becomes of each layer
+python Spiking_LeNet_MNIST.py --weights my.keras --save my.npz    writes it for figs/raster.py and other scripts
 python Spiking_LeNet_MNIST.py --k 0 --golden k0_golden.npz    every spike and potential of 10 images, to compare with
 python Spiking_LeNet_MNIST.py --k 0 --sizes               also the ranges and sizes that hardware needs
 """
@@ -21,13 +23,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import command_line, images, logs, model, shown, weights
+from experiment import InputError, command_line, images, logs, model, shown, weights
 from experiment.disk import OutputFolder
-from LeNet import hardware
+from LeNet import hardware, own_network
+from spiking.trains import SPIKES
 
+AUTO = "auto"  # as many time steps as it takes until nothing fires
+FIRST_TIME_STEPS, MOST_TIME_STEPS = 16, 4096  # of that
 K = 1  # where neither --k nor --weights says it
 GOLDEN_IMAGES = 10
+CALIBRATION_IMAGES = 1000
 UNUSED_OPTIONS = {
+    "dry_run": ("time_steps", "batch_size", "logs", "threads", "limit", "noise_ratio", "noise_seed", "sizes", "save"),
     "verify": ("time_steps", "logs", "threads", "negative_spikes", "sizes"),
     "export": ("batch_size", "logs", "limit", "threads", "noise_ratio", "noise_seed", "sizes"),
     "golden": ("batch_size", "logs", "threads", "noise_ratio", "noise_seed"),
@@ -41,6 +48,8 @@ def parse_arguments():
     add_simulation(parser)
     instead = parser.add_mutually_exclusive_group().add_argument
     verify = "compare every neuron, once quiescent, with Keras's artificial network; writes no logs"
+    dry_run = "print what becomes of each layer of a network of one's own, and end"
+    instead("--dry_run", action="store_true", help=dry_run)
     instead("--verify", action="store_true", help=verify)
     export = "write the network as integers, with thresholds for --time_steps, and evaluate nothing"
     instead("--export", type=Path, metavar="FILE.npz", help=export)
@@ -48,15 +57,24 @@ def parse_arguments():
     instead("--golden", type=Path, metavar="FILE.npz", help=golden)
     sizes = "measure the ranges and sizes that hardware needs, too; takes minutes"
     parser.add_argument("--sizes", action="store_true", help=sizes)
+    calibrate = "training images that choose the scale of activations where a network of one's own has no quantiser"
+    number = {"type": command_line.integer_from(0), "default_text": f"{CALIBRATION_IMAGES:,}"}
+    parser.add_argument("--calibrate", **number, metavar="N", help=calibrate)
+    save = "also write a network of one's own, once converted, as weights that all scripts read"
+    parser.add_argument("--save", type=Path, metavar="FILE.npz", help=save)
     args = parser.parse_args()
     for mode, unused in UNUSED_OPTIONS.items():
         for name in unused:
             if getattr(args, mode) and getattr(args, name) != parser.get_default(name):
                 parser.error(f"argument --{name}: not allowed with --{mode}, which has no use for it")
-    for mode in ("export", "golden"):
+    for mode in ("export", "golden", "save"):
         path = getattr(args, mode)
         if path and path.is_dir():
             parser.error(f"argument --{mode}: {path} is a folder, expected the name of a file")
+    own = own_network.given(args.weights)
+    for name in ("dry_run", "calibrate", "save"):
+        if getattr(args, name) not in (None, False) and not own:
+            parser.error(f"argument --{name}: found without --weights FILE.keras, which it is about")
     if args.export and args.max_spikes is None:
         parser.error("argument --max_spikes: found unbounded, expected a number with --export: thresholds end there")
     return args
@@ -67,9 +85,9 @@ def add_simulation(parser):
     add = parser.add_argument
     add(
         "--time_steps",
-        type=command_line.integer_from(1, 10_000),
-        default=logs.TIME_STEPS,
-        help="time steps per image",
+        type=time_steps,
+        default_text=f"{logs.TIME_STEPS}; {AUTO} for a network of one's own",
+        help=f"time steps per image, or {AUTO}: until no image fires any more",
     )
     bursts = "spikes of one sign that a neuron may fire in a time step: 1, 2, ... or unbounded"
     add("--max_spikes", type=command_line.spikes, default=1, metavar="B", help=bursts)
@@ -85,40 +103,67 @@ def add_simulation(parser):
     command_line.add_noise_seed(parser)
 
 
+def time_steps(text):
+    """Option type: a number of them, or `auto`."""
+    return AUTO if text == AUTO else command_line.integer_from(1, 10_000)(text)
+
+
 def main():
     args = parse_arguments()
-    trained, k, keras_model = load(args)
+    if args.dry_run:
+        own_network.describe(own_network.read(args.weights))
+        return
+    trained, k, own = load(args)
+    if args.save:
+        save(trained, args.save)
 
     if args.export:
         write_arrays(spiking_network(trained, k, args).integer_arrays(), args.export)
         return
     test = read_images(trained, args)
     if args.verify:
-        verify(trained, k, test.pixels, args)
+        verify(trained, k, own, test, args)
     elif args.golden:
-        write_golden(spiking_network(trained, k, args), trained, test.pixels[: args.limit or GOLDEN_IMAGES], args)
+        pixels = test.pixels[: args.limit or GOLDEN_IMAGES]
+        network = spiking_network(trained, k, args)
+        if args.time_steps == AUTO:
+            run_until_quiescent(network, pixels)
+        write_golden(network, trained, pixels, args)
     else:
         evaluation = evaluate_and_log(spiking_network(trained, k, args), trained, test, args)
-        if keras_model is not None:
-            compare_with_keras(keras_model, evaluation, test)
+        if own is not None:
+            own_network.report(own, evaluation, test)
 
 
 def load(args):
-    """The Trained that the options choose, the level to run it at, and the Keras model that it was, else None."""
-    if args.weights is None or args.weights.suffix != ".keras":
-        return *weights.load(args, K, converts=True), None
-    from LeNet.tensorlayer import own_network
+    """The Trained that the options choose, the level to run it at, and the Own network that it was, else None."""
+    own = None
+    if own_network.given(args.weights):
+        args.calibrate = CALIBRATION_IMAGES if args.calibrate is None else args.calibrate
+        trained, own = own_network.load(args, K)
+        k = trained.model.k
+    else:
+        trained, k = weights.load(args, K, converts=True)
+    if args.time_steps is None:
+        args.time_steps = logs.TIME_STEPS if own is None else AUTO
+    if args.export and args.time_steps == AUTO:
+        raise InputError("argument --time_steps: found auto, expected a number with --export: thresholds end there")
+    return trained, k, own
 
-    trained, keras_model = own_network.load(args, K)
-    return trained, trained.model.k, keras_model
+
+def save(trained, path):
+    """Writes a Trained as a npz file."""
+    with OutputFolder(path.parent) as output, output.replacing() as staging:
+        weights.save_npz(trained, staging / path.name)
+    print(f"written    {shown(path)}")
 
 
 def spiking_network(trained, k, args):
     """The SpikingNetwork that the options choose."""
     from spiking_utils import SpikingNetwork  # after --help and errors, as Numba takes a while
 
-    rule = (args.time_steps, args.max_spikes, args.negative_spikes)
-    return SpikingNetwork(trained.weights, trained.network, k, *rule)
+    steps = FIRST_TIME_STEPS if args.time_steps == AUTO else args.time_steps
+    return SpikingNetwork(trained.weights, trained.network, k, steps, args.max_spikes, args.negative_spikes)
 
 
 def read_images(trained, args):
@@ -131,10 +176,11 @@ def read_images(trained, args):
 
 def evaluate_and_log(network, trained, test, args):
     """Runs the network over the test images, writes the logs and prints the results; returns the Evaluation."""
-    run = logs.settings(trained, network.k, len(test.pixels), args.batch_size, args.time_steps, **variation(args))
+    run = logs.settings(trained, network.k, len(test.pixels), args.batch_size, network.time_steps, **variation(args))
     with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
         start = time.perf_counter()
-        evaluation = simulate(network, test, args)
+        evaluation = simulate(network, test, args) if args.time_steps != AUTO else settle(network, test, args)
+        run["time_steps"] = evaluation.right.shape[1]
         seconds = time.perf_counter() - start
         ann_right = count_ann_right(evaluation, trained, network.k, test, args)
         run = logs.describe(run, trained, evaluation, ann_right)
@@ -151,6 +197,24 @@ def simulate(network, test, args):
 
     progress = partial(command_line.progress, total=-(-len(test.pixels) // args.batch_size), unit="batch")
     return evaluate(network, test.pixels, test.labels, args.batch_size, args.threads, progress)
+
+
+def run_until_quiescent(network, pixels):
+    """Doubles the time steps of a SpikingNetwork until none of these images fires in the last one."""
+    while not network.run(pixels).quiescent().all() and network.time_steps < MOST_TIME_STEPS:
+        network.time_steps *= 2
+
+
+def settle(network, test, args):
+    """The Evaluation of a SpikingNetwork over as many time steps as the slowest image takes, and one more."""
+    run_until_quiescent(network, test.pixels[: args.batch_size])
+    evaluation = simulate(network, test, args)
+    while not evaluation.quiescent.all() and network.time_steps < MOST_TIME_STEPS:
+        network.time_steps *= 2
+        evaluation = simulate(network, test, args)
+    spikes = evaluation.statistics[..., SPIKES].sum(axis=(0, 1))
+    steps = min(int(np.flatnonzero(spikes).max(initial=-1)) + 2, network.time_steps)
+    return evaluation._replace(right=evaluation.right[:, :steps], statistics=evaluation.statistics[:, :, :steps])
 
 
 def count_ann_right(evaluation, trained, k, test, args):
@@ -207,21 +271,17 @@ def write_golden(network, trained, pixels, args):
         hardware.report(measure_sizes(network, pixels))
 
 
-def verify(trained, k, pixels, args):
+def verify(trained, k, own, test, args):
     """Compares every neuron with Keras's; ends with exit status 1 where one differs."""
     from LeNet import verification
 
-    comparison = verification.compare(trained.weights, trained.network, k, pixels, args.batch_size, args.max_spikes)
-    verification.report(comparison)
+    options = args.batch_size, args.max_spikes
+    comparison = verification.compare(trained.weights, trained.network, k, test.pixels, *options)
+    trained_so = own is None and trained.model.k == k and not trained.model.recipe.startswith(own_network.RECIPE)
+    verification.report(comparison, trained_so)
+    if own is not None:
+        verification.report_own(comparison, own.predict(test.pixels), test.labels)
     sys.exit(0 if comparison.lossless else 1)
-
-
-def compare_with_keras(keras_model, evaluation, test):
-    """Prints how a Keras network of one's own does itself, and how often the spiking network agrees with it."""
-    from LeNet.tensorlayer import own_network
-
-    own = own_network.predict(keras_model, test.pixels)
-    own_network.report(own == test.labels, np.sum(own == evaluation.predictions))
 
 
 def report(run, seconds, folder):

@@ -1,6 +1,6 @@
 """Losslessness, neuron by neuron: the spiking network against the artificial one as Keras computes it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Comparison:
     equal_predictions: int = 0
     time_steps: int = 0  # after which nothing fired in any image
     first_difference: str | None = None
+    predictions: list = field(default_factory=list)  # of the spiking network, int array for each batch
 
     @property
     def lossless(self):
@@ -66,7 +67,8 @@ def compare(weights, network, k, pixels, batch_size, max_spikes=1):
         spikes = activity.statistics[:, :, SPIKES].sum(axis=0)
         counts = [train.counts() for train in activity.trains]
         _compare_counts(result, counts, expected, single(batch), start)
-        result.equal_predictions += np.sum(activity.predictions()[:, -1] == expected[-1].argmax(axis=1))
+        result.predictions.append(activity.predictions()[:, -1])
+        result.equal_predictions += np.sum(result.predictions[-1] == expected[-1].argmax(axis=1))
         result.images += len(batch)
         result.time_steps = max(result.time_steps, int(np.flatnonzero(spikes).max(initial=-1)) + 1)
     return result
@@ -108,8 +110,8 @@ def _compare_counts(result, counts, expected, expected_float32, first_image):
             )
 
 
-def report(result):
-    """Prints the comparison."""
+def report(result, trained_so=True):
+    """Prints the comparison; `trained_so` says whether the quantised network is the one that was trained."""
     print(f"{'':12}{'neurons':>14}{'equal':>14}{'equal to float32':>20}")
     rows = [
         (f"block {number}", *row)
@@ -122,4 +124,15 @@ def report(result):
     print(f"every image is quiescent after {result.time_steps} time steps")
     if result.first_difference:
         print(f"first difference: {result.first_difference}")
-    print("lossless" if result.lossless else "NOT lossless")
+    if trained_so:
+        print("lossless" if result.lossless else "NOT lossless")
+    else:
+        print(f"equal to the quantised network in {result.equal.sum():,} of {result.compared.sum():,} neurons")
+
+
+def report_own(result, own, labels):
+    """Prints how the spiking network compares with the model that it was; the classes which that predicts."""
+    predicted = np.concatenate(result.predictions)
+    print(f"predictions equal to the model's own: {np.sum(predicted == own):,} of {len(own):,}")
+    accuracies = (100 * np.mean(classes == labels) for classes in (predicted, own))
+    print("accuracy   {:.2f} % spiking, {:.2f} % the model itself".format(*accuracies))

@@ -1,10 +1,11 @@
-"""Converts one network, trained here without quantiser, at several levels: accuracy over time steps.
+"""Converts three networks that were trained without quantiser: which scale of activations is best, at which level.
 
-python benchmarks/conversion.py                         trains for 2 epochs: some minutes
-python benchmarks/conversion.py --epochs 1 --limit 1000
+python benchmarks/conversion.py                     trains each for some epochs: minutes
+python benchmarks/conversion.py --limit 2000        on fewer images
 
-The network is a Keras model as people have it: "same" padding, biases, batch normalisation, average pooling and
-pixel / 255.
+The networks are Keras models as people have them: an MLP whose weights were rescaled between its layers, a CNN with
+max pooling, and a residual network. A rule is the quantile of the positive activations that 2^k counts stand for;
+without a rule, they stand for 1. Accuracy is that of the quantised network, which the spiking network reaches.
 """
 
 import sys
@@ -16,58 +17,105 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiment import command_line, images, logs
 
-LEVELS = (2, 3, 4)
-TIME_STEPS = (1, 2, 4, 8, 16, 32, 64, 128)  # of the table
+LEVELS = (2, 3, 4, 5, 6)
+RULES = {"without": None, "99 %": 0.99, "99.9 %": 0.999, "99.99 %": 0.9999, "largest": 1.0}
+CALIBRATION_IMAGES = 1000
+EPOCHS = 2
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--epochs", type=command_line.POSITIVE, default=2, help="of the training")
     command_line.add_limit(parser, "training and test images")
     command_line.add_threads(parser)
     args = parser.parse_args()
     train, test = (images.load_split(split).first(args.limit) for split in ("train", "test"))
 
-    from LeNet.tensorlayer.own_network import predict
+    import LeNet.tensorlayer  # noqa: F401, it starts TensorFlow
+    from LeNet.own_network import predict
 
-    model = trained_model(train, args.epochs)
-    own = predict(model, test.pixels)
-    print(f"{'time steps':12}" + "".join(f"{step:>8}" for step in TIME_STEPS) + f"{'agree':>10}{'quiescent':>12}")
-    for k in LEVELS:
-        accuracy, agreeing, quiescent = convert(model, k, own, test, args.threads)
-        cells = "".join(f"{accuracy[step - 1]:8.2f}" for step in TIME_STEPS)
-        print(f"{f'k={k}':12}{cells}{agreeing:10,}{quiescent:12,}", flush=True)
-    print(f"{'Keras':12}{100 * np.mean(own == test.labels):8.2f} % of {len(own):,} images, without quantiser")
+    for name, build in (("MLP", mlp), ("CNN", cnn), ("ResNet", resnet)):
+        model = trained_model(build, train)
+        own = predict(model, test.pixels)
+        print(f"{name}: {100 * np.mean(own == test.labels):.2f} % of {len(own):,} images, without quantiser")
+        print(f"{'':8}" + "".join(f"{rule:>10}" for rule in RULES) + f"{'agree':>10}{'steps':>8}{'settled':>10}")
+        for k in LEVELS:
+            print(f"{f'k={k}':8}{row(model, k, own, train, test, args.threads)}", flush=True)
 
 
-def trained_model(train, epochs):
-    """A small CNN, trained with Adam."""
+def mlp():
+    """Its first layer is a hundredth and its last one a hundred times of what they were: the same function."""
+    from keras import layers
+
+    return [layers.Flatten(), layers.Dense(100, "relu"), layers.Dense(50, "relu"), layers.Dense(10)]
+
+
+def cnn():
+    from keras import layers
+
+    return [
+        *(layers.Conv2D(16, 3, activation="relu"), layers.MaxPooling2D(2)),
+        *(layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(2)),
+        *(layers.Flatten(), layers.Dense(10)),
+    ]
+
+
+def resnet():
     import keras
-    from keras.layers import AveragePooling2D, BatchNormalization, Conv2D, Dense, Flatten, ReLU, Rescaling
+    from keras import layers
+
+    image = keras.Input((28, 28, 1))
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    x = layers.MaxPooling2D(2)(x)
+    for filters, strides in ((8, 1), (16, 2)):
+        y = layers.Conv2D(filters, 3, strides, padding="same")(x)
+        y = layers.ReLU()(layers.BatchNormalization()(y))
+        y = layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same")(y))
+        shortcut = x if strides == 1 else layers.Conv2D(filters, 1, strides)(x)
+        x = layers.ReLU()(y + shortcut)
+    return [keras.Model(image, x), layers.GlobalAveragePooling2D(), layers.Dense(10)]
+
+
+def trained_model(build, train):
+    """A network, trained with Adam."""
+    import keras
 
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input(train.pixels.shape[1:]), Rescaling(1 / 255)])
-    for filters in (8, 16):
-        for layer in (Conv2D(filters, 3, padding="same"), BatchNormalization(), ReLU(), AveragePooling2D(2)):
-            model.add(layer)
-    for layer in (Conv2D(32, 3, activation="relu"), Flatten(), Dense(train.classes)):
-        model.add(layer)
+    model = keras.Sequential([keras.Input(train.pixels.shape[1:]), keras.layers.Rescaling(1 / 255), *build()])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, jit_compile=False)
-    model.fit(train.pixels, train.labels, batch_size=128, epochs=epochs, verbose=0)
+    model.compile(keras.optimizers.Adam(2e-3), loss, jit_compile=False)
+    model.fit(train.pixels, train.labels, batch_size=128, epochs=EPOCHS, verbose=0)
+    if build is mlp:
+        first, *_, last = (layer for layer in model.layers if layer.weights)
+        first.set_weights([values / 100 for values in first.get_weights()])
+        kernel, bias = last.get_weights()
+        middle = model.layers[-2]
+        middle.set_weights([middle.get_weights()[0], middle.get_weights()[1] / 100])
+        last.set_weights([kernel * 100, bias])
     return model
 
 
-def convert(model, k, own, test, threads):
-    """Accuracy after each time step in percent; in the end, predictions equal to the model's and quiescent images."""
-    from LeNet.tensorlayer.keras_network import keras_network
+def row(model, k, own, train, test, threads):
+    """The accuracy in percent by each rule; by the chosen one also how it compares, and after how many steps."""
+    from spiking.conversion import calibration
+    from spiking.conversion.converted import convert_graph
+    from spiking.conversion.from_keras import fold
     from spiking_utils import SpikingNetwork, evaluate
 
-    trained, _ = keras_network(model, k)
-    network = SpikingNetwork(trained.weights, trained.network, k, max(TIME_STEPS))
-    evaluation = evaluate(network, test.pixels, test.labels, logs.BATCH_SIZE, threads)
-    accuracy = 100 * evaluation.right.sum(axis=0) / len(own)
-    return accuracy, np.sum(evaluation.predictions == own), np.sum(evaluation.quiescent)
+    graph, cells, agreeing = fold(model), "", 0
+    for quantile in RULES.values():
+        settings = {} if quantile is None else {"quantile": quantile}
+        pixels = None if quantile is None else train.pixels[:CALIBRATION_IMAGES]
+        converted = convert_graph(graph, k, pixels, **settings)
+        network = SpikingNetwork(converted.weights, converted.network, k, 1, max_spikes=None)
+        evaluation = evaluate(network, test.pixels, test.labels, logs.BATCH_SIZE, threads)
+        cells += f"{100 * np.mean(evaluation.predictions == test.labels):10.2f}"
+        if quantile == calibration.QUANTILE:
+            agreeing, chosen = np.sum(evaluation.predictions == own), converted
+    network = SpikingNetwork(chosen.weights, chosen.network, k, 16 * 2**k)
+    few = test.first(logs.BATCH_SIZE)
+    evaluation = evaluate(network, few.pixels, few.labels, logs.BATCH_SIZE, threads)
+    steps = logs.time_steps_needed(evaluation.right.sum(axis=0))
+    return f"{cells}{agreeing:10,}{steps:8,}{f'{evaluation.quiescent.sum()}/{len(few.labels)}':>10}"
 
 
 if __name__ == "__main__":

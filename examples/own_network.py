@@ -8,13 +8,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from LeNet.tensorlayer.keras_network import keras_network  # isort: skip, it sets Keras up
 import keras
-from keras.layers import AveragePooling2D, Conv2D, Dense, Flatten, ReLU, Rescaling
+from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Rescaling
 
 from experiment import command_line, images
-from LeNet.tensorlayer.layers import MedianQuantizer
-from LeNet.tensorlayer.own_network import predict
+from spiking.conversion import MedianQuantizer, convert
 from spiking.weight_grid import round_to_grid
 from spiking_utils import SpikingNetwork, evaluate
 
@@ -28,7 +26,7 @@ def main(epochs=3, limit=None):
         model.add(Conv2D(filters, 3, padding="same"))  # its bias becomes part of the thresholds
         model.add(ReLU(max_value=4))
         model.add(MedianQuantizer(k=2))  # after each ReLU, to multiples of 1/4
-        model.add(AveragePooling2D(2))  # is folded into the next layer
+        model.add(MaxPooling2D(2))
     for layer in (Flatten(), Dense(64), ReLU(max_value=4), MedianQuantizer(k=2), Dense(10, "softmax")):
         model.add(layer)
     model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
@@ -37,11 +35,11 @@ def main(epochs=3, limit=None):
     model.set_weights([round_to_grid(values) if values.ndim > 1 else values for values in model.get_weights()])
     model.save("own_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights own_network.keras
 
-    trained, rounding = keras_network(model)
-    network = SpikingNetwork(trained.weights, trained.network, trained.model.k, time_steps=60)
-    own = predict(model, test.pixels)
+    converted = convert(model)
+    network = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps=60)
+    own = model.predict(test.pixels, verbose=0).argmax(axis=1)
     evaluation = evaluate(network, test.pixels, test.labels, batch_size=200, threads=2)
-    print(f"{trained.network.notation}, its weights rounded by {rounding:.2g} at most")
+    print(f"{converted.network.notation}, its weights rounded by {converted.rounding:.2g} at most")
     print(f"Keras's accuracy is {100 * (own == test.labels).mean():.2f} %")
     agreeing = (evaluation.predictions == own).sum()
     print(f"{agreeing:,} of its {len(own):,} predictions are the spiking network's")

@@ -15,7 +15,7 @@ All but run.json are as Zou et al. published theirs; logs without it are read as
 import io
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ import numpy as np
 from experiment import InputError, disk, printable, shown
 from experiment.images import HIGHEST_NOISE_RATIO
 from experiment.model import PAPER_NETWORK, Model
-from experiment.weights import COUNTS, NUMBERS, shortfall
+from experiment.weights import NUMBERS, OWN, shortfall
 from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network
 from spiking.notation import parse
 
@@ -265,10 +265,10 @@ def _read_run(path):
 
 def _identified(identity):
     """The Network and the Model that run.json names; raises one of several errors if it names none."""
-    numbers = [identity[name] for name in NUMBERS]
-    if any(type(number) is not int for number in numbers) or min(identity[name] for name in COUNTS) < 0:
+    names = (*NUMBERS, OWN) if OWN in identity else NUMBERS
+    if any(type(identity[name]) is not int for name in names) or min(identity[name] for name in names[2:]) < 0:
         raise ValueError
-    network = parse(identity["network"])
+    network = replace(parse(identity["network"]), own_multiply_accumulates=identity.get(OWN))
     return network, Model(identity["k"], network.layers, *(identity[name] for name in ("data", "recipe", "seed")))
 
 

@@ -1,5 +1,6 @@
 """What names a model, where it lies by default, and the options that choose it."""
 
+import zlib
 from argparse import ArgumentTypeError
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ MNIST = "mnist"
 PUBLISHED_LEVELS = (0, 1, 2)  # k of the quantised networks that the repository is about
 # what training writes into its checkpoint folder, beside the checkpoint itself
 NPZ_NAME = "model_MNIST.npz"
+LONGEST_NAME = 60  # of a network, in names of files and folders
 HISTORY_NAME = "training.csv"
 
 
@@ -49,11 +51,18 @@ class Model:
         """What differs from the paper's model of this level, for names: network, data, recipe, seed."""
         seed = f"seed{self.seed}" if self.seed else ""
         found = [
-            self.network if self.network != LENET else "",
+            self._network_name if self.network != LENET else "",
             self.data if self.data != MNIST else "",
             self.recipe if self.recipe != PAPER.name else "",
         ]
         return tuple(filter(None, [*found, seed]))
+
+    @property
+    def _network_name(self):
+        """The notation of its layers; what is too long for a file's name is told apart by a sum."""
+        if len(self.network) <= LONGEST_NAME:
+            return self.network
+        return f"{len(self.network.split('-'))}layers-{zlib.crc32(self.network.encode()):08x}"
 
     @property
     def name(self):

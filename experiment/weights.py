@@ -24,7 +24,8 @@ LARGEST_NEURONS = 1 << 22  # of a network that is trained: a training step of 20
 TEXTS = ("network", "data", "recipe")
 COUNTS = ("epochs", "images", "all_images", "threads")
 NUMBERS = ("k", "seed", *COUNTS)
-LONGEST_TEXT = 1000  # characters
+OWN = "multiply_accumulates"  # of the model that a network was converted from: only in files of such
+LONGEST_TEXT = 1 << 16  # characters
 MODEL_FIELDS = tuple(field.name for field in fields(Model))
 
 
@@ -46,7 +47,7 @@ class Trained:
     def identity(self):
         """As the npz file and run.json hold it."""
         model, network = self.model, self.network.notation
-        return {
+        identity = {
             "k": model.k,
             "network": network,
             "data": model.data,
@@ -57,6 +58,8 @@ class Trained:
             "all_images": self.all_images,
             "threads": self.threads,
         }
+        own = self.network.own_multiply_accumulates
+        return identity if own is None else identity | {OWN: own}
 
     @property
     def shortfall(self):
@@ -235,14 +238,15 @@ def _read_archive(archive):
         converts = "LeNet/Spiking_LeNet_MNIST.py --weights FILE.keras converts such"
         raise InputError(f"is a model of Keras, expected {NPZ}; {converts}")
     _check_keys(archive, members, (*NUMBERS, *TEXTS), complete=False)
-    identity = {key: int(_read_array(archive, members[key], key, (), "iu", 8)) for key in NUMBERS}
+    numbers = (*NUMBERS, OWN) if OWN in members else NUMBERS
+    identity = {key: int(_read_array(archive, members[key], key, (), "iu", 8)) for key in numbers}
     identity |= {key: str(_read_array(archive, members[key], key, (), "U", 4 * LONGEST_TEXT)) for key in TEXTS}
     try:
-        network = check_size(parse(identity["network"]))
+        network = check_size(replace(parse(identity["network"]), own_multiply_accumulates=identity.get(OWN)))
         model = Model(identity["k"], network.layers, *(identity[key] for key in ("data", "recipe", "seed")))
     except ValueError as error:
         raise InputError(error) from None
-    for key in COUNTS:
+    for key in numbers[2:]:
         if not 0 <= identity[key] < 2**53:
             raise InputError(f"{key} is {identity[key]}, expected 0 or more")
     shapes = network.weight_shapes

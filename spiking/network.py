@@ -143,6 +143,7 @@ class Network:
     blocks: tuple[Block, ...]
     classifier: Classifier
     notation: str = field(default="", compare=False)  # what it was parsed from, as notation.py describes it
+    own_multiply_accumulates: int | None = field(default=None, compare=False)  # of the layers it was converted from
 
     def __post_init__(self):
         if not self.blocks:
@@ -198,6 +199,8 @@ class Network:
 
         That part, which both networks spend on the image, is left out: 288,000 beside 2,395,400 in the paper's.
         """
+        if self.own_multiply_accumulates is not None:  # what was folded has other ones
+            return self.own_multiply_accumulates
         inputs = [edge for block in (*self.blocks, self.classifier) for edge in block.inputs]
         return sum(edge.multiply_accumulates for edge in inputs if edge.source != IMAGE)
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from LeNet.tensorlayer.layers import FullWindowConv2D, MedianQuantizer
+from LeNet.tensorlayer.layers import FullWindowConv2D
+from spiking.conversion import MedianQuantizer
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -1,4 +1,4 @@
-"""A .keras file beside --weights, the example and the benchmark of conversions, run as a user runs them."""
+"""A .keras file beside --weights, the examples and the benchmark of conversions, run as a user runs them."""
 
 import json
 import re
@@ -11,15 +11,14 @@ import pytest
 from keras import layers
 
 from benchmarks import conversion
-from examples import own_network
+from examples import own_network, residual_network
 from experiment import images
-from experiment.weights import save_npz
+from experiment.logs import read as read_logs
+from experiment.weights import read_npz
 from figs import raster
-from LeNet import Spiking_LeNet_MNIST
-from LeNet.tensorlayer.keras_network import keras_network
-from LeNet.tensorlayer.layers import MedianQuantizer
-from LeNet.tensorlayer.own_network import predict, read
-from spiking_utils import SpikingNetwork
+from LeNet import Spiking_LeNet_MNIST, tensorlayer  # noqa: F401, TensorFlow starts as the scripts start it
+from LeNet.own_network import FOREIGN, read
+from spiking.conversion import MedianQuantizer
 from tests.helpers import assert_refused
 
 IMAGES = 40
@@ -67,12 +66,14 @@ def test_evaluation_prints_the_models_own_accuracy_and_the_agreement(quantized, 
     process = evaluate(quantized, "--logs", tmp_path / "logs", "--time_steps", 40)
     assert (process.returncode, process.stderr) == (0, "")
     test = images.load_split("test").first(IMAGES)
-    own = predict(read(quantized)[0], test.pixels)
+    own = read(quantized).predict(test.pixels)
     accuracy = f"{100 * np.mean(own == test.labels):.2f} %"
     assert "converted to 28x28x1-3C5ps2m4-10, k=2\n" in process.stdout
     assert f"accuracy   {accuracy} of {IMAGES} images" in process.stdout
-    assert f"Keras      {accuracy}, the model as it is" in process.stdout
+    assert f"model      {accuracy}, as it is" in process.stdout
     assert f"agreement  {IMAGES} of {IMAGES} of its predictions" in process.stdout
+    assert f"equal      to the quantised network in every neuron, in {IMAGES} of {IMAGES} images" in process.stdout
+    assert "lossless" not in process.stdout
     run = json.loads((tmp_path / "logs" / "run.json").read_text())
     assert (run["k"], run["model"]["recipe"], run["model"]["network"]) == (2, "own-my", "28x28x1-3C5ps2m4-10")
     assert run["ann_accuracy"] == np.mean(own == test.labels)
@@ -83,13 +84,19 @@ def test_every_neuron_is_verified(unquantized, evaluate):
     neurons = f"{IMAGES * 14 * 14 * 3:,}"
     assert process.returncode == 0, process.stderr
     assert re.search(rf"^total +{neurons} +{neurons} ", process.stdout, re.MULTILINE)
-    assert process.stdout.endswith("\nlossless\n")
+    test = images.load_split("test").first(IMAGES)
+    own = read(unquantized).predict(test.pixels)
+    *_, equal, agreeing, accuracy = process.stdout.splitlines()
+    assert equal == f"equal to the quantised network in {neurons} of {neurons} neurons"
+    assert re.fullmatch(rf"predictions equal to the model's own: \d+ of {IMAGES}", agreeing)
+    assert accuracy.endswith(f" % spiking, {100 * np.mean(own == test.labels):.2f} % the model itself")
+    assert "lossless" not in process.stdout
 
 
 def test_model_without_quantiser_is_said_to_be_one(quantized, unquantized, evaluate, tmp_path):
-    said = "without quantiser: that of k=2 is put in at conversion\n"
+    said = "without quantiser: that of k=2 is put in at conversion, 2^2 counts are the 99.9 % quantile\n"
     for path in (quantized, unquantized):
-        process = evaluate(path, "--k", 2, "--logs", tmp_path / path.parent.name)
+        process = evaluate(path, "--k", 2, "--calibrate", 50, "--logs", tmp_path / path.parent.name)
         assert process.returncode == 0, process.stderr
         assert (said in process.stdout) == (path == unquantized)
 
@@ -99,17 +106,63 @@ def test_keras_file_where_a_npz_file_is_expected(quantized, run_here):
     assert_refused(process, "my.keras: is a model of Keras, expected a npz file", "FILE.keras converts such")
 
 
-def test_npz_file_of_a_converted_network_is_verified_like_any_other(quantized, evaluate, tmp_path):
-    trained, _ = keras_network(read(quantized)[0], data="mnist")
-    assert (trained.model.data, keras_network(read(quantized)[0], data="usps")[0].model.data) == ("mnist", "usps")
-    save_npz(trained, tmp_path / "my.npz")
-    process = evaluate(tmp_path / "my.npz", "--verify")
+def test_saved_weights_of_a_converted_network_are_taken_like_any_other(unquantized, evaluate, run_here, tmp_path):
+    saved = tmp_path / "my.npz"
+    process = evaluate(unquantized, "--k", 2, "--calibrate", 50, "--save", saved, "--logs", tmp_path / "own")
     assert process.returncode == 0, process.stderr
-    assert process.stdout.endswith("\nlossless\n")
+    assert evaluate(saved, "--verify").stdout.splitlines()[-1].startswith("equal to the quantised network in ")
+    trained, logs = read_npz(saved), read_logs(tmp_path / "own")
+    # the classifier reads 14 x 14 x 3 numbers, of which the model's own, after its pooling, reads 7 x 7 x 3
+    assert trained.network.ann_operations == logs.network.ann_operations == 3 * 7 * 7 * 3 * 10
+    picture = run_here(raster.main, "--weights", saved, "--images", 0, "--output", tmp_path)
+    assert picture.returncode in (0, 2), picture.stderr
+    golden = evaluate(saved, "--golden", tmp_path / "golden.npz", "--limit", 1)
+    assert golden.returncode == 0, golden.stderr
+
+
+def test_dry_run_says_what_becomes_of_each_layer(unquantized, run_here):
+    process = run_here(Spiking_LeNet_MNIST.main, "--weights", unquantized, "--dry_run")
+    assert (process.returncode, process.stderr) == (0, "")
+    header, block, scores, neurons = process.stdout.splitlines()
+    assert header.split() == ["block", "output", "neurons", "reads", "layers"]
+    names = r"rescaling\w*, conv2d\w*, re_lu\w*"
+    assert re.fullmatch(rf"1 +14x14x3 +588 +image +{names}", block)
+    assert re.fullmatch(r"scores +10 +1 +average_pooling2d\w*, dense\w*", scores)
+    assert neurons == "all 1 blocks have 588 neurons"
+
+
+@pytest.mark.parametrize("option", [("--dry_run",), ("--calibrate", 5), ("--save", "my.npz")])
+def test_options_about_networks_of_ones_own_need_one(option, run_here):
+    process = run_here(Spiking_LeNet_MNIST.main, "--k", 0, *option)
+    assert_refused(process, f"argument {option[0]}: found without --weights FILE.keras, which it is about")
+
+
+@pytest.mark.parametrize("suffix", FOREIGN)
+def test_files_of_other_kinds_are_told_what_to_do(suffix, run_here, tmp_path):
+    path = tmp_path / f"my{suffix}"
+    path.write_bytes(b"content")
+    assert_refused(run_here(Spiking_LeNet_MNIST.main, "--weights", path), f"{path}: {FOREIGN[suffix]}")
+
+
+def test_folder_of_a_saved_model_is_told_what_to_do(run_here, tmp_path):
+    process = run_here(Spiking_LeNet_MNIST.main, "--weights", tmp_path)
+    assert_refused(process, f"{tmp_path}: is a folder, as of a SavedModel: read it where it was made")
+
+
+def test_block_that_never_fires_is_a_warning_that_names_it(evaluate, tmp_path):
+    dead = layers.Conv2D(2, 3, activation="relu", name="dead", bias_initializer=keras.initializers.Constant(-9))
+    head = [layers.Flatten(), layers.Dense(10)]
+    keras.Sequential([keras.Input((28, 28, 1)), layers.Rescaling(1 / 255), dead, *head]).save(tmp_path / "dead.keras")
+    process = evaluate(tmp_path / "dead.keras", "--k", 1, "--calibrate", 5, "--logs", tmp_path / "logs")
+    assert process.returncode == 0, process.stderr
+    assert "warning    block 1 (layer dead) never fires: none of its activations is above 0" in process.stdout
+    assert "warning    block 1 (layer dead) never fired\n" in process.stdout
 
 
 def test_export_holds_the_converted_network(quantized, run_here, tmp_path):
-    process = run_here(Spiking_LeNet_MNIST.main, "--weights", quantized, "--export", tmp_path / "integers.npz")
+    process = run_here(
+        Spiking_LeNet_MNIST.main, "--weights", quantized, "--export", tmp_path / "integers.npz", "--time_steps", 9
+    )
     assert process.returncode == 0, process.stderr
     with np.load(tmp_path / "integers.npz") as arrays:
         assert (arrays["k"], arrays["conv1/kernel"].shape) == (2, (5, 5, 1, 3))
@@ -129,16 +182,21 @@ def test_options_that_do_not_fit_are_refused(unquantized, evaluate, options, exp
 
 
 def test_other_level_than_that_of_the_quantisers_is_refused(quantized, evaluate):
-    quantizer = read(quantized)[0].layers[3].name
-    expected = f"layer {quantizer}: found k=2, expected k=1 as the argument says"
-    assert_refused(evaluate(quantized, "--k", 1), f"{quantized}: {expected}")
+    expected = "found a MedianQuantizer of k=2 after it, expected k=1"
+    assert_refused(evaluate(quantized, "--k", 1), f"{quantized}: layer re_lu", expected)
 
 
-def test_layer_that_cannot_be_converted_is_named_with_the_file(evaluate, tmp_path):
-    path = tmp_path / "max.keras"
-    model = keras.Sequential([keras.Input((28, 28, 1)), layers.MaxPooling2D(2, name="max"), layers.Flatten()])
-    model.save(path)
-    assert_refused(evaluate(path), f"{path}: layer max: found a MaxPooling2D layer, expected AveragePooling2D")
+def test_export_needs_a_number_of_time_steps(quantized, run_here, tmp_path):
+    process = run_here(Spiking_LeNet_MNIST.main, "--weights", quantized, "--export", tmp_path / "integers.npz")
+    assert_refused(process, "argument --time_steps: found auto, expected a number with --export")
+
+
+def test_all_layers_that_cannot_be_converted_are_named_with_the_file_on_one_line(evaluate, tmp_path):
+    path = tmp_path / "my.keras"
+    middle = [layers.MaxPooling2D(2, name="max"), layers.LeakyReLU(name="leaky"), layers.Flatten()]
+    keras.Sequential([keras.Input((28, 28, 1)), *middle]).save(path)
+    first = f"{path}: layer max: found a max pooling of the image, expected a convolution with a ReLU before it"
+    assert_refused(evaluate(path), f"{first}; layer leaky: found a LeakyReLU layer, expected ReLU; ")
 
 
 def test_file_that_is_not_there(evaluate, tmp_path):
@@ -178,27 +236,32 @@ def test_example_trains_converts_and_agrees(run_here, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     process = run_here(partial(own_network.main, epochs=1, limit=200))
     assert process.returncode == 0, process.stderr
-    assert "28x28x1-8C3pm4-16C6ps2m4-64m4-10b, its weights rounded by " in process.stdout
+    assert "28x28x1-8C3pm4-M2-16C3pm4-M2-64m4-10b, its weights rounded by " in process.stdout
     assert "200 of its 200 predictions are the spiking network's\n" in process.stdout
     assert "200 images are quiescent after 60 time steps\n" in process.stdout
     assert (tmp_path / "own_network.keras").exists()
+
+
+def test_residual_example_is_the_models_network_for_any_bound_on_spikes(run_here, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    process = run_here(partial(residual_network.main, epochs=1), "--limit", 100)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("100 predictions are the model's\n") == 3
+    assert process.stdout.count("100 images are quiescent, ") == 3
+    assert (tmp_path / "residual_network.png").stat().st_size > 10_000
 
 
 def test_example_takes_no_options(run_here):
     assert_refused(run_here(own_network.main, "--epochs", 1), "unrecognized arguments: --epochs 1")
 
 
-def test_benchmark_compares_levels(run_here, monkeypatch):
-    models, train = [], conversion.trained_model
-    monkeypatch.setattr(conversion, "trained_model", lambda *args: models.append(train(*args)) or models[0])
-    process = run_here(conversion.main, "--epochs", 1, "--limit", 100, "--threads", 1)
+def test_benchmark_shows_that_calibration_takes_a_rescaled_network_as_the_original(run_here, monkeypatch):
+    monkeypatch.setattr(conversion, "LEVELS", (3,))
+    monkeypatch.setattr(conversion, "EPOCHS", 1)
+    process = run_here(conversion.main, "--limit", 600, "--threads", 1)
     assert process.returncode == 0, process.stderr
-    header, *rows = process.stdout.splitlines()
-    assert header.split()[:3] == ["time", "steps", "1"]
-    pixels = images.load_split("test").pixels[:100]
-    for k, row in zip((2, 3, 4), rows):
-        trained, _ = keras_network(models[0], k)
-        activity = SpikingNetwork(trained.weights, trained.network, k, max(conversion.TIME_STEPS)).run(pixels)
-        agreeing = sum(activity.predictions()[:, -1] == predict(models[0], pixels))
-        assert [row.split()[0], *row.split()[-2:]] == [f"k={k}", str(agreeing), str(activity.quiescent().sum())]
-    assert rows[3].startswith("Keras ")
+    name, _, row = process.stdout.splitlines()[:3]
+    assert re.fullmatch(r"MLP: [\d.]+ % of 600 images, without quantiser", name)
+    accuracy = dict(zip(("without", "99 %", "99.9 %"), map(float, row.split()[1:4])))
+    own = float(name.split()[1])
+    assert accuracy["without"] < 30 < own - 5 < accuracy["99.9 %"]

@@ -19,10 +19,10 @@ from experiment.recipes import BN_DECAY, CLASSIFIER_DEVIATION, GAMMA_DEVIATION, 
 from LeNet.tensorlayer.layers import (
     FullWindowConv2D,
     InitialPotential,
-    MedianQuantizer,
     PerChannelConv2D,
     SynapticOperationPenalty,
 )
+from spiking.conversion import MedianQuantizer
 from spiking.edges import window_starts
 from spiking.network import BN_EPSILON, FULL_PRECISION, Classifier
 

@@ -134,13 +134,23 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """Zeros around sums that no activation has rectified yet."""
+
+    rows: range  # positions, those of the sums being from 0 on
+    columns: range
+    values: np.ndarray  # (channels,), what layers after the padding have made of its zeros
+
+
+@dataclass(frozen=True)
 class Part:
-    """Some channels of a tensor: the sum of terms and an offset."""
+    """Some channels of a tensor: the sum of terms and an offset. A frame and max poolings may wait for a ReLU."""
 
     terms: tuple[Term, ...]  # at least one, of the same output shape
     offset: np.ndarray  # float64 (channels,), or (h, w, channels) where it varies
     layers: tuple[str, ...] = ()  # names of those that it has passed since the sources
-    poolings: tuple = ()  # max poolings that wait for a ReLU, with which they change places: (window, rows, columns)
+    frame: Frame | None = None
+    poolings: tuple = ()  # with which the ReLU changes places: (window, rows, columns) of each
 
     @classmethod
     def identity(cls, source, shape, level=None):
@@ -150,40 +160,57 @@ class Part:
     def shape(self):
         """(h, w, channels)"""
         height, width, channels = self.terms[0].output_shape
-        if self.poolings:
-            _, rows, columns = self.poolings[-1]
+        if self.waits:
+            _, rows, columns = self.poolings[-1] if self.poolings else (None, self.frame.rows, self.frame.columns)
             height, width = len(rows), len(columns)
         return height, width, channels
+
+    @property
+    def waits(self):
+        """Whether it is not what its terms and the offset say before it has passed a ReLU."""
+        return bool(self.poolings) or self.frame is not None
 
     @property
     def only_image(self):
         return all(term.source == IMAGE for term in self.terms)
 
     def settled(self):
-        """Itself; refused where a max pooling waits for its ReLU."""
+        """Itself; refused where it waits for a ReLU."""
         if self.poolings:
-            raise Refusal(
-                "a max pooling before it of sums that pass no ReLU", "a ReLU before or right after the pooling"
-            )
+            expected = "a ReLU before or right after the pooling"
+            raise Refusal("a max pooling before it of sums that pass no ReLU", expected)
+        if self.frame:
+            raise Refusal("padding before it of sums that pass no activation", "an activation before the padding")
         return self
+
+    def framed(self, rows, columns):
+        """With zeros around it, or cropped, to these positions."""
+        one = np.ones((1, 1, 1, self.shape[2]))
+        try:
+            return self.convolved(one, self.shape[2], rows, columns)
+        except Refusal:
+            return replace(self.settled(), frame=Frame(rows, columns, np.zeros(self.shape[2])))
 
     def scaled(self, factor):
         """Times an array (channels,) or (h, w, channels)."""
-        factor = collapsed(factor)
-        if self.poolings and (factor.ndim == 3 or np.any(factor < 0)):
-            found = "varying" if factor.ndim == 3 else f"negative ({factor.min():g})"
-            raise Refusal(
-                f"{found} factors between a max pooling and its ReLU", "positive ones, one for each channel"
-            )
+        factor = self._for_waiting(collapsed(factor), "factors")
+        if self.poolings and np.any(factor < 0):
+            found = f"negative factors ({factor.min():g}) between a max pooling and its ReLU"
+            raise Refusal(found, "positive ones, or the ReLU before the pooling")
+        frame = self.frame and replace(self.frame, values=self.frame.values * factor)
         terms = tuple(term.scaled(factor) for term in self.terms)
-        return replace(self, terms=terms, offset=collapsed(self.offset * factor))
+        return replace(self, terms=terms, offset=collapsed(self.offset * factor), frame=frame)
 
     def shifted(self, offset):
         """Plus an array (channels,) or (h, w, channels)."""
-        offset = collapsed(offset)
-        if self.poolings and offset.ndim == 3:
-            raise Refusal("offsets between a max pooling and its ReLU that vary", "one for each channel")
-        return replace(self, offset=collapsed(self.offset + offset))
+        offset = self._for_waiting(collapsed(offset), "offsets")
+        frame = self.frame and replace(self.frame, values=self.frame.values + offset)
+        return replace(self, offset=collapsed(self.offset + offset), frame=frame)
+
+    def _for_waiting(self, numbers, kind):
+        if self.waits and numbers.ndim == 3:
+            raise Refusal(f"{kind} between a pooling or padding and its ReLU that vary", "one for each channel")
+        return numbers
 
     def plus(self, other):
         """The sum with a Part of the same shape."""
@@ -198,11 +225,10 @@ class Part:
     def convolved(self, kernel, groups, rows, columns):
         """As Term.convolved. What the offset gives varies where the windows reach the padding."""
         terms = tuple(term.convolved(kernel, groups, rows, columns) for term in self.settled().terms)
-        return replace(
-            self, terms=terms, offset=convolved_offset(self.offset, self.shape, kernel, groups, rows, columns)
-        )
+        offset = convolved_offset(self.offset, self.shape, kernel, groups, rows, columns)
+        return replace(self, terms=terms, offset=offset)
 
     def channels(self, first, last):
         """Some of its channels, from `first` to before `last`."""
-        terms = tuple(term.channels(first, last) for term in self.terms)
+        terms = tuple(term.channels(first, last) for term in self.settled().terms)
         return replace(self, terms=terms, offset=self.offset[..., first:last])

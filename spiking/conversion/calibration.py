@@ -15,12 +15,13 @@ NUMBERS_AT_ONCE = 1 << 26  # activations in memory, float32
 class Observation:
     """What the activations of a node were."""
 
-    def __init__(self, largest):
+    def __init__(self, most, quantile):
         self.positive = 0  # how many were above 0
         self.numbers = 0  # in all
         self.clipped = 0  # of the positive ones, as large as max_value
         self.top = np.zeros(0, np.float32)  # the largest ones, as many as the quantile can need
-        self.kept = max(1, int(np.ceil(largest * (1 - QUANTILE))))
+        self.beyond = 1 - quantile  # part of the positive activations that may be above the scale
+        self.kept = max(1, int(np.ceil(most * self.beyond)))
 
     def add(self, activations, max_value):
         values = activations[activations > 0]
@@ -36,28 +37,29 @@ class Observation:
         """The quantile; 1 where nothing was positive."""
         if not self.positive:
             return 1.0
-        rank = min(int(self.positive * (1 - QUANTILE)), len(self.top) - 1)
+        rank = min(int(self.positive * self.beyond), len(self.top) - 1)
         return float(np.sort(self.top)[-1 - rank])
 
 
-def observe(graph, pixels):
+def observe(graph, pixels, quantile=QUANTILE):
     """What activations images lead to, in float32 and without a quantiser.
 
     Parameters
     ----------
     graph : Graph, finished
     pixels : integer array (images, h, w, channels)
+    quantile : float, from 0 to 1, of the positive activations, which is the scale
 
     Returns
     -------
-    list of Observation, one for each node; None for a max pooling
+    list of Observation, one for each node; None where a node has the scale of another
     """
+    neurons = [int(np.prod(node.shape)) for node in graph.nodes]
     observations = [
-        None if isinstance(node, Pooled) else Observation(len(pixels) * int(np.prod(node.shape)))
-        for node in graph.nodes
+        None if node.scale_of else Observation(len(pixels) * size, quantile)
+        for node, size in zip(graph.nodes, neurons)
     ]
-    neurons = sum(int(np.prod(node.shape)) for node in graph.nodes)
-    batch = max(1, NUMBERS_AT_ONCE // neurons)
+    batch = max(1, NUMBERS_AT_ONCE // sum(neurons))
     for start in range(0, len(pixels), batch):
         tensors = [pixels[start : start + batch].astype(np.float32)]
         for node, observation in zip(graph.nodes, observations):
@@ -68,10 +70,10 @@ def observe(graph, pixels):
 
 
 def scales_of(graph, observations):
-    """The scale of each node; a max pooling has that of its source."""
+    """The scale of each node."""
     scales = []
     for node, observation in zip(graph.nodes, observations):
-        scales.append(observation.scale if observation else scales[node.source - 1])
+        scales.append(observation.scale if observation else scales[node.scale_of - 1])
     return scales
 
 

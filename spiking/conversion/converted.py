@@ -1,13 +1,12 @@
 """A network of one's own, converted: what SpikingNetwork takes, and what became of its layers."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from spiking.conversion import calibration
 from spiking.conversion.assembly import assemble
-from spiking.conversion.tensor import Pooled
 from spiking.edges import IMAGE
 from spiking.network import HIGHEST_LEVEL, Network
 from spiking.weight_grid import on_grid
@@ -61,18 +60,19 @@ def convert(model, k=None, calibration=None):
     return converted
 
 
-def convert_graph(graph, k=None, pixels=None):
-    """The Converted of a finished Graph; arguments as of convert."""
+def convert_graph(graph, k=None, pixels=None, quantile=calibration.QUANTILE):
+    """The Converted of a finished Graph; arguments as of convert and calibration.observe."""
     level = level_of(graph, k)
     scales, found, quantized = None, [], _quantized(graph)
     if pixels is not None:
         pixels = _checked(pixels, graph.image_shape)
-        observations = calibration.observe(graph, pixels)
+        observations = calibration.observe(graph, pixels, quantile)
         found = _findings(graph, observations)
         scales = None if quantized else calibration.scales_of(graph, observations)
     elif not quantized:
         found = ["no quantiser was trained and there are no images for calibration: 2^k counts stand for 1"]
     network, weights = assemble(graph, scales)
+    network = replace(network, own_multiply_accumulates=graph.multiply_accumulates)
     weights = {key: array.astype(np.float32) for key, array in weights.items()}
     weights, rounding = on_grid(weights, network)
     layers = tuple(node.layers for node in graph.nodes)
@@ -88,7 +88,8 @@ def level_of(graph, k=None):
     ValueError
         They do not agree, or there is neither.
     """
-    if k is not None and not (isinstance(k, (int, np.integer)) and 0 <= k <= HIGHEST_LEVEL):
+    whole = isinstance(k, (int, np.integer)) and not isinstance(k, bool)
+    if k is not None and not (whole and 0 <= k <= HIGHEST_LEVEL):
         raise ValueError(f"k must be an integer from 0 to {HIGHEST_LEVEL}. Received: k={k}")
     levels = _levels(graph)
     first = next((level for level in levels.values() if level is not None), None)
@@ -117,13 +118,13 @@ def _quantized(graph):
 
 def _levels(graph):
     """The level at which activations are read: by the name of their ReLU and the level itself."""
-    parts = [node.part for node in graph.nodes if not isinstance(node, Pooled)] + list(graph.output.parts)
+    parts = [node.part for node in graph.nodes if not node.scale_of] + list(graph.output.parts)
     levels = {}
     for term in (term for part in parts for term in part.terms):
         if term.source != IMAGE:
             node = graph.nodes[term.source - 1]
-            while isinstance(node, Pooled):
-                node = graph.nodes[node.source - 1]
+            while node.scale_of:
+                node = graph.nodes[node.scale_of - 1]
             levels[node.layers[-1], term.level] = term.level
     return levels
 

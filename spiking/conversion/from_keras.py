@@ -193,7 +193,7 @@ def global_max_pooling(graph, layer, x):
 
 def globally(graph, layer, x, pool):
     weights_of(layer)
-    x = pool(x, x.shape[:2], (1, 1))
+    x = pool(x, x.shape[:2], x.shape[:2])
     return x if layer.keepdims else graph.flatten(x)
 
 

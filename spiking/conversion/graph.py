@@ -70,7 +70,7 @@ class Graph:
         """A tensor of which nothing is known, of any shape."""
         image = shape if len(shape) == 3 else (1, 1, math.prod(shape))
         self.nodes.append(Opaque(image))
-        result = self._of_node(image)
+        result = Tensor(image, (self._of_node(image),))
         return result if len(shape) == 3 else self.reshape(result, shape)
 
     @property
@@ -117,11 +117,17 @@ class Graph:
 
     def average_pool(self, x, size, strides, padding="valid"):
         """Means of windows, in which zeros of the padding count."""
-        return self.scale(self._by_channel(x, size, strides, padding), 1 / math.prod(size))
+        self._need_image(x)
+        windows = self._windows(x, size, strides, padding)
+        sums = self._convolved(x, np.ones((*size, 1, x.shape[2])), x.shape[2], windows)
+        return self.scale(sums, 1 / math.prod(size))
 
     def pad(self, x, padding):
         """Zeros around an image, ((top, bottom), (left, right)); negative numbers crop."""
-        return self._by_channel(x, (1, 1), (1, 1), padding)
+        self._need_image(x)
+        windows = self._windows(x, (1, 1), (1, 1), padding)
+        parts = tuple(self._named(part.framed(*windows)) for part in x.parts)
+        return Tensor((*map(len, windows), x.shape[2]), parts)
 
     def scale(self, x, factor):
         """Times a number, or an array of a shape that broadcasts to that of the tensor."""
@@ -182,9 +188,8 @@ class Graph:
         if tuple(order) == tuple(range(len(x.shape))):
             return x
         numbers = np.arange(math.prod(x.shape)).reshape(x.shape).transpose(order)
-        places = np.empty(numbers.size, np.int64)  # where each number goes
-        places[numbers.reshape(-1)] = np.arange(numbers.size)
-        return renumbered(x, numbers.shape, tuple(places[indices] for indices in x.indices()))
+        moved_to = np.argsort(numbers, axis=None)  # the new index of each old one
+        return renumbered(x, numbers.shape, tuple(moved_to[places] for places in x.indices()))
 
     # what makes nodes
 
@@ -217,7 +222,7 @@ class Graph:
         parts = []
         for part in x.parts:
             term = part.terms[0]
-            if part.poolings or len(part.terms) > 1 or term.source == IMAGE or not self._unchanged(part):
+            if term.source == IMAGE or not self._unchanged(part):
                 raise Refusal("no ReLU before it", "a MedianQuantizer right after a ReLU")
             if term.level not in (None, level):
                 raise Refusal(f"a second quantiser, of k={level}", f"one of k={term.level}")
@@ -240,8 +245,8 @@ class Graph:
             self.refuse(
                 f"found scores of the shape {scores.shape}, expected a vector, as of a Dense layer at the end"
             )
-        if scores is not None and any(part.poolings for part in scores.parts):
-            self.refuse("found a max pooling of sums as scores, expected a Dense layer at the end")
+        if scores is not None and any(part.waits for part in scores.parts):
+            self.refuse("found a max pooling or padding as scores, expected a Dense layer at the end")
         if not any(not isinstance(node, Opaque) for node in self.nodes):
             self.refuse("found no ReLU, expected one at least")
         if self.refusals:
@@ -251,22 +256,38 @@ class Graph:
     # parts
 
     def _rectified(self, part, max_value):
-        if len(part.terms) == 1 and not part.poolings and self._unchanged(part):
-            source = self.nodes[part.terms[0].source - 1] if part.terms[0].source != IMAGE else None
-            bound = getattr(source, "max_value", None)
-            if source is not None and (max_value is None or (bound is not None and bound <= max_value)):
+        if self._unchanged(part) and part.terms[0].source != IMAGE:
+            bound = getattr(self.nodes[part.terms[0].source - 1], "max_value", None)
+            if max_value is None or (bound is not None and bound <= max_value):
                 return self._named(part)  # it is rectified already
         if any(term.gain.ndim == 3 for term in part.terms):
             raise Refusal("a ReLU of factors that differ from position to position", "one for each channel")
-        self.nodes.append(Rectified(replace(part, poolings=()), max_value, (*part.layers, self.layer)))
-        result = self._of_node(self.nodes[-1].shape).parts[0]
-        for window, rows, columns in part.poolings:
-            result = self._pooled_node(result, window, rows, columns, result.terms[0].rows, result.terms[0].columns)
-        return result
+        sums = replace(part, frame=None, poolings=())
+        self.nodes.append(Rectified(sums, max_value, (*part.layers, self.layer)))
+        result = self._of_node(sums.shape)
+        if part.frame:
+            result = self._framed(result, part.frame, max_value)
+        for pooling in part.poolings:
+            result = self._pooled(result, *pooling)
+        return replace(result, layers=())
+
+    def _framed(self, part, frame, max_value):
+        """What a node gives, and around it what the ReLU makes of the values of a frame: by a block of its own."""
+        inner = part.shape
+        part = part.framed(frame.rows, frame.columns)
+        values = np.clip(frame.values, 0, max_value)
+        if not np.any(values):
+            return part
+        axes = zip((frame.rows, frame.columns), inner)
+        within = [[0 <= position < size for position in positions] for positions, size in axes]
+        offset = np.where(np.outer(*within)[..., None], 0.0, values)
+        same = part.terms[0].source
+        self.nodes.append(Rectified(replace(part, offset=offset), max_value, (self.layer,), same))
+        return self._of_node(part.shape)
 
     def _pooled(self, part, window, rows, columns):
         term = part.terms[0]
-        of_spikes = len(part.terms) == 1 and not part.poolings and term.source != IMAGE and term.selects
+        of_spikes = len(part.terms) == 1 and not part.waits and term.source != IMAGE and term.selects
         of_spikes &= term.gain.ndim == part.offset.ndim == 1 and (term.rows.step, term.columns.step) == (1, 1)
         if not of_spikes or np.any(term.gain <= 0):
             if part.only_image and all(term.selects for term in part.terms):
@@ -280,22 +301,23 @@ class Graph:
             composed(of_term, 1, size, second, extent)
             for of_term, size, second, extent in zip((term.rows, term.columns), term.shape, (rows, columns), window)
         ]
-        pooled = self._pooled_node(part, window, *starts, *starts)
-        return replace(pooled, layers=()).scaled(term.gain).shifted(part.offset)
-
-    def _pooled_node(self, part, window, rows, columns, *_):
-        term = part.terms[0]
-        self.nodes.append(Pooled(term.source, term.shape, window, rows, columns, (*part.layers, self.layer)))
-        return Part.identity(len(self.nodes), self.nodes[-1].shape, term.level)
+        ends = zip(starts, window, term.shape)
+        if any(begin[0] + extent <= 0 or begin[-1] >= size for begin, extent, size in ends):
+            raise Refusal("a window that lies in the padding", "less padding than the pooling is wide")
+        self.nodes.append(Pooled(term.source, term.shape, window, *starts, (*part.layers, self.layer)))
+        pooled = Part.identity(len(self.nodes), self.nodes[-1].shape, term.level)
+        return pooled.scaled(term.gain).shifted(part.offset)
 
     def _of_node(self, shape):
-        return Tensor(shape, (Part.identity(len(self.nodes), shape),))
+        """What the last node gives."""
+        return Part.identity(len(self.nodes), shape)
 
     @staticmethod
     def _unchanged(part):
         """Whether it is what a source gives, perhaps with zeros around it."""
         term = part.terms[0]
-        return term.selects and bool(np.all(term.gain == 1)) and not np.any(part.offset)
+        plain = len(part.terms) == 1 and not part.waits and not np.any(part.offset)
+        return plain and term.selects and bool(np.all(term.gain == 1))
 
     def _added(self, x, y):
         shape = x.shape
@@ -326,12 +348,6 @@ class Graph:
             shares = [numbers.reshape(-1)[places] for places in x.places]
         parts = (self._named(method(part, share)) for part, share in zip(x.parts, shares))
         return replace(x, parts=tuple(parts), softmax=None)
-
-    def _by_channel(self, x, size, strides, padding):
-        """The sum of the numbers in each window."""
-        self._need_image(x)
-        windows = self._windows(x, size, strides, padding)
-        return self._convolved(x, np.ones((*size, 1, x.shape[2])), x.shape[2], windows)
 
     def _convolved(self, x, kernel, groups, windows):
         """Each stretch of channels that no group leaves by itself: one part, or a sum of several."""

@@ -38,7 +38,8 @@ class Rectified:
 
     part: Part
     max_value: float | None
-    layers: tuple[str, ...]  # that are folded in it, its own last
+    layers: tuple[str, ...]  # names of those that are folded in it, its own last
+    scale_of: int | None = None  # the node whose activations it repeats, if it does, and whose scale it has
 
     @property
     def shape(self):
@@ -55,6 +56,11 @@ class Pooled:
     rows: range
     columns: range
     layers: tuple[str, ...]
+    max_value = None
+
+    @property
+    def scale_of(self):
+        return self.source
 
     @property
     def shape(self):

@@ -1,0 +1,113 @@
+"""A residual network with max pooling, trained in Keras and run as a spiking network; draws accuracy over time steps.
+
+python examples/residual_network.py                    MNIST: some minutes
+python examples/residual_network.py --data FOLDER      four IDX files, as docs/your-own-network.md describes them
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from experiment import command_line, images
+from spiking.trains import SPIKES
+
+K = 2  # activations are multiples of 1/4
+BURSTS = {1: "B = 1", 4: "B = 4", None: "unbounded"}
+TIME_STEPS = 60
+PICTURE = "residual_network.png"
+
+
+def main(epochs=2):
+    parser = command_line.ArgumentParser(__doc__)
+    parser.add_argument("--data", type=Path, default=images.MNIST, metavar="DIR", help="folder of the images")
+    command_line.add_limit(parser, "training and test images")
+    command_line.add_threads(parser)
+    args = parser.parse_args()
+    train, test = (images.load_split(split, args.data).first(args.limit) for split in ("train", "test"))
+
+    from spiking.conversion import convert  # after --help and errors, as Keras takes a while
+
+    model = trained(residual_network(train.pixels.shape[1:], train.classes), train, epochs)
+    model.save("residual_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights residual_network.keras
+    converted = convert(model, calibration=train.pixels[:1000])
+    own = model.predict(test.pixels, verbose=0).argmax(axis=1)
+    print(converted.network.notation)
+    print(f"model: {100 * np.mean(own == test.labels):.2f} % of {len(own):,} test images")
+    curves = {label: simulate(converted, most, own, test, args.threads) for most, label in BURSTS.items()}
+    draw(curves, np.mean(own == test.labels))
+
+
+def residual_network(shape, classes):
+    """Three residual blocks after a convolution and a max pooling; a quantiser after each ReLU."""
+    import keras
+    from keras import layers
+
+    from spiking.conversion import with_quantizers
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input(shape)
+    x = layers.Rescaling(1 / 255)(image)
+    x = layers.Conv2D(16, 3, padding="same", use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.MaxPooling2D(2)(x)
+    for filters, strides in ((16, 1), (32, 2), (32, 1)):
+        y = layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x)
+        y = layers.ReLU()(layers.BatchNormalization()(y))
+        y = layers.Conv2D(filters, 3, padding="same", use_bias=False)(y)
+        y = layers.BatchNormalization()(y)
+        if strides > 1:
+            x = layers.BatchNormalization()(layers.Conv2D(filters, 1, strides, use_bias=False)(x))
+        x = layers.ReLU()(layers.Add()([x, y]))
+    scores = layers.Dense(classes)(layers.GlobalAveragePooling2D()(x))
+    return with_quantizers(keras.Model(image, scores), K)
+
+
+def trained(model, train, epochs):
+    """The model after some epochs, its kernels rounded to 16 bits, as the conversion would do it."""
+    import keras
+
+    from spiking.weight_grid import round_to_grid
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(2e-3), loss, ["accuracy"], jit_compile=False)
+    model.fit(train.pixels, train.labels, batch_size=128, epochs=epochs, verbose=2)
+    model.set_weights([round_to_grid(values) if values.ndim > 1 else values for values in model.get_weights()])
+    return model
+
+
+def simulate(converted, max_spikes, own, test, threads):
+    """Runs the spiking network, prints how it compares with the model, and returns the accuracy after each step."""
+    from spiking_utils import SpikingNetwork, evaluate
+
+    network = SpikingNetwork(converted.weights, converted.network, converted.k, TIME_STEPS, max_spikes)
+    evaluation = evaluate(network, test.pixels, test.labels, batch_size=100, threads=threads)
+    accuracy = 100 * evaluation.right.sum(axis=0) / len(own)
+    spikes = evaluation.statistics[..., SPIKES].sum() / len(own)
+    agreeing = np.sum(evaluation.predictions == own)
+    print(f"{BURSTS[max_spikes]:10} {accuracy[-1]:.2f} %, {agreeing:,} predictions are the model's")
+    print(f"{'':10} {evaluation.quiescent.sum():,} images are quiescent, {spikes:,.0f} spikes per image")
+    return accuracy
+
+
+def draw(curves, accuracy):
+    """Writes the picture."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    for label, curve in curves.items():
+        axes.plot(1 + np.arange(len(curve)), curve, label=label)
+    axes.axhline(100 * accuracy, color="gray", linestyle="dotted", label="the model")
+    axes.set(xlabel="time step", ylabel="accuracy (%)", ylim=(0, 100))
+    axes.legend()
+    figure.savefig(PICTURE, dpi=150)
+    print(f"written    {PICTURE}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
