@@ -5,6 +5,7 @@ BIN = .venv/bin
 
 run: .venv/run
 	$(BIN)/python run.py
+	$(BIN)/python run.py --data fashion-mnist
 
 test: .venv/test
 	$(BIN)/python -m pytest
@@ -22,6 +23,6 @@ lint: .venv/test
 	$(BIN)/pip install --quiet --requirement requirements.txt
 	touch $@
 
-.venv/test: .venv/run tests/requirements.txt
+.venv/test: .venv/run tests/requirements.txt requirements-cluster.txt
 	$(BIN)/pip install --quiet --requirement tests/requirements.txt
 	touch $@
