@@ -62,10 +62,12 @@ def main():
     ]
     if args.train:
         train(models, args)
+    for model in models:
+        if disk.exists(weights(model)):
+            evaluate(model)
+        else:
+            print(f"\n{model.name}: no weights in {shown(weights(model))} yet; --train trains it")
     for network in published.networks(args.data):
-        for model in models:
-            if model.network == network:
-                evaluate(model)
         draw(Model(PUBLISHED_LEVELS[0], network, args.data, args.recipe), args.seeds)
 
 
@@ -79,13 +81,17 @@ def train(models, args):
             publish({model.checkpoint / NPZ_NAME: model.published, model.checkpoint / HISTORY_NAME: model.history})
 
 
+def weights(model):
+    """The npz file of a trained network: those of one seed are published."""
+    return model.published if model.seed == SEED else model.checkpoint / NPZ_NAME
+
+
 def evaluate(model):
     """Writes the logs of a network; those of other seeds lie beside the history of their training."""
-    weights = model.published if model.seed == SEED else model.checkpoint / NPZ_NAME
     if model.k == FULL_PRECISION:
-        python("LeNet/FP32_LeNet_MNIST.py", "--mode", "inference", "--weights", weights)
+        python("LeNet/FP32_LeNet_MNIST.py", "--mode", "inference", "--weights", weights(model))
     else:
-        python("LeNet/Spiking_LeNet_MNIST.py", "--weights", weights)
+        python("LeNet/Spiking_LeNet_MNIST.py", "--weights", weights(model))
     if model.seed != SEED:
         publish({model.checkpoint / HISTORY_NAME: model.logs / HISTORY_NAME})
 
@@ -96,7 +102,8 @@ def draw(model, seeds):
     if SEED in seeds:
         for figure in FIGURES:
             python(f"figs/{figure}", *names)
-        python("figs/raster.py", "--weights", model.published)
+        if disk.exists(model.published):
+            python("figs/raster.py", "--weights", model.published)
         python("figs/results.py", *names)
     if len(seeds) > 1:
         python("figs/seeds.py", *names)
