@@ -40,10 +40,15 @@ def parse_arguments():
     add("--recipe", choices=tuple(RECIPES), default=PAPER.name, help="how they are trained, or were")
     add("--seeds", type=command_line.SEED, nargs="+", default=[SEED], default_text="0", help="of the trainings")
     where = parser.add_mutually_exclusive_group().add_argument
-    where("--jobs", type=command_line.POSITIVE, metavar="N", help="trainings at a time (default: 1)")
-    where("--dask", metavar="ADDRESS", help="scheduler of a Dask cluster that trains, tcp://HOST:8786")
+    where("--jobs", type=command_line.THREADS, metavar="N", help="trainings at a time (default: 1)")
+    where(
+        "--dask",
+        type=command_line.text,
+        metavar="ADDRESS",
+        help="scheduler of a Dask cluster that trains, tcp://HOST:8786",
+    )
     shared = "the cores that it may use, shared among the jobs; with --dask 1"
-    add("--threads", type=command_line.POSITIVE, default_text=shared, help="of TensorFlow, for each training")
+    add("--threads", type=command_line.THREADS, default_text=shared, help="of TensorFlow, for each training")
     args = parser.parse_args()
     for option in ("jobs", "dask", "threads"):
         if getattr(args, option) is not None and not args.train:
@@ -74,11 +79,14 @@ def main():
 def train(models, args):
     """Trains networks to the end, from where an earlier run was interrupted, and publishes the weights of seed 0."""
     jobs = args.jobs or 1
+    with_weights = [model for model in models if model.seed == SEED]
+    if with_weights:
+        with disk.OutputFolder(with_weights[0].published.parent):
+            pass  # an unwritable folder fails here, before hours of work
     threads = args.threads or (1 if args.dask else max(command_line.usable_cores() // jobs, 1))
     trainings.train_all(models, threads, jobs, args.dask)
-    for model in models:
-        if model.seed == SEED:
-            publish({model.checkpoint / NPZ_NAME: model.published, model.checkpoint / HISTORY_NAME: model.history})
+    for model in with_weights:
+        publish({model.checkpoint / NPZ_NAME: model.published, model.checkpoint / HISTORY_NAME: model.history})
 
 
 def weights(model):
