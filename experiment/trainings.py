@@ -5,6 +5,7 @@ that one whose worker has died is begun again where it was, on another.
 """
 
 import csv
+import logging
 import os
 import runpy
 import signal
@@ -87,6 +88,8 @@ def _on_cluster(address):
         from distributed import Client, Event
     except ImportError:
         raise InputError("argument --dask: needs Dask, expected it installed by pip install -e .[cluster]") from None
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # a lost scheduler is one line of ours, not a traceback
     try:
         client = Client(address, timeout=DASK_TIMEOUT)
     except (OSError, ValueError) as error:
@@ -110,12 +113,12 @@ def _watch(futures):
                     continue
                 finished[model], total = epochs, RECIPES[model.recipe].epochs_of(model.data, model.network)
                 if not watched:
-                    print(f"{model.name}: epoch {epochs} of {total}, validation {accuracy:.2%}", flush=True)
+                    print(f"{model.name}: epoch {epochs} of {total}, validation {100 * accuracy:.2f} %", flush=True)
                     continue
                 if model not in bars:
                     bar = tqdm(total=total, initial=epochs, desc=model.name, unit="epoch")
                     bars[model] = closing.enter_context(bar)
-                bars[model].set_postfix_str(f"validation {accuracy:.2%}", refresh=False)
+                bars[model].set_postfix_str(f"validation {100 * accuracy:.2f} %", refresh=False)
                 bars[model].update(epochs - bars[model].n)
 
 

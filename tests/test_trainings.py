@@ -118,7 +118,7 @@ def test_interrupted_here_and_killed_on_a_cluster_trainings_end_in_the_same_byte
     here.send_signal(signal.SIGINT)
     stdout, stderr = here.communicate(timeout=PATIENCE)
     assert (here.returncode, stderr) == (130, "interrupted\n")
-    assert re.search(rf"^{MODELS[0].name}.*: epoch \d+ of {EPOCHS}, validation \d+\.\d\d%$", stdout, re.MULTILINE)
+    assert re.search(rf"^{MODELS[0].name}.*: epoch \d+ of {EPOCHS}, validation \d+\.\d\d %$", stdout, re.MULTILINE)
     assert not [command for command in processes_in(project) if "LeNet_MNIST" in command]
     before = epochs(project)
     assert max(before) < EPOCHS
