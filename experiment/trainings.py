@@ -23,6 +23,7 @@ from spiking.network import FULL_PRECISION
 
 POLL = 0.5  # seconds, from one look at the trainings to the next
 DASK_TIMEOUT = 20  # seconds to connect to a scheduler
+ENDING = 60  # seconds for interrupted trainings to end, of which a worker that hangs never tells
 
 
 def script(model):
@@ -69,7 +70,7 @@ def train_all(models, threads, jobs=1, dask=None):
         except BaseException:
             signal.alarm(0)  # the interruption has arrived, and need not be repeated while the trainings end
             stop.set()
-            wait(futures)
+            wait(futures, timeout=ENDING)
             raise
     failures = [f"{model.name}: {error}" for future, model in futures.items() if (error := _error(future))]
     if failures:
@@ -144,6 +145,8 @@ def _train(model, threads, stop):
 
     The process that trains does not outlive this one.
     """
+    if stop.is_set():  # before it has begun
+        return
     resume = disk.exists(model.checkpoint / NPZ_NAME)
     options = ("--mode", "training", "--resume", resume, "--threads", threads)
     command = [sys.executable, "-m", __name__, *map(str, (*script(model), *options))]
