@@ -1,17 +1,17 @@
 """The tables of results in README_MNIST.md and docs/recipes.md, made from the logs.
 
-`python -m tests.tables` prints them: whoever adds a training pastes, and the tests compare.
+`python -m tests.tables` writes them anew, after another training say.
 """
 
 import math
 import statistics
 
 from experiment import logs, published
-from experiment.model import MNIST, PUBLISHED_LEVELS, Model
+from experiment.model import LENET, MNIST, Model
 from figs import seeds
 from spiking.network import FULL_PRECISION
+from tests.helpers import LEVELS, ROOT
 
-LEVELS = (FULL_PRECISION, *PUBLISHED_LEVELS)
 RESULT_COLUMNS = ["network", "accuracy (%)", "time steps", "+ spikes/image", "- spikes/image", "SOPs/image"]
 RESULT_QUANTITIES = ("SNN accuracy (%)", "time steps", "+ spikes", "- spikes", "SOPs")
 SEED_COLUMNS = ["network", "seed", "ANN", "SNN", "after step 1", "time steps", "+ spikes", "- spikes", "SOPs"]
@@ -26,7 +26,7 @@ def models(data, network):
 
 
 def level(model):
-    return model.at(model.k).level.replace("k", "k=") if model.k != FULL_PRECISION else "full precision"
+    return "full precision" if model.k == FULL_PRECISION else f"k={model.k}"
 
 
 def result_rows():
@@ -116,17 +116,30 @@ def accuracy_rows(data, network, steps):
     return rows
 
 
-def table(columns, rows):
-    """In Markdown."""
-    heading, *lines = (f"| {' | '.join(cells)} |".replace("  ", " ") for cells in (columns, *rows))
-    return "\n".join([heading, "|---" * len(columns) + "|", *lines])
+def places():
+    """Every table: its page, a text before it, its columns and its rows."""
+    readme, recipes = ROOT / "README_MNIST.md", ROOT / "docs/recipes.md"
+    yield readme, "## Results\n", RESULT_COLUMNS, result_rows()
+    yield recipes, "## Seeds\n", SURPRISE_COLUMNS, surprise_rows(MNIST, LENET, 5)
+    for data, network in published.PUBLISHED:
+        yield recipes, "## Seeds\n" if data == MNIST else f"**{network}**", SEED_COLUMNS, seed_rows(data, network)
+        if steps := list(published.of(Model(0, network, data)).accuracy):
+            before = "## The paper's\n" if data == MNIST else f"**{network}**"
+            yield recipes, before, ["network", *map(str, steps)], accuracy_rows(data, network, steps)
+
+
+def pages():
+    """The pages by path, with every table made anew."""
+    pages = {}
+    for path, before, columns, rows in places():
+        text = pages.get(path) or path.read_text()
+        heading, *lines = (f"| {' | '.join(cells)} |".replace("  ", " ") for cells in (columns, *rows))
+        start = text.index(heading, text.index(before))
+        table = "\n".join([heading, "|---" * len(columns) + "|", *lines])
+        pages[path] = text[:start] + table + text[text.index("\n\n", start) :]
+    return pages
 
 
 if __name__ == "__main__":
-    print(table(RESULT_COLUMNS, result_rows()))
-    for data, network in published.PUBLISHED:
-        print(f"\n{DATA[data]}, {network}")
-        print(table(SEED_COLUMNS, seed_rows(data, network)))
-        print(table(SURPRISE_COLUMNS, surprise_rows(data, network, 5)))
-        if steps := list(published.of(Model(0, network, data)).accuracy):
-            print(table(["network", *map(str, steps)], accuracy_rows(data, network, steps)))
+    for path, text in pages().items():
+        path.write_text(text)
