@@ -1,8 +1,11 @@
 """Does it all: evaluates the published networks, draws the figures, prints the results.
 
 python run.py                              about a minute
-python run.py --train                      trains the four networks first, for hours; started again, it goes on
+python run.py --data fashion-mnist         the networks of Fashion-MNIST, likewise
+python run.py --train                      trains the networks first, for hours; started again, it goes on
 python run.py --train --seeds 0 1 2        the same with several seeds, and figs/seeds.py with their spread
+python run.py --train --jobs 4             trains four at a time
+python run.py --train --dask tcp://HOST:8786     trains on a cluster whose workers share this folder
 
 --recipe augmented does the same with the networks of that recipe.
 """
@@ -15,8 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from experiment import ROOT, command_line, disk, shown
-from experiment.model import HISTORY_NAME, NPZ_NAME, PUBLISHED_LEVELS, Model
+from experiment import ROOT, command_line, disk, published, shown, trainings
+from experiment.model import HISTORY_NAME, MNIST, NPZ_NAME, PUBLISHED_LEVELS, Model
 from experiment.recipes import PAPER, RECIPES
 from spiking.network import FULL_PRECISION
 
@@ -24,58 +27,94 @@ FIGURES = ("accuracy_speed.py", "sparsity.py", "sops.py")
 SEED = 0  # of the networks whose weights are in the repository
 
 
-def main():
+def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--train", action="store_true", help="train the networks and publish their weights first")
-    parser.add_argument("--recipe", choices=tuple(RECIPES), default=PAPER.name, help="how they are trained, or were")
-    parser.add_argument(
-        "--seeds", type=command_line.SEED, nargs="+", default=[SEED], default_text="0", help="of the trainings"
+    add = parser.add_argument
+    add("--train", action="store_true", help="train the networks and publish their weights first")
+    add(
+        "--data",
+        choices=(MNIST, published.FASHION_MNIST),
+        default=MNIST,
+        help="images, and networks published of them",
     )
+    add("--recipe", choices=tuple(RECIPES), default=PAPER.name, help="how they are trained, or were")
+    add("--seeds", type=command_line.SEED, nargs="+", default=[SEED], default_text="0", help="of the trainings")
+    where = parser.add_mutually_exclusive_group().add_argument
+    where("--jobs", type=command_line.THREADS, metavar="N", help="trainings at a time (default: 1)")
+    where(
+        "--dask",
+        type=command_line.text,
+        metavar="ADDRESS",
+        help="scheduler of a Dask cluster that trains, tcp://HOST:8786",
+    )
+    shared = "the cores that it may use, shared among the jobs; with --dask 1"
+    add("--threads", type=command_line.THREADS, default_text=shared, help="of TensorFlow, for each training")
     args = parser.parse_args()
+    for option in ("jobs", "dask", "threads"):
+        if getattr(args, option) is not None and not args.train:
+            parser.error(f"argument --{option}: not allowed without --train, it is for trainings")
+    return args
+
+
+def main():
+    args = parse_arguments()
     levels = (FULL_PRECISION, *PUBLISHED_LEVELS)
-    models = [Model(k, recipe=args.recipe, seed=seed) for seed in args.seeds for k in levels]
-
+    models = [
+        Model(k, network, args.data, args.recipe, seed)
+        for network in published.networks(args.data)
+        for seed in args.seeds
+        for k in levels
+    ]
     if args.train:
-        for model in models:
-            train(model)
+        train(models, args)
     for model in models:
-        evaluate(model)
-    recipe = ("--recipe", args.recipe)
-    if SEED in args.seeds:
-        for figure in FIGURES:
-            python(f"figs/{figure}", *recipe)
-        pictured = Model(PUBLISHED_LEVELS[0], recipe=args.recipe)
-        python("figs/raster.py", "--k", pictured.k, *recipe, "--weights", pictured.published)
-        python("figs/results.py", *recipe)
-    if len(args.seeds) > 1:
-        python("figs/seeds.py", *recipe)
+        if disk.exists(weights(model)):
+            evaluate(model)
+        else:
+            print(f"\n{model.name}: no weights in {shown(weights(model))} yet; --train trains it")
+    for network in published.networks(args.data):
+        draw(Model(PUBLISHED_LEVELS[0], network, args.data, args.recipe), args.seeds)
 
 
-def train(model):
-    """Trains a network to the end, from where an earlier run was interrupted, and publishes its weights."""
-    state = model.checkpoint / NPZ_NAME
-    python(*script(model), "--mode", "training", "--resume", disk.exists(state))
-    if model.seed == SEED:
-        publish({state: model.published, model.checkpoint / HISTORY_NAME: model.history})
-        python(*script(model), "--mode", "inference", "--weights", model.published)
+def train(models, args):
+    """Trains networks to the end, from where an earlier run was interrupted, and publishes the weights of seed 0."""
+    jobs = args.jobs or 1
+    with_weights = [model for model in models if model.seed == SEED]
+    if with_weights:
+        with disk.OutputFolder(with_weights[0].published.parent):
+            pass  # an unwritable folder fails here, before hours of work
+    threads = args.threads or (1 if args.dask else max(command_line.usable_cores() // jobs, 1))
+    trainings.train_all(models, threads, jobs, args.dask)
+    for model in with_weights:
+        publish({model.checkpoint / NPZ_NAME: model.published, model.checkpoint / HISTORY_NAME: model.history})
+
+
+def weights(model):
+    """The npz file of a trained network: those of one seed are published."""
+    return model.published if model.seed == SEED else model.checkpoint / NPZ_NAME
 
 
 def evaluate(model):
     """Writes the logs of a network; those of other seeds lie beside the history of their training."""
-    weights = model.published if model.seed == SEED else model.checkpoint / NPZ_NAME
     if model.k == FULL_PRECISION:
-        python(*script(model), "--mode", "inference", "--weights", weights)
+        python("LeNet/FP32_LeNet_MNIST.py", "--mode", "inference", "--weights", weights(model))
     else:
-        command = ("LeNet/Spiking_LeNet_MNIST.py", "--k", model.k, "--recipe", model.recipe, "--seed", model.seed)
-        python(*command, "--weights", weights)
+        python("LeNet/Spiking_LeNet_MNIST.py", "--weights", weights(model))
     if model.seed != SEED:
         publish({model.checkpoint / HISTORY_NAME: model.logs / HISTORY_NAME})
 
 
-def script(model):
-    """The command that trains or tests an artificial network."""
-    level = ["FP32"] if model.k == FULL_PRECISION else ["Quant", "--k", model.k]
-    return (f"LeNet/{level[0]}_LeNet_MNIST.py", *level[1:], "--recipe", model.recipe, "--seed", model.seed)
+def draw(model, seeds):
+    """Draws the figures of a model's network, and prints its results."""
+    names = trainings.naming(model)
+    if SEED in seeds:
+        for figure in FIGURES:
+            python(f"figs/{figure}", *names)
+        if disk.exists(model.published):
+            python("figs/raster.py", "--weights", model.published)
+        python("figs/results.py", *names)
+    if len(seeds) > 1:
+        python("figs/seeds.py", *names)
 
 
 def publish(places):

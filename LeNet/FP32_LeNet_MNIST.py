@@ -24,9 +24,8 @@ def main():
     parser = command_line.ArgumentParser(__doc__)
     model.add_options(parser)
     train_and_test.add_arguments(parser)
-    parser.add_argument(
-        "--logs", type=Path, metavar="DIR", default_text="figs/fp32 etc.", help="folder of the logs of inference"
-    )
+    folder = {"type": command_line.path, "metavar": "DIR", "default_text": "figs/fp32 etc."}
+    parser.add_argument("--logs", **folder, help="folder of the logs of inference")
     args = parser.parse_args()
 
     if args.mode == "training":

@@ -52,9 +52,9 @@ def parse_arguments():
     instead("--dry_run", action="store_true", help=dry_run)
     instead("--verify", action="store_true", help=verify)
     export = "write the network as integers, with thresholds for --time_steps, and evaluate nothing"
-    instead("--export", type=Path, metavar="FILE.npz", help=export)
+    instead("--export", type=command_line.path, metavar="FILE.npz", help=export)
     golden = f"write every spike and potential of the first {GOLDEN_IMAGES} images (or of --limit), for hardware"
-    instead("--golden", type=Path, metavar="FILE.npz", help=golden)
+    instead("--golden", type=command_line.path, metavar="FILE.npz", help=golden)
     sizes = "measure the ranges and sizes that hardware needs, too; takes minutes"
     parser.add_argument("--sizes", action="store_true", help=sizes)
     calibrate = "training images that choose the scale of activations where a network of one's own has no quantiser"
@@ -94,7 +94,7 @@ def add_simulation(parser):
     negative = {"type": command_line.boolean, "default": True, "metavar": "True|False"}
     add("--negative_spikes", **negative, help="False takes the negative spikes away, to show what they are for")
     add("--batch_size", type=command_line.POSITIVE, default=logs.BATCH_SIZE, help="images per line of the logs")
-    add("--logs", type=Path, metavar="DIR", default_text="figs/k0 etc.", help="folder of the logs")
+    add("--logs", type=command_line.path, metavar="DIR", default_text="figs/k0 etc.", help="folder of the logs")
     command_line.add_limit(parser)
     command_line.add_threads(parser, "batches simulated at a time")
     ratio = {"type": command_line.number_from(0, images.HIGHEST_NOISE_RATIO), "default": 0.0, "default_text": "0"}

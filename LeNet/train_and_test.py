@@ -1,7 +1,6 @@
 """Training and testing an artificial network: what the scripts of full precision and of quantised ones share."""
 
 import sys
-from pathlib import Path
 
 from experiment import InputError, command_line, disk, images, model, shown, weights
 from experiment.model import NPZ_NAME
@@ -25,7 +24,7 @@ def add_arguments(parser):
     command_line.add_threads(parser, "of TensorFlow; a resumed training keeps those that it began with")
     add(
         "--checkpoint",
-        type=Path,
+        type=command_line.path,
         metavar="DIR",
         default_text="LeNet/checkpoints/fp32, k0, k0-augmented etc.",
         help="folder of the training state",

@@ -23,8 +23,9 @@ from spiking_utils import SpikingNetwork, evaluate
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("weights", type=Path, nargs="+", metavar="FILE", help="npz file of a quantised network")
-    parser.add_argument("--threads", type=command_line.POSITIVE, default=1, help="batches simulated at a time")
+    files = {"type": command_line.path, "nargs": "+", "metavar": "FILE"}
+    parser.add_argument("weights", **files, help="npz file of a quantised network")
+    parser.add_argument("--threads", type=command_line.THREADS, default=1, help="batches simulated at a time")
     parser.add_argument("--rounds", type=command_line.POSITIVE, default=5, help="of each network in turn")
     command_line.add_limit(parser)
     args = parser.parse_args()

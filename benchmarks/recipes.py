@@ -43,7 +43,8 @@ def main():
     parser = command_line.ArgumentParser(__doc__)
     parser.add_argument("--epochs", type=command_line.POSITIVE, default=30, help="of each training")
     parser.add_argument("--only", choices=tuple(CANDIDATES), nargs="+", help="these candidates (default: all)")
-    parser.add_argument("--states", type=Path, metavar="DIR", help="folder of the training states (default: none)")
+    states = "folder of the training states (default: none)"
+    parser.add_argument("--states", type=command_line.path, metavar="DIR", help=states)
     command_line.add_threads(parser, "of TensorFlow")
     command_line.add_limit(parser, "images of each set")
     args = parser.parse_args()

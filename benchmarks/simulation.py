@@ -62,7 +62,7 @@ DENSE_IMAGES = 400
 def main():
     parser = command_line.ArgumentParser(__doc__)
     parser.add_argument("--k", type=command_line.LEVEL, nargs="+", default=[0, 1, 2], help="published levels")
-    parser.add_argument("--threads", type=command_line.POSITIVE, default=2, help="of (b) and (d)")
+    parser.add_argument("--threads", type=command_line.THREADS, default=2, help="of (b) and (d)")
     parser.add_argument("--runs", type=command_line.POSITIVE, default=5, help="of each but (a), which has 2")
     args = parser.parse_args()
 

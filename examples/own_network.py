@@ -12,6 +12,7 @@ import keras
 from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Rescaling
 
 from experiment import command_line, images
+from experiment.disk import OutputFolder
 from spiking.conversion import MedianQuantizer, convert
 from spiking.weight_grid import round_to_grid
 from spiking_utils import SpikingNetwork, evaluate
@@ -19,6 +20,24 @@ from spiking_utils import SpikingNetwork, evaluate
 
 def main(epochs=3, limit=None):
     command_line.ArgumentParser(__doc__).parse_args()
+    with OutputFolder(".") as output:  # a folder without write access fails here, before the training
+        model, test = trained_model(epochs, limit)
+        with output.replacing() as staging:
+            model.save(staging / "own_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights own_network.keras
+
+    converted = convert(model)
+    network = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps=60)
+    own = model.predict(test.pixels, verbose=0).argmax(axis=1)
+    evaluation = evaluate(network, test.pixels, test.labels, batch_size=200, threads=2)
+    print(f"{converted.network.notation}, its weights rounded by {converted.rounding:.2g} at most")
+    print(f"Keras's accuracy is {100 * (own == test.labels).mean():.2f} %")
+    agreeing = (evaluation.predictions == own).sum()
+    print(f"{agreeing:,} of its {len(own):,} predictions are the spiking network's")
+    print(f"{evaluation.quiescent.sum():,} images are quiescent after {network.time_steps} time steps")
+
+
+def trained_model(epochs, limit):
+    """The trained Keras model, and the Split of the test images."""
     train, test = (images.load_split(split).first(limit) for split in ("train", "test"))
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((28, 28, 1)), Rescaling(1 / 255)])
@@ -33,17 +52,7 @@ def main(epochs=3, limit=None):
     model.fit(train.pixels, train.labels, batch_size=128, epochs=epochs, verbose=2)
     # kernels to 16 bits, so that the conversion finds nothing of them to round
     model.set_weights([round_to_grid(values) if values.ndim > 1 else values for values in model.get_weights()])
-    model.save("own_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights own_network.keras
-
-    converted = convert(model)
-    network = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps=60)
-    own = model.predict(test.pixels, verbose=0).argmax(axis=1)
-    evaluation = evaluate(network, test.pixels, test.labels, batch_size=200, threads=2)
-    print(f"{converted.network.notation}, its weights rounded by {converted.rounding:.2g} at most")
-    print(f"Keras's accuracy is {100 * (own == test.labels).mean():.2f} %")
-    agreeing = (evaluation.predictions == own).sum()
-    print(f"{agreeing:,} of its {len(own):,} predictions are the spiking network's")
-    print(f"{evaluation.quiescent.sum():,} images are quiescent after {network.time_steps} time steps")
+    return model, test
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 from experiment import InputError, printable
@@ -17,14 +18,34 @@ from spiking.network import HIGHEST_LEVEL
 
 BAD_INPUT = 2  # exit status
 HIGHEST_SEED = 2**32 - 1
+HIGHEST_COUNT = 1_000_000  # of images, epochs, spikes: far above what makes sense, far below what overflows
+HIGHEST_THREADS = 1024  # a million of them would take 21 GB; too many for an int crash TensorFlow
 INSIST_AFTER = 5  # seconds, from one attempt to interrupt the program to the next
 
 
+class _Once(argparse.Action):
+    """Stores the value of an option; refuses a second one, of which argparse would take the last without a word."""
+
+    namespace = None  # in which it is stored
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if self.namespace is namespace:
+            raise argparse.ArgumentError(self, "found twice, expected once")
+        self.namespace = namespace
+        if self.nargs == "+":
+            for value in values:
+                if values.count(value) > 1:
+                    raise argparse.ArgumentError(self, f"found {value} twice, expected each once")
+        setattr(namespace, self.dest, values if self.nargs != 0 else True)
+
+
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse, with its errors on one line and defaults in its help."""
+    """argparse, with its errors on one line, defaults in its help, and every option once."""
 
     def __init__(self, docstring):
         super().__init__(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.register("action", None, _Once)
+        self.register("action", "store_true", partial(_Once, nargs=0))
 
     def add_argument(self, *names, help, default=None, default_text=None, **settings):
         """As in argparse; `help` ends in the default, or in `default_text` where that is computed."""
@@ -43,10 +64,21 @@ def boolean(text):
     return text.lower() == "true"
 
 
-def integer_from(minimum, maximum=None):
-    """Option type: an integer of at least `minimum` and, if given, at most `maximum`."""
-    limits = f"of at least {minimum}" + (f" and at most {maximum}" if maximum is not None else "")
-    return _number(int, minimum, math.inf if maximum is None else maximum, f"an integer {limits}")
+def text(found):
+    """Option type: a text that is not empty, as it is where a shell's variable is not set."""
+    if not found:
+        raise argparse.ArgumentTypeError("found '', expected something")
+    return found
+
+
+def path(found):
+    """Option type: a Path; the empty text would be the current folder."""
+    return Path(text(found))
+
+
+def integer_from(minimum, maximum=HIGHEST_COUNT):
+    """Option type: an integer from `minimum` to `maximum`."""
+    return _number(int, minimum, maximum, f"an integer of at least {minimum} and at most {maximum}")
 
 
 def number_from(minimum, maximum):
@@ -69,10 +101,12 @@ def _number(kind, minimum, maximum, expected):
 
 def spikes(text):
     """Option type: a number of spikes, or None for unbounded."""
-    return None if text == "unbounded" else _number(int, 1, math.inf, "an integer of at least 1, or unbounded")(text)
+    expected = f"an integer of at least 1 and at most {HIGHEST_COUNT}, or unbounded"
+    return None if text == "unbounded" else _number(int, 1, HIGHEST_COUNT, expected)(text)
 
 
 POSITIVE = integer_from(1)
+THREADS = integer_from(1, HIGHEST_THREADS)
 LEVEL = integer_from(0, HIGHEST_LEVEL)
 SEED = integer_from(0, HIGHEST_SEED)
 
@@ -87,7 +121,7 @@ def add_noise_seed(parser):
 
 def add_threads(parser, meaning="batches simulated at a time"):
     cores = "the cores that it may use"
-    parser.add_argument("--threads", type=POSITIVE, default=usable_cores(), default_text=cores, help=meaning)
+    parser.add_argument("--threads", type=THREADS, default=usable_cores(), default_text=cores, help=meaning)
 
 
 def usable_cores(root=Path("/")):
@@ -96,7 +130,7 @@ def usable_cores(root=Path("/")):
     `root` is the folder of proc and sys. A limit of one and a half cores counts as two.
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # no Linux: macOS
-    return min([affinity, *(math.ceil(limit) for limit in _core_limits(root))])
+    return min([affinity, HIGHEST_THREADS, *(math.ceil(limit) for limit in _core_limits(root))])
 
 
 def _core_limits(root):
@@ -204,6 +238,23 @@ def _interrupt(signum, frame):
     signal.signal(signal.SIGALRM, lambda *_: _interrupt(signum, None))
     signal.alarm(INSIST_AFTER)
     raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
+
+
+@contextmanager
+def muted_stderr():
+    """Hides what libraries write to stderr from C and C++, for which they have no other switch."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # it is closed, and nothing can appear there
+        yield
+        return
+    with open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 @contextmanager

@@ -6,14 +6,17 @@ integers, so that figs/live/prepare.js, which does the same in a browser, finds 
 """
 
 import io
-from pathlib import Path
+import warnings
 
 import numpy as np
 
-from experiment import InputError, shown
+from experiment import InputError, disk, shown
+from experiment.command_line import muted_stderr
 
 DIGIT_SIZE, IMAGE_SIZE = 20, 28
 FAINTEST = 16  # what is fainter than this part of the darkest ink is background: paper is never quite even
+PICTURE = "a picture of a digit, such as a PNG"  # as error messages call it
+LARGEST_FILE = 1 << 28  # bytes
 LARGEST_PICTURE = 2**24  # pixels; the sums of larger ones would leave the integers that JavaScript has
 
 
@@ -23,16 +26,19 @@ def read_digit(path):
     Raises
     ------
     InputError
-        It is no picture, too large, or shows nothing.
+        It is missing, no picture, too large, or shows nothing.
     OSError
-        It cannot be read.
+        It is unreadable.
     """
     # Matplotlib brings it; not all who prepare digits need it
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    content = Path(path).read_bytes()
+    content = disk.read(path, PICTURE, LARGEST_FILE)
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        # Pillow warns and its decoders print of what is odd: here it is refused, or it does not matter
+        with muted_stderr(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(content))
             if image.width * image.height > LARGEST_PICTURE:
                 raise ValueError(f"{image.width} x {image.height} pixels, at most {LARGEST_PICTURE} are read")
             upright = ImageOps.exif_transpose(image)  # a phone writes how it was held beside the pixels
@@ -40,9 +46,9 @@ def read_digit(path):
                 upright = Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
             coloured = upright.convert("RGBA")
     except UnidentifiedImageError:  # its text has an address in memory
-        raise InputError(f"{shown(path)}: no picture, expected one of a digit, such as a PNG") from None
+        raise InputError(f"{shown(path)}: no picture, expected {PICTURE}") from None
     except Exception as error:  # a damaged file raises whatever its bytes lead to
-        raise InputError(f"{shown(path)}: {error}, expected a picture of a digit, such as a PNG") from None
+        raise InputError(f"{shown(path)}: {error}, expected {PICTURE}") from None
     white = Image.new("RGBA", coloured.size, "white")
     try:
         return prepare_digit(np.array(Image.alpha_composite(white, coloured).convert("L")))

@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from experiment import InputError, disk, printable, shown
+from experiment.command_line import HIGHEST_SEED
 from experiment.images import HIGHEST_NOISE_RATIO
 from experiment.model import PAPER_NETWORK, Model
-from experiment.weights import NUMBERS, OWN, shortfall
+from experiment.weights import COUNTS, LARGEST_COUNT, LARGEST_OWN, NUMBERS, OWN, shortfall
 from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network
 from spiking.notation import parse
 
@@ -32,10 +33,10 @@ SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
 FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
 FOREIGN_RUN = {"images": 10_000, "batch_size": 200, "time_steps": 20}
 TIME_STEPS, BATCH_SIZE = 20, 200  # of an evaluation where no option says otherwise
-LARGEST_LOG = 64 << 20  # bytes
+LARGEST_LINES = 1 << 22  # of a log
+LARGEST_LOG = 16 * LARGEST_LINES  # bytes
 LOG = "a log of LeNet/Spiking_LeNet_MNIST.py"  # as error messages call it
-LARGEST_SETTING = 10**9  # of images, batch_size and time_steps in run.json
-LARGEST_NUMBER = 10**12  # of spikes or operations in a batch: sums over all batches stay far inside int64
+LARGEST_SUM = 10**18  # of spikes or operations of all batches, inside int64
 INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?\r?\n?")
 UNBOUNDED = "unbounded"  # max_spikes in run.json
 
@@ -137,7 +138,13 @@ def settings(trained, k, images, batch_size, time_steps, **variation):
     k : int, the level that it was run at
     images, batch_size, time_steps : int
     variation : noise_ratio and noise_seed, max_spikes, negative_spikes, limit: those that are not the default
+
+    Raises InputError where the logs would be larger than what is read.
     """
+    lines = -(-images // batch_size) * time_steps
+    if lines > LARGEST_LINES:
+        found = f"{batch_size} with {time_steps} time steps, logs of {lines:,} lines"
+        raise InputError(f"argument --batch_size: found {found}, expected at most {LARGEST_LINES:,} lines")
     sizes = {"k": k, "time_steps": time_steps, "batch_size": batch_size, "images": images}
     return sizes | {"model": trained.identity} | variation
 
@@ -230,9 +237,9 @@ def read(folder):
     if run and run["k"] == FULL_PRECISION:
         return logs
     spike_num, spike_collect, sop_num = (_read_log(folder / name, sizes, bool(run)) for name in SPIKE_LOGS)
-    _check_range(folder / SPIKE_LOGS[0], spike_num, 0, LARGEST_NUMBER)
+    _check_range(folder / SPIKE_LOGS[0], spike_num, 0, LARGEST_SUM // len(right))
     _check_range(folder / SPIKE_LOGS[1], spike_collect, -spike_num, spike_num)
-    _check_range(folder / SPIKE_LOGS[2], sop_num, 0, LARGEST_NUMBER)
+    _check_range(folder / SPIKE_LOGS[2], sop_num, 0, LARGEST_SUM // len(right))
     sums = {"spike_num": spike_num, "spike_collect": spike_collect, "sop_num": sop_num}
     return Logs(**vars(logs) | {name: log.sum(axis=0) for name, log in sums.items()})
 
@@ -245,14 +252,16 @@ def _read_run(path):
     try:
         run = json.loads(content)
         network, model = _identified(run["model"])
-        sizes = [run[name] for name in ("images", "batch_size", "time_steps")]
         ann_accuracy, burst = run.get("ann_accuracy"), run.get("max_spikes", 1)
-        valid = all(type(size) is int and 1 <= size <= LARGEST_SETTING for size in sizes)
-        valid = valid and type(run["k"]) is int and FULL_PRECISION <= run["k"] <= HIGHEST_LEVEL
+        valid = all(_counts(run[name]) for name in ("images", "batch_size", "time_steps"))
+        valid = valid and _counts(run["k"], FULL_PRECISION, HIGHEST_LEVEL)
         valid = valid and model.k in (run["k"], FULL_PRECISION)  # which is converted to any level
         valid = valid and 0 <= run.get("noise_ratio", 0) <= HIGHEST_NOISE_RATIO
         valid = valid and (ann_accuracy is None or 0 <= ann_accuracy <= 1)
-        valid = valid and (burst == UNBOUNDED or (type(burst) is int and burst >= 1))
+        valid = valid and (burst == UNBOUNDED or _counts(burst)) and type(run.get("negative_spikes", True)) is bool
+        valid = valid and _counts(run.get("limit", 1)) and _counts(run.get("noise_seed", 0), 0, HIGHEST_SEED)
+        valid = valid and _counts(run.get("quiescent_images", 0), 0, run["images"])
+        valid = valid and _counts(run.get("time_steps_needed", 1), 1, run["time_steps"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         valid = False
     if not valid:
@@ -263,10 +272,16 @@ def _read_run(path):
     return run, network, model
 
 
+def _counts(value, lowest=1, highest=LARGEST_COUNT):
+    """Whether it is an integer, and neither too low nor too high."""
+    return type(value) is int and lowest <= value <= highest
+
+
 def _identified(identity):
     """The Network and the Model that run.json names; raises one of several errors if it names none."""
-    names = (*NUMBERS, OWN) if OWN in identity else NUMBERS
-    if any(type(identity[name]) is not int for name in names) or min(identity[name] for name in names[2:]) < 0:
+    counted = all(_counts(identity[name], 0, highest) for name, highest in COUNTS.items())
+    counted = counted and _counts(identity.get(OWN, 0), 0, LARGEST_OWN)
+    if not counted or any(type(identity[name]) is not int for name in NUMBERS):
         raise ValueError
     network = replace(parse(identity["network"]), own_multiply_accumulates=identity.get(OWN))
     return network, Model(identity["k"], network.layers, *(identity[name] for name in ("data", "recipe", "seed")))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiment import ROOT, InputError
-from experiment.command_line import HIGHEST_SEED, LEVEL, SEED
+from experiment.command_line import HIGHEST_SEED, LEVEL, SEED, path
 from experiment.recipes import PAPER, RECIPES
 from spiking.network import FULL_PRECISION, HIGHEST_LEVEL
 from spiking.notation import check_layers, parse
@@ -128,7 +128,7 @@ def add_options(parser, k=None, seed="initial values, shuffling and augmentation
     if k is not None:
         add("--k", type=LEVEL, default_text=str(k), help="quantisation level: activations are multiples of 1 / 2^k")
     add("--network", type=_network_option, metavar="NOTATION", default_text=LENET, help="layers of the network")
-    add("--data", type=Path, metavar="DIR", default_text="data/mnist", help="folder of the images, four IDX files")
+    add("--data", type=path, metavar="DIR", default_text="data/mnist", help="folder of the images, four IDX files")
     add("--recipe", default_text=PAPER.name, choices=tuple(RECIPES), help="how the network is trained, or was")
     if seed is not None:
         add("--seed", type=SEED, default_text="0", help=f"of {seed}")
@@ -137,7 +137,7 @@ def add_options(parser, k=None, seed="initial values, shuffling and augmentation
 def add_weights(parser, when="", files="npz file"):
     meaning = f"{when}{files} of a trained model; the options above may only agree with it"
     default = "that of their checkpoint, if there is one, else the published one"
-    parser.add_argument("--weights", type=Path, metavar="FILE", default_text=default, help=meaning)
+    parser.add_argument("--weights", type=path, metavar="FILE", default_text=default, help=meaning)
 
 
 def named(args, k):

@@ -1,7 +1,8 @@
 """MNIST and Fashion-MNIST, in data/: where they come from, and the sums that tell their files from others.
 
 MNIST is by Yann LeCun, Corinna Cortes and Christopher J. C. Burges, CC BY-SA 3.0. Fashion-MNIST is by Zalando SE (Han
-Xiao, Kashif Rasul and Roland Vollgraf), MIT licence. Git has all files but Fashion-MNIST's training images.
+Xiao, Kashif Rasul and Roland Vollgraf), MIT licence, whose text lies beside it. Git has all files but Fashion-MNIST's
+training images.
 """
 
 import gzip

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from experiment import InputError, disk, shown
+from experiment.command_line import HIGHEST_THREADS
 from experiment.model import NPZ_NAME, Model, named
 from experiment.recipes import RECIPES
 from spiking.network import FULL_PRECISION, Network
@@ -22,9 +23,11 @@ HEADER = 1024  # bytes at most, of an array in the file
 LARGEST_WEIGHTS = 1 << 28  # of a network, in numbers: a training keeps four copies
 LARGEST_NEURONS = 1 << 22  # of a network that is trained: a training step of 200 images takes 3.3 KB for each, 14 GB
 TEXTS = ("network", "data", "recipe")
-COUNTS = ("epochs", "images", "all_images", "threads")
+LARGEST_COUNT = 10**9  # of anything that files count
+COUNTS = dict.fromkeys(("epochs", "images", "all_images"), LARGEST_COUNT) | {"threads": HIGHEST_THREADS}
 NUMBERS = ("k", "seed", *COUNTS)
 OWN = "multiply_accumulates"  # of the model that a network was converted from: only in files of such
+LARGEST_OWN = 1 << 50
 LONGEST_TEXT = 1 << 16  # characters
 MODEL_FIELDS = tuple(field.name for field in fields(Model))
 
@@ -246,9 +249,9 @@ def _read_archive(archive):
         model = Model(identity["k"], network.layers, *(identity[key] for key in ("data", "recipe", "seed")))
     except ValueError as error:
         raise InputError(error) from None
-    for key in numbers[2:]:
-        if not 0 <= identity[key] < 2**53:
-            raise InputError(f"{key} is {identity[key]}, expected 0 or more")
+    for key, highest in (COUNTS | {OWN: LARGEST_OWN}).items():
+        if not 0 <= identity.get(key, 0) <= highest:
+            raise InputError(f"{key} is {identity[key]}, expected 0 to {highest}")
     shapes = network.weight_shapes
     _check_keys(archive, members, (*identity, *shapes), complete=True)
     weights = {}

@@ -13,6 +13,7 @@ import numpy as np
 
 from experiment import command_line, images, shown
 from experiment.disk import OutputFolder
+from figs import plotting
 from figs.live import load_networks
 from figs.raster import feature_maps
 
@@ -30,7 +31,7 @@ IMAGE_PLACE = (24, 310, 3)
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent, default_text="figs", help="its folder")
+    plotting.add_output(parser)
     folder = parser.parse_args().output
 
     pixels, labels, _ = images.load_split("test")

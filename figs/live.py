@@ -20,6 +20,7 @@ import numpy as np
 from experiment import command_line, images, shown, weights
 from experiment.disk import OutputFolder
 from experiment.model import PUBLISHED_LEVELS, Model
+from figs import plotting
 
 PARTS = Path(__file__).parent / "live"
 SCRIPTS = ("simulation", "prepare", "explain", "maps", "neuron", "drawing", "page")  # in this order, as one script
@@ -36,7 +37,7 @@ GALLERY = {
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--output", type=Path, default=PARTS.parent, default_text="figs", help="folder of the page")
+    plotting.add_output(parser, of="page")
     folder = parser.parse_args().output
 
     content = page(load_networks(), *images.load_split("test")[:2]).encode()

@@ -5,10 +5,8 @@ import os
 import warnings
 from dataclasses import replace
 from itertools import cycle
-from pathlib import Path
 
-from experiment import ROOT, InputError, logs, model, published, shown
-from experiment.command_line import ArgumentParser
+from experiment import ROOT, InputError, command_line, logs, model, published, shown
 from experiment.disk import OutputFolder
 from experiment.model import LENET, MNIST, PUBLISHED_LEVELS
 from spiking.network import FULL_PRECISION
@@ -39,11 +37,11 @@ REFERENCE_STYLE = {"color": "#444444", "linestyle": "--", "linewidth": 1.2}
 
 def parse_arguments(docstring, draws=True):
     """The options of a script that reads logs: those that name a model, --logs and, if it draws, --output."""
-    parser = ArgumentParser(docstring)
+    parser = command_line.ArgumentParser(docstring)
     model.add_options(parser, seed="the networks' trainings")
     parser.add_argument(
         "--logs",
-        type=Path,
+        type=command_line.path,
         nargs="+",
         metavar="DIR",
         default_text="those of figs/k0, k1, k2 that exist, or of figs/k0-augmented etc. with other options",
@@ -54,11 +52,10 @@ def parse_arguments(docstring, draws=True):
     return parser.parse_args()
 
 
-def add_output(parser):
+def add_output(parser, of="figure"):
     """The option --output."""
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", default=ROOT / "figs", default_text="figs", help="folder of the figure"
-    )
+    folder = {"type": command_line.path, "metavar": "DIR", "default": ROOT / "figs", "default_text": "figs"}
+    parser.add_argument("--output", **folder, help=f"folder of the {of}")
 
 
 def read_logs(args):

@@ -54,7 +54,7 @@ def parse_arguments():
 
 def image_option(text):
     """Option type: the number of a test image, or the Path of a picture."""
-    return command_line.integer_from(0)(text) if re.fullmatch(r"-?\d+", text) else Path(text)
+    return command_line.integer_from(0)(text) if re.fullmatch(r"-?\d+", text) else command_line.path(text)
 
 
 def main():

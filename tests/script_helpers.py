@@ -34,6 +34,12 @@ def history_without_seconds(folder):
     return [line.rpartition(",")[0] for line in (folder / HISTORY_NAME).read_text().splitlines()]
 
 
+def with_usual(usual, options):
+    """The options, after those of the usual ones, values by name, that are not among them."""
+    given = {str(option).partition("=")[0] for option in options}
+    return [part for name, value in usual.items() if name not in given for part in (name, value)] + list(options)
+
+
 def snapshot(folder):
     """Every file and folder below a folder, with the files' contents; Python's caches left out."""
     return {

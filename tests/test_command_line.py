@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,21 @@ from experiment import InputError, command_line
 def test_limits_of_integers_are_valid():
     level = command_line.integer_from(0, 16)
     assert (level("0"), level("16"), command_line.integer_from(1)("1000000")) == (0, 16, 1_000_000)
+
+
+@pytest.mark.parametrize("kind", [command_line.POSITIVE, command_line.THREADS, command_line.LEVEL, command_line.SEED])
+@pytest.mark.parametrize("text", ["-1", "4294967296", "2147483647", "9" * 20, "9" * 5000, "1e3", ""])
+def test_integers_have_an_upper_limit(kind, text):
+    if (kind, text) != (command_line.SEED, "2147483647"):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"^found '{text}', expected an integer"):
+            kind(text)
+
+
+@pytest.mark.parametrize("text", ["0", "1000001", "9" * 20, ""])
+def test_spikes_have_an_upper_limit(text):
+    assert (command_line.spikes("1000000"), command_line.spikes("unbounded")) == (1_000_000, None)
+    with pytest.raises(argparse.ArgumentTypeError, match=r"of at least 1 and at most 1000000, or unbounded$"):
+        command_line.spikes(text)
 
 
 @pytest.mark.parametrize(("text", "value"), [("True", True), ("true", True), ("False", False), ("FALSE", False)])
@@ -116,8 +132,20 @@ def parser():
     parser = command_line.ArgumentParser("A script.")
     command_line.add_limit(parser)
     command_line.add_threads(parser)
+    parser.add_argument("--trial", action="store_true", help="trial")
+    parser.add_argument("--seeds", type=command_line.SEED, nargs="+", help="seeds")
+    parser.add_argument("--output", type=command_line.path, help="folder")
     parser.add_argument("--k", type=command_line.LEVEL, help="level")
     return parser
+
+
+def test_options_are_stored(run_here):
+    options = ["--trial", "--seeds", "1", "2", "--output", "a//b/", "--k", "3"]
+    same = parser()
+    for _ in range(2):
+        args = same.parse_args(options)
+        assert (args.trial, args.seeds, args.output, args.k) == (True, [1, 2], Path("a/b"), 3)
+    assert not parser().parse_args([]).trial
 
 
 def test_defaults_stand_in_the_help(run_here):
@@ -133,8 +161,13 @@ def test_defaults_stand_in_the_help(run_here):
     ("options", "line"),
     [
         (["--k", "17"], "argument --k: found '17', expected an integer of at least 0 and at most 16"),
-        (["--limit", "0"], "argument --limit: found '0', expected an integer of at least 1"),
-        (["--threads", "1.5"], "argument --threads: found '1.5', expected an integer of at least 1"),
+        (["--limit", "0"], "argument --limit: found '0', expected an integer of at least 1 and at most 1000000"),
+        (["--threads", "1.5"], "argument --threads: found '1.5', expected an integer of at least 1 and at most 1024"),
+        (["--k", "1", "--k", "1"], "argument --k: found twice, expected once"),
+        (["--lim", "1", "--limit=2"], "argument --limit: found twice, expected once"),
+        (["--trial", "--trial"], "argument --trial: found twice, expected once"),
+        (["--seeds", "1", "2", "1"], "argument --seeds: found 1 twice, expected each once"),
+        (["--output", ""], "argument --output: found '', expected something"),
         (["run [1]\n\udcff"], r"unrecognized arguments: run [1]\n\udcff"),
     ],
 )

@@ -67,7 +67,12 @@ def test_run_json_that_lacks_an_entry(folder):
         ({"k": FULL_PRECISION}, {"k": 1}),
         *[({"noise_ratio": ratio}, {}) for ratio in ("0.5", -1, float("nan"), float("inf"), [], 100.5)],
         *[({"ann_accuracy": accuracy}, {}) for accuracy in ("0.9", "", [], {}, -0.1, 1.5, float("nan"))],
-        *[({"max_spikes": burst}, {}) for burst in (0, -1, 1.5, "many", [], True)],
+        *[({"max_spikes": burst}, {}) for burst in (0, -1, 1.5, "many", [], True, 10**20)],
+        *[({"negative_spikes": sign}, {}) for sign in (0, "False", None)],
+        *[({"limit": limit}, {}) for limit in (0, -1, 1.5, "5", True, 10**20)],
+        *[({"noise_ratio": 0.5, "noise_seed": seed}, {}) for seed in (-1, 0.5, "0", True, 2**32)],
+        *[({"quiescent_images": number}, {}) for number in (-1, 6, 2.5, "5", True)],
+        *[({"time_steps_needed": number}, {}) for number in (0, 4, 2.5, "3", True)],
     ],
     ids=str,
 )
@@ -84,7 +89,7 @@ def test_run_json_with_settings_or_results_that_no_run_has(folder, entry, values
         ("data", [None, 5, "", ".", "..", "a/b", "a\nb", "\ud800", "x" * 101]),
         ("recipe", [None, 5, ["paper"], "", "a/b", "\0"]),
         ("seed", [None, "0", 0.0, False, -1, 2**32]),
-        *[(name, [None, "1", 1.5, True, -1, []]) for name in ("epochs", "images", "all_images", "threads")],
+        *[(name, [None, "1", 1.5, True, -1, [], 10**20]) for name in ("epochs", "images", "all_images", "threads")],
     ],
 )
 def test_run_json_whose_model_cannot_be(folder, name, values):

@@ -1,6 +1,8 @@
 """experiment/digit.py: pictures of a digit become what MNIST would have made of them."""
 
 import gzip
+import os
+from contextlib import suppress
 from fractions import Fraction
 from math import floor
 
@@ -152,7 +154,7 @@ def test_16_bits_per_pixel_are_read_as_8(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 30])
 def test_file_that_is_no_picture_is_refused_by_name(content, tmp_path):
     (tmp_path / "digit.png").write_bytes(content)
-    with pytest.raises(InputError, match=r"digit\.png: no picture, expected one of a digit, such as a PNG$"):
+    with pytest.raises(InputError, match=r"digit\.png: no picture, expected a picture of a digit, such as a PNG$"):
         read_digit(tmp_path / "digit.png")
 
 
@@ -164,15 +166,41 @@ def test_damaged_picture_is_refused_by_name(tmp_path):
         read_digit(tmp_path / "digit.png")
 
 
-def test_empty_picture_and_too_large_one_are_refused_by_name(tmp_path):
+def test_empty_picture_and_too_large_one_are_refused_by_name(tmp_path, recwarn):
     Image.new("L", (9, 9)).save(tmp_path / "empty.png")
     Image.new("1", (5000, 4000)).save(tmp_path / "large.png")
+    Image.new("1", (9500, 10_000)).save(tmp_path / "larger.png")
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "largest.png")
     with pytest.raises(InputError, match=r"empty\.png: all pixels are alike, expected a digit"):
         read_digit(tmp_path / "empty.png")
     with pytest.raises(InputError, match=r"large\.png: 5000 x 4000 pixels, at most 16777216 are read"):
         read_digit(tmp_path / "large.png")
+    with pytest.raises(InputError, match=r"larger\.png: 9500 x 10000 pixels, at most 16777216 are read"):
+        read_digit(tmp_path / "larger.png")
+    with pytest.raises(InputError, match=r"largest\.png: Image size .* exceeds limit"):
+        read_digit(tmp_path / "largest.png")
+    assert recwarn.list == []
 
 
-def test_missing_file_is_an_os_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        read_digit(tmp_path / "missing.png")
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "jpeg", "packbits", "group4"])
+def test_nothing_is_printed_of_a_picture_that_is_odd(compression, tmp_path, capfd):
+    """Decoders print of damaged pixels, and Pillow warns of other damage."""
+    path = tmp_path / "damaged.tif"
+    Image.effect_noise((90, 90), 50).convert("1" if compression == "group4" else "L").save(
+        path, compression=compression
+    )
+    content = bytearray(path.read_bytes())
+    content[100:-300:7] = b"\x55" * len(content[100:-300:7])
+    path.write_bytes(content)
+    with suppress(InputError):
+        read_digit(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("missing.png", "not found"), ("", "is a folder"), ("pipe", "is a pipe")]
+)
+def test_what_cannot_be_a_picture_is_refused(name, found, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=rf"{found}.*, expected a picture of a digit, such as a PNG$"):
+        read_digit(tmp_path / name)

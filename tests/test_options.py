@@ -1,13 +1,15 @@
 """docs/options.md says what --help says. `python -m tests.test_options > docs/options.md` writes it anew."""
 
-import io
 import re
 import runpy
-from contextlib import redirect_stdout
+import sys
+from argparse import ArgumentTypeError
+from contextlib import suppress
 
 import pytest
 
-from tests.helpers import ROOT
+from experiment.command_line import ArgumentParser, boolean
+from tests.helpers import ROOT, assert_refused
 
 SCRIPTS = [
     "LeNet/Quant_LeNet_MNIST.py",
@@ -29,15 +31,21 @@ agree with what the file says of itself.
 """
 
 
+def parser_of(script):
+    """The ArgumentParser of a script."""
+    parsers = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ArgumentParser, "parse_args", lambda parser: parsers.append(parser) or sys.exit())
+        with pytest.raises(SystemExit):
+            runpy.run_path(str(ROOT / script))["main"]()
+    return parsers[0]
+
+
 def options_of(script):
     """What --help tells of each option: (the option and its argument, the explanation)."""
-    main = runpy.run_path(str(ROOT / script))["main"]
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as stdout:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "500")
-        patch.setattr("sys.argv", [script, "--help"])
-        with pytest.raises(SystemExit):
-            main()
-    text = stdout.getvalue()
+        text = parser_of(script).format_help()
     found = re.findall(r"^  (--\w+(?: \S[^\n]*?)?)(?:  +|\n +)(\S.*)$", text.partition("\noptions:")[2], re.MULTILINE)
     assert len(found) == len(re.findall(r"^  --", text, re.MULTILINE))
     return found
@@ -49,6 +57,27 @@ def page():
         rows = [f"| `{option.replace('|', chr(92) + '|')}` | {text} |" for option, text in options_of(script)]
         parts.append("\n".join([f"## {script}\n", "| option | meaning |", "|---|---|", *rows]) + "\n")
     return "\n".join(parts)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_option_takes_an_empty_text_or_any_number(script):
+    for action in parser_of(script)._actions:
+        assert action.type or action.choices or action.nargs == 0, action.dest
+        if action.type is not None:
+            with pytest.raises(ArgumentTypeError, match=r"^found ''(, expected |: layer 1)"):
+                action.type("")
+            with suppress(ArgumentTypeError):
+                assert not isinstance(action.type("9" * 20), int), action.dest
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_option_is_taken_twice(script, run_here):
+    parser = parser_of(script)
+    for action in parser._actions:
+        if action.option_strings and action.nargs is None and action.choices is None:
+            option = [action.option_strings[0], "False" if action.type is boolean else "9"]
+            process = run_here(lambda option=option: parser.parse_args([*option, *option]))
+            assert_refused(process, f"argument {option[0]}: found twice, expected once")
 
 
 def test_page_of_options_is_what_help_says():

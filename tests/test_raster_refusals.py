@@ -47,7 +47,7 @@ def test_bad_options_are_refused_before_numba_is_imported(options, expected, tmp
     [
         (["--k", 2], "k1.npz: is of k=1, expected k=2"),
         (["--recipe", "augmented"], "k1.npz: is of recipe=paper, expected recipe=augmented"),
-        (["--image", "none.png"], "none.png: No such file"),
+        (["--image", "none.png"], "none.png: not found, expected a picture of a digit"),
         (["--image", 10_000], "argument --image: found 10000, expected at most 9999"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from LeNet import Spiking_LeNet_MNIST
 from tests.helpers import assert_refused, run_script, save_model
 from tests.networks import LENET, random_weights
-from tests.script_helpers import forbid_imports, idx, snapshot, write_images
+from tests.script_helpers import forbid_imports, idx, snapshot, with_usual, write_images
 
 SCRIPT = "LeNet/Spiking_LeNet_MNIST.py"
 OLDER_LOGS = ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt", "run.json")
@@ -29,14 +29,14 @@ def folder(tmp_path):
 def refuses(folder, run_here, monkeypatch):
     """Checks that the script refuses options with one line, and leaves the folder as it was.
 
-    They override the earlier ones, with which the script would succeed.
+    With those that it is called with beside them the script would succeed.
     """
     monkeypatch.chdir(folder)
 
     def check(*options, expected):
         before = snapshot(folder)
-        usual = ["--weights", folder / "k0.npz", "--logs", folder / "logs", "--limit", 1]
-        assert_refused(run_here(Spiking_LeNet_MNIST.main, *usual, *options), *expected)
+        usual = {"--weights": folder / "k0.npz", "--logs": folder / "logs", "--limit": 1}
+        assert_refused(run_here(Spiking_LeNet_MNIST.main, *with_usual(usual, options)), *expected)
         assert snapshot(folder) == before
 
     return check
@@ -47,10 +47,10 @@ BAD_OPTIONS = {
     "--seed": (["-1", "4294967296"], "an integer of at least 0 and at most 4294967295"),
     "--noise_seed": (["-1", "x"], "an integer of at least 0 and at most 4294967295"),
     "--time_steps": (["0", "", "10001"], "an integer of at least 1 and at most 10000"),
-    "--batch_size": (["0"], "an integer of at least 1"),
-    "--threads": (["0"], "an integer of at least 1"),
-    "--limit": (["-5"], "an integer of at least 1"),
-    "--max_spikes": (["0", "1.5", "all"], "an integer of at least 1, or unbounded"),
+    "--batch_size": (["0", "2000000000"], "an integer of at least 1 and at most 1000000"),
+    "--threads": (["0", "2147483647", "9" * 11], "an integer of at least 1 and at most 1024"),
+    "--limit": (["-5", "9" * 20], "an integer of at least 1 and at most 1000000"),
+    "--max_spikes": (["0", "1.5", "all", "9" * 20], "an integer of at least 1 and at most 1000000, or unbounded"),
     "--negative_spikes": (["no", "0"], "True or False"),
 }
 
@@ -137,7 +137,8 @@ def test_truncated_weights(folder, refuses, size):
         ("seed", lambda seed: np.int64(-1), "is -1, expected 0 to 4294967295"),
         ("data", lambda data: np.array("../mnist"), "is '../mnist', expected the name of a folder or recipe"),
         ("recipe", lambda recipe: np.int64(1), "has dtype int64, expected text"),
-        ("epochs", lambda epochs: np.int64(-3), "is -3, expected 0 or more"),
+        ("epochs", lambda epochs: np.int64(-3), "is -3, expected 0 to 1000000000"),
+        ("threads", lambda threads: np.int64(2**31 - 1), "is 2147483647, expected 0 to 1024"),
         ("network", lambda text: np.array("28x28x1-20C5-P2-50C15-10"), "layer 3 (50C15): kernel 15 does not fit"),
         ("network", lambda text: np.array("28x28x1-20C5-10"), "20 unknown (bn2/beta ...)"),
         ("network", lambda text: np.array("99x99x1-9999C9-9999C91-9"), "weights, expected at most 268,435,456"),

@@ -14,7 +14,7 @@ from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST
 from tests.conftest import LIMIT
 from tests.helpers import ROOT, assert_refused, run_script, save_model
 from tests.networks import LENET, random_weights
-from tests.script_helpers import forbid_imports, snapshot
+from tests.script_helpers import forbid_imports, snapshot, with_usual
 from tests.test_images import some_arrays, write
 
 SCRIPTS = {"Quant_LeNet_MNIST": Quant_LeNet_MNIST.main, "FP32_LeNet_MNIST": FP32_LeNet_MNIST.main}
@@ -32,9 +32,8 @@ SCRIPTS = {"Quant_LeNet_MNIST": Quant_LeNet_MNIST.main, "FP32_LeNet_MNIST": FP32
 )
 def test_refused_resumption_changes_nothing(two_epochs, run_here, options, message):
     before = snapshot(two_epochs)
-    process = run_here(
-        Quant_LeNet_MNIST.main, "--k", 0, "--limit", LIMIT, "--resume", True, "--checkpoint", two_epochs, *options
-    )
+    usual = {"--k": 0, "--limit": LIMIT, "--resume": True, "--checkpoint": two_epochs}
+    process = run_here(Quant_LeNet_MNIST.main, *with_usual(usual, options))
     assert_refused(process, f"error: {two_epochs}: ", message)
     assert snapshot(two_epochs) == before
 
@@ -63,8 +62,9 @@ def test_second_training_in_a_folder_is_refused(tmp_path, run_here):
 )
 def test_bad_places_are_refused(tmp_path, run_here, options, expected):
     (tmp_path / "file").write_text("content")
-    place = ["--limit", "10", "--epochs", "1", "--checkpoint", str(tmp_path / "absent")]
-    process = run_here(Quant_LeNet_MNIST.main, *place, *(option.format(tmp_path) for option in options))
+    usual = {"--limit": 10, "--epochs": 1, "--checkpoint": tmp_path / "absent"}
+    options = with_usual(usual, [option.format(tmp_path) for option in options])
+    process = run_here(Quant_LeNet_MNIST.main, *options)
     assert_refused(process, *(part.format(tmp_path) for part in expected))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

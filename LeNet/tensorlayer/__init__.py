@@ -6,29 +6,11 @@ whatever a user's keras.json or environment says: other float types or axes woul
 
 import ctypes
 import os
-from contextlib import contextmanager
 
 from experiment import InputError
-from experiment.command_line import usable_cores
+from experiment.command_line import muted_stderr, usable_cores
 
 M_TOP_PAD = -2  # of malloc.h
-
-
-@contextmanager
-def _muted_stderr():
-    """Hides what C++ code writes; TensorFlow has no other switch for its first lines."""
-    try:
-        stderr = os.dup(2)
-    except OSError:  # it is closed, and nothing can appear there
-        yield
-        return
-    with open(os.devnull, "wb") as null:
-        os.dup2(null.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
 
 
 def _keep_freed_memory():
@@ -48,7 +30,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # oneDNN convolves in half of the time of Eigen, but TensorFlow chooses it on its own on some processors only
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 _keep_freed_memory()
-with _muted_stderr():
+with muted_stderr():
     import keras
     import tensorflow as tf
 

@@ -1,0 +1,183 @@
+"""Trains networks, several at a time: each in a process of its own, here or on the workers of a Dask cluster.
+
+concurrent.futures or Dask decide which training runs when and where. A training goes on from its own checkpoint, so
+that one whose worker has died is begun again where it was, on another.
+"""
+
+import csv
+import logging
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
+
+from experiment import ROOT, InputError, command_line, disk, images, shown
+from experiment.model import HISTORY_NAME, LENET, MNIST, NPZ_NAME
+from experiment.recipes import PAPER, RECIPES
+from spiking.network import FULL_PRECISION
+
+POLL = 0.5  # seconds, from one look at the trainings to the next
+DASK_TIMEOUT = 20  # seconds to connect to a scheduler
+ENDING = 60  # seconds for interrupted trainings to end, of which a worker that hangs never tells
+
+
+def script(model):
+    """The command that trains or tests an artificial network, with the options that name it."""
+    level = ["FP32"] if model.k == FULL_PRECISION else ["Quant", "--k", model.k]
+    return [f"LeNet/{level[0]}_LeNet_MNIST.py", *level[1:], *naming(model)]
+
+
+def naming(model):
+    """The options that name a model to a script, without its level."""
+    options = {
+        "--network": model.network if model.network != LENET else None,
+        "--data": shown(model.images) if model.data != MNIST else None,
+        "--recipe": model.recipe if model.recipe != PAPER.name else None,
+        "--seed": model.seed or None,
+    }
+    return [word for option, value in options.items() if value is not None for word in (option, value)]
+
+
+def train_all(models, threads, jobs=1, dask=None):
+    """Trains models to the end and shows the progress of all.
+
+    Parameters
+    ----------
+    models : sequence of Model
+    threads : int
+        Of TensorFlow, for each training; one that is resumed keeps those that it began with.
+    jobs : int
+        How many are trained here at a time.
+    dask : str or None
+        Address of a Dask scheduler whose workers share this folder: then they train, one each at a time.
+
+    Raises
+    ------
+    InputError
+        The cluster cannot be reached, or trainings have failed, after all others have ended.
+    """
+    for folder in dict.fromkeys(model.images for model in models):
+        images.load_training(folder)  # fetched once, where it is missing, and refused before anything begins
+    with _on_cluster(dask) if dask else _here(jobs) as (executor, stop):
+        futures = {executor.submit(_train, model, threads, stop): model for model in models}
+        try:
+            _watch(futures)
+        except BaseException:
+            signal.alarm(0)  # the interruption has arrived, and need not be repeated while the trainings end
+            stop.set()
+            wait(futures, timeout=ENDING)
+            raise
+    failures = [f"{model.name}: {error}" for future, model in futures.items() if (error := _error(future))]
+    if failures:
+        raise InputError("; ".join(failures))
+
+
+@contextmanager
+def _here(jobs):
+    with ThreadPoolExecutor(jobs) as executor:
+        yield executor, threading.Event()
+
+
+@contextmanager
+def _on_cluster(address):
+    try:
+        from distributed import Client, Event
+    except ImportError:
+        raise InputError("argument --dask: needs Dask, expected it installed by pip install -e .[cluster]") from None
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # a lost scheduler is one line of ours, not a traceback
+    try:
+        client = Client(address, timeout=DASK_TIMEOUT)
+    except (OSError, ValueError) as error:
+        raise InputError(f"argument --dask: {error}, expected the address of a scheduler") from None
+    with client:
+        yield client.get_executor(pure=False), Event()
+
+
+def _watch(futures):
+    """Shows how far all trainings are until they are done: a bar each where somebody watches, else lines."""
+    from tqdm import tqdm
+
+    watched = command_line.watched(sys.stderr)
+    bars, finished, waiting = {}, {}, set(futures)
+    with ExitStack() as closing:
+        while waiting:
+            waiting = wait(waiting, timeout=POLL).not_done
+            for model in futures.values():
+                epochs, accuracy = _history(model)
+                if epochs == finished.get(model, 0):
+                    continue
+                finished[model], total = epochs, RECIPES[model.recipe].epochs_of(model.data, model.network)
+                if not watched:
+                    print(f"{model.name}: epoch {epochs} of {total}, validation {100 * accuracy:.2f} %", flush=True)
+                    continue
+                if model not in bars:
+                    bar = tqdm(total=total, initial=epochs, desc=model.name, unit="epoch")
+                    bars[model] = closing.enter_context(bar)
+                bars[model].set_postfix_str(f"validation {100 * accuracy:.2f} %", refresh=False)
+                bars[model].update(epochs - bars[model].n)
+
+
+def _history(model):
+    """How many epochs of a training are finished, and the validation accuracy after the last of them."""
+    try:
+        rows = list(csv.DictReader((model.checkpoint / HISTORY_NAME).read_text().splitlines()))
+    except FileNotFoundError:  # before the first
+        return 0, None
+    return len(rows), float(rows[-1]["val_accuracy"])
+
+
+def _error(future):
+    """The error of a training that is done; None of one that ended well."""
+    try:
+        return future.exception()
+    except CancelledError:  # by Dask
+        return "the scheduler was lost; started again, it goes on"
+
+
+def _train(model, threads, stop):
+    """Trains a model to the end, from where an earlier run was interrupted; `stop` is an event that ends it before.
+
+    The process that trains does not outlive this one.
+    """
+    if stop.is_set():  # before it has begun
+        return
+    resume = disk.exists(model.checkpoint / NPZ_NAME)
+    options = ("--mode", "training", "--resume", resume, "--threads", threads)
+    command = [sys.executable, "-m", __name__, *map(str, (*script(model), *options))]
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=output, stderr=output)
+        try:
+            while process.poll() is None and not stop.is_set():
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(POLL)
+        finally:
+            process.terminate()
+            process.wait()
+            process.stdin.close()
+        output.seek(0)
+        lines = output.read().splitlines()
+    if process.returncode and not stop.is_set():
+        last = lines[-1] if lines else "nothing said"
+        raise InputError(f"exit status {process.returncode}, {last.removeprefix('error: ')}")
+
+
+def _run_tied():
+    """Runs the script of the command line; ends at once when the process that started this one has ended."""
+
+    def end_with_parent():
+        os.read(0, 1)  # returns at the end of the file: the other end of the pipe is closed
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    del sys.argv[0]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    _run_tied()

@@ -1,0 +1,179 @@
+"""Several trainings at a time, here and on a Dask cluster: interrupted, killed, gone on with, the same in the end."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import run
+from experiment.command_line import usable_cores
+from experiment.disk import check_sums
+from experiment.model import HISTORY_NAME, NPZ_NAME, Model
+from experiment.weights import read_npz
+from LeNet import Quant_LeNet_MNIST
+from LeNet.tensorlayer.training import STATE_FILES
+from tests.helpers import ROOT, assert_refused
+from tests.script_helpers import history_without_seconds, write_images
+
+EPOCHS = 20
+PATIENCE = 300  # seconds
+MODELS = [Model(0, "2C3-P2", "tiny", seed=seed) for seed in (0, 1)]
+# as run.py does, with networks that take seconds
+TRAIN = f"""
+import sys
+from experiment import command_line, trainings
+from experiment.model import Model
+models = {MODELS}
+where = sys.argv[1]
+where = {{"dask": where}} if ":" in where else {{"jobs": int(where)}}
+command_line.run(lambda: trainings.train_all(models, threads={usable_cores()}, **where))
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of what trains, with small images and a short recipe."""
+    root = tmp_path_factory.mktemp("project")
+    for path in [path for folder in ("LeNet", "experiment", "spiking") for path in ROOT.glob(f"{folder}/**/*.py")]:
+        copy = root / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    shutil.copyfile(ROOT / "spiking_utils.py", root / "spiking_utils.py")
+    recipes = root / "experiment/recipes.py"
+    recipes.write_text(recipes.read_text().replace("epochs=150", f"epochs={EPOCHS}"))
+    write_images(root / "data/tiny", (8, 8), classes=3)
+    return root
+
+
+def checkpoint(project, model):
+    return project / model.checkpoint.relative_to(ROOT)
+
+
+def epochs(project):
+    """How many epochs of each training are finished."""
+    histories = [checkpoint(project, model) / HISTORY_NAME for model in MODELS]
+    return [len(history.read_text().splitlines()) - 1 if history.exists() else 0 for history in histories]
+
+
+@pytest.fixture
+def start(project):
+    """A function that starts a Python process in the copy, which does not outlive the test."""
+    with ExitStack() as ending:
+
+        def start(*arguments):
+            command = [sys.executable, *map(str, arguments)]
+            process = subprocess.Popen(
+                command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            ending.enter_context(process)
+            ending.callback(process.kill)
+            return process
+
+        yield start
+
+
+@pytest.fixture
+def cluster(start, tmp_path):
+    """Address of a Dask scheduler, and its two workers, of one thread each."""
+    file = tmp_path / "scheduler.json"
+    quiet = ("--no-dashboard", "--scheduler-file", file)
+    start("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", 0, "--no-jupyter", *quiet)
+    one = ("--nthreads", 1, "--no-nanny", "--local-directory", tmp_path)
+    return file, [start("-m", "distributed.cli.dask_worker", *one, *quiet) for _ in range(2)]
+
+
+def wait_until(moment, *processes):
+    deadline = time.monotonic() + PATIENCE
+    while not moment():
+        for process in processes:
+            assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def processes_in(folder):
+    """Command lines of the processes that run in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve() == folder:
+                found.append((process / "cmdline").read_text())
+        except OSError:  # it has ended
+            continue
+    return found
+
+
+def test_interrupted_here_and_killed_on_a_cluster_trainings_end_in_the_same_bytes(
+    project, start, cluster, tmp_path, run_here
+):
+    here = start("-c", TRAIN, 2)
+    wait_until(lambda: min(epochs(project)) >= 1, here)
+    here.send_signal(signal.SIGINT)
+    stdout, stderr = here.communicate(timeout=PATIENCE)
+    assert (here.returncode, stderr) == (130, "interrupted\n")
+    assert re.search(rf"^{MODELS[0].name}.*: epoch \d+ of {EPOCHS}, validation \d+\.\d\d %$", stdout, re.MULTILINE)
+    assert not [command for command in processes_in(project) if "LeNet_MNIST" in command]
+    before = epochs(project)
+    assert max(before) < EPOCHS
+    for model in MODELS:
+        check_sums(checkpoint(project, model), STATE_FILES)
+
+    file, workers = cluster
+    wait_until(file.exists, *workers)
+    there = start("-c", TRAIN, json.loads(file.read_text())["address"])
+    wait_until(lambda: min(now - then for now, then in zip(epochs(project), before)) >= 1, there, *workers)
+    workers[0].kill()
+    assert max(epochs(project)) < EPOCHS
+    stdout, stderr = there.communicate(timeout=PATIENCE)
+    assert (there.returncode, stderr) == (0, "")
+    for model in MODELS:
+        assert f"{model.name}: epoch {EPOCHS} of {EPOCHS}, validation " in stdout
+        undisturbed = tmp_path / model.name
+        options = ("--k", 0, "--network", model.network, "--data", project / "data/tiny", "--seed", model.seed)
+        options += ("--epochs", EPOCHS, "--checkpoint", undisturbed)
+        assert run_here(Quant_LeNet_MNIST.main, *options).returncode == 0
+        found = checkpoint(project, model)
+        assert read_npz(found / NPZ_NAME).threads == usable_cores()
+        for name in {*STATE_FILES} - {HISTORY_NAME}:
+            assert (found / name).read_bytes() == (undisturbed / name).read_bytes()
+        assert history_without_seconds(found) == history_without_seconds(undisturbed)
+
+
+def test_trainings_that_fail_are_named_each(project, start):
+    for model in MODELS:
+        folder = checkpoint(project, model)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / NPZ_NAME).write_text("text")
+    process = start("-c", TRAIN, 1)
+    _, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    failures = (f"{model.name}: exit status 2, LeNet/checkpoints/{model.name}: nothing to resume" for model in MODELS)
+    assert re.fullmatch("error: " + ".*; ".join(failures) + ".*\n", stderr)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--jobs", 2), "argument --jobs: not allowed without --train"),
+        (("--dask", "tcp://127.0.0.1:1"), "argument --dask: not allowed without --train"),
+        (("--threads", 1), "argument --threads: not allowed without --train"),
+        (("--train", "--jobs", 0), "argument --jobs: found '0', expected an integer of at least 1"),
+        (
+            ("--train", "--jobs", 2, "--dask", "tcp://127.0.0.1:1"),
+            "argument --dask: not allowed with",
+        ),
+        (("--train", "--dask", "127.0.0.1:1"), "argument --dask: "),
+        (("--train", "--dask", "nonsense"), "argument --dask: "),
+    ],
+)
+def test_options_of_trainings_that_make_no_sense(options, expected, run_here, monkeypatch):
+    monkeypatch.setattr("experiment.trainings.DASK_TIMEOUT", 1)
+    assert_refused(run_here(run.main, *options), expected)
