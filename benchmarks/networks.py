@@ -1,8 +1,12 @@
-"""Times trained networks against the first of them, in turn in one run: does an operation cost the same in each?
+"""Times networks with branches, max pooling and depthwise convolutions against the LeNet, and against Keras.
 
-python benchmarks/networks.py LeNet/pretrained/k0.npz LeNet/checkpoints/k0-32C5-P2-64C5-P2-1024/model_MNIST.npz
+python benchmarks/networks.py                       the three networks below, of random weights, at k=1
+python benchmarks/networks.py FILE.npz              trained ones
+python benchmarks/networks.py --threads 1
 
-Every network runs its own data's test images. A ratio is the median over the rounds, of two runs side by side.
+Does a synaptic operation cost the same in each, in 20 time steps? And how does one time step without a bound on the
+spikes, which computes the same as the artificial network, compare with Keras's predict in float32? All in turn in one
+run, on the first MNIST test images (those of its own data for a FILE); a ratio is the median over the rounds.
 """
 
 import sys
@@ -13,54 +17,135 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, logs, printable, shown
-from experiment.images import load_test
-from experiment.weights import announce, read_npz
+from experiment import InputError, command_line, images, logs, printable, shown
+from experiment.model import Model
+from experiment.weights import announce, read_npz, read_published
 from spiking.network import FULL_PRECISION
+from spiking.notation import parse
 from spiking.trains import SOPS
+from spiking.weight_grid import on_grid
 from spiking_utils import SpikingNetwork, evaluate
+
+K = 1  # of the random networks and of the LeNet that they are compared with
+ADAPTED_IMAGES = 200  # to which batch normalisation of the random networks is adapted
+
+
+def residual_stage(filters, first, layers, stride):
+    """The notation of three residual blocks; `layers` is the number of layers before them."""
+    shortcut = f"{filters}C1s{stride}" if first != filters else "I"
+    blocks = [f"{filters}C3p" + (f"s{stride}" if stride > 1 else ""), f"{filters}C3p+{shortcut}@{layers}"]
+    for block in (1, 2):
+        blocks += [f"{filters}C3p", f"{filters}C3p+I@{layers + 2 * block}"]
+    return "-".join(blocks)
+
+
+RESNET_20 = "-".join(
+    ["16C3p", residual_stage(16, 16, 1, 1), residual_stage(32, 16, 7, 2), residual_stage(64, 32, 13, 2)]
+)
+VGG_11 = "64C3p-M2-128C3p-M2-256C3p-256C3p-M2-512C3p-512C3p-512"
+DEPTHWISE = "32C3ps2-32C3pg32-64C1-64C3pg64s2-128C1-128C3pg128-128C1-128C3pg128s2-256C1"
+NETWORKS = {"ResNet-20": RESNET_20, "VGG-11": VGG_11, "depthwise": DEPTHWISE}
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    files = {"type": command_line.path, "nargs": "+", "metavar": "FILE"}
+    files = {"type": command_line.path, "nargs": "*", "metavar": "FILE"}
     parser.add_argument("weights", **files, help="npz file of a quantised network")
-    parser.add_argument("--threads", type=command_line.THREADS, default=1, help="batches simulated at a time")
+    command_line.add_threads(parser, "of either")
     parser.add_argument("--rounds", type=command_line.POSITIVE, default=5, help="of each network in turn")
-    command_line.add_limit(parser)
+    parser.add_argument("--limit", type=command_line.POSITIVE, default=400, help="only the first N test images")
     args = parser.parse_args()
 
-    runs = [prepare(path, args.threads, args.limit) for path in args.weights]
-    operations = [run() for run in runs]  # also compiles
-    rounds = np.array([[seconds(run) for run in runs] for _ in range(args.rounds)])
-    per_operation = 1e9 * rounds / operations
-    ratios = np.median(per_operation / per_operation[:, :1], axis=0)
-    print(f"{'s':>8}{'SOPs':>16}{'ns per SOP':>12}{'of the first':>14}   network")
-    for path, *row in zip(
-        args.weights, np.median(rounds, axis=0), operations, np.median(per_operation, axis=0), ratios
-    ):
-        print("{:8.2f}{:16,}{:12.3f}{:14.2f}".format(*row), f"  {printable(str(path))}")
+    from LeNet.tensorlayer import use_threads
+
+    use_threads(args.threads)
+    lenet = read_published(Model(K))
+    networks = {"LeNet": (lenet.network, lenet.weights, K, lenet.model.images)}
+    networks |= {path.name: trained(path) for path in args.weights} if args.weights else random_networks()
+    runs = {name: Runs(*network, args) for name, network in networks.items()}
+    in_turn = [{name: run.seconds() for name, run in runs.items()} for _ in range(args.rounds)]
+    rounds = {name: np.array([found[name] for found in in_turn]) for name in runs}  # (rounds, 3)
+    report(runs, rounds)
 
 
-def prepare(path, threads, limit):
-    """A function that runs the network over its data's test images and returns the synaptic operations of all."""
-    trained = read_npz(path)
-    if trained.model.k == FULL_PRECISION:
+def trained(path):
+    """The network, weights, level and data of a file."""
+    found = read_npz(path)
+    if found.model.k == FULL_PRECISION:
         raise InputError(f"{shown(path)}: is of full precision, expected a quantised network")
-    announce(trained)
-    network = SpikingNetwork(trained.weights, trained.network, trained.model.k, logs.TIME_STEPS)
-    test = load_test(trained.model.images, trained.network).first(limit)
+    announce(found)
+    return found.network, found.weights, found.model.k, found.model.images
 
-    def run():
-        return evaluate(network, test.pixels, test.labels, logs.BATCH_SIZE, threads).statistics[..., SOPS].sum()
 
-    return run
+def random_networks():
+    """The NETWORKS with initial weights whose batch normalisation is adapted to some images."""
+    from LeNet.tensorlayer import models
+
+    pixels = images.scaled(images.load_split("train").first(ADAPTED_IMAGES).pixels)
+    found = {}
+    for name, layers in NETWORKS.items():
+        network = parse(f"28x28x1-{layers}-10")
+        model = models.build(network, K)
+        for _ in range(50):  # the moving averages follow the last ten or so
+            model(pixels, training=True)
+        weights = {key: np.asarray(variable) for key, variable in models.variables(network, model).items()}
+        found[name] = network, on_grid(weights, network)[0], K, images.MNIST
+    return found
+
+
+class Runs:
+    """What is timed of a network."""
+
+    def __init__(self, network, weights, k, folder, args):
+        from LeNet.tensorlayer import models
+
+        self.test = images.load_test(folder, network).first(args.limit)
+        self.threads, self.scaled = args.threads, images.scaled(self.test.pixels)
+        self.spiking = SpikingNetwork(weights, network, k, logs.TIME_STEPS)
+        self.one_step = SpikingNetwork(weights, network, k, time_steps=1, max_spikes=None)
+        self.model = models.build(network, k)
+        models.assign(network, self.model, weights)
+        self.operations = self.evaluate(self.spiking)  # also compiles
+        self.seconds()
+
+    def evaluate(self, network):
+        """Runs a spiking network over all images; returns its synaptic operations."""
+        test = self.test
+        found = evaluate(network, test.pixels, test.labels, logs.BATCH_SIZE, self.threads)
+        return int(found.statistics[..., SOPS].sum())
+
+    def seconds(self):
+        """Of the time steps, of the single step without bound, and of Keras's predict."""
+        return [
+            seconds(lambda: self.evaluate(self.spiking)),
+            seconds(lambda: self.evaluate(self.one_step)),
+            seconds(lambda: self.model.predict(self.scaled, batch_size=logs.BATCH_SIZE, verbose=0)),
+        ]
 
 
 def seconds(run):
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
+
+
+def report(runs, rounds):
+    """Prints a line for each network."""
+    first = next(iter(runs))
+    print(f"{'':24}{'time steps':>36}{'one step without bound':>34}")
+    print(f"{'network':24}{'SOPs an image':>14}{'ns a SOP':>10}{'ratio':>12}", end="")
+    print(f"{'ms an image':>14}{'Keras':>10}{'ratio':>10}")
+    for name, run in runs.items():
+        count = len(run.test.pixels)
+        per_operation = 1e9 * rounds[name][:, 0] / run.operations
+        ratio = np.median(per_operation / (1e9 * rounds[first][:, 0] / runs[first].operations))
+        one_step, keras = 1e3 * np.median(rounds[name][:, 1:], axis=0) / count
+        of_keras = np.median(rounds[name][:, 1] / rounds[name][:, 2])
+        print(
+            f"{printable(name):24}{run.operations / count:14,.0f}{np.median(per_operation):10.3f}{ratio:12.2f}",
+            end="",
+        )
+        print(f"{one_step:14.3f}{keras:10.3f}{of_keras:10.2f}")
 
 
 if __name__ == "__main__":

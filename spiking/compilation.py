@@ -32,6 +32,11 @@ def compiled(function):
     return dispatcher
 
 
+def inlined(function):
+    """The function as a part of the kernels that call it: a call with a dozen arrays takes longer than a few spikes."""
+    return njit(inline="always", **OPTIONS)(function)
+
+
 class KernelCache(FunctionCache):
     """Numba's cache, but never needed: what is damaged is compiled anew, what cannot be written is not kept."""
 

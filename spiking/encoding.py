@@ -9,7 +9,7 @@ import numpy as np
 from numba import literal_unroll, uintp
 
 from spiking.compilation import compiled
-from spiking.kernels import add_event
+from spiking.kernels import add_to_all, add_to_group
 from spiking.neuron import begin, list_due, reset, spike_of, target_count
 from spiking.thresholds import ALWAYS
 from spiking.trains import SPIKES, Events, SpikeTrain
@@ -68,7 +68,11 @@ def encode_images(inputs, layer, neurons, outgoing):
         for source in literal_unroll(inputs):
             incoming, synapses = source
             for index in range(incoming.steps[image, 0], incoming.steps[image, 1]):
-                add_event(neurons.potential, synapses, incoming.events[index], incoming.sizes[index], incoming.shift)
+                event, pixel = incoming.events[index], incoming.sizes[index]
+                if synapses.width == synapses.filters:
+                    add_to_all(neurons.potential, synapses, event, pixel, incoming.shift)
+                else:
+                    add_to_group(neurons, synapses, event, pixel, incoming.shift)
         first = end = written
         for window in layer.order:
             end = list_due(neurons, window, layer.rule.filters, outgoing, end)

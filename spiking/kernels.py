@@ -14,7 +14,7 @@ Rules that the code does not say by itself:
 - Indices are uintp. Numba makes a signed index wrap around below 0, as Python does, with a branch for each access;
   and it adds int64 and uint64 as float64, so that everything that an index is made of has to be uintp, too.
 - Nothing is allocated: the kernels run without Numba's reference counts (see compilation) and fill arrays of others.
-- A call costs nothing, since LLVM puts the kernels into each other.
+- What is called for each spike or run is inlined (see compilation): handing over a dozen arrays takes longer than it.
 - An offset below 0, of windows in the padding, wraps around as 64 bits, and comes back when it is added.
 - Shapes are checked by those who call; here nothing is.
 """
@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import literal_unroll, uintp
 
-from spiking.compilation import compiled
+from spiking.compilation import compiled, inlined
 from spiking.neuron import Rule, begin, fire, mark, reset
 from spiking.pooling import Pool, count_sources, take_largest
 from spiking.trains import SOPS
@@ -158,41 +158,47 @@ def add_spikes_of_groups(neurons, incoming, image, t, synapses):
     operations = 0
     for index in range(uintp(incoming.steps[image, t]), uintp(incoming.steps[image, t + 1])):
         event, size = incoming.events[index], incoming.sizes[index] if len(incoming.sizes) > 0 else 1
-        add_event(neurons.potential, synapses, event, size, incoming.shift)
-        group = synapses.group[event >> incoming.shift]
-        for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
-            mark(neurons.pending, synapses.runs[run])
-        operations += size * synapses.fan_out[group]
+        add_to_group(neurons, synapses, event, size, incoming.shift)
+        operations += size * synapses.fan_out[synapses.group[event >> incoming.shift]]
     incoming.statistics[t, SOPS] += operations
 
 
-@compiled
-def add_event(u, synapses, event, size, shift):
-    """Adds the weights of one event times a size to the potentials, through any edge."""
+@inlined
+def add_to_all(u, synapses, event, size, shift):
+    """Adds the weights of one event times a size to the potentials, where it reaches all filters."""
     position, row_of_table = event >> shift, event & ((1 << shift) - 1)
     row = uintp(row_of_table) * uintp(synapses.row_length) + uintp(synapses.offset[position])
     group, factors = synapses.group[position], (np.int32(size),)
-    if synapses.width == synapses.filters:
-        for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
-            target, length, o = place(synapses, synapses.runs[run])
-            add_slices(u, target, length, synapses.weights, (row + o,), factors)
-    else:
-        begin, width = uintp(synapses.first_filter[row_of_table >> 1]), uintp(synapses.width)
-        for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
-            target, length, o = place(synapses, synapses.runs[run])
-            for window in range(uintp(0), length // uintp(synapses.filters)):
-                first = target + window * uintp(synapses.filters) + begin
-                add_slices(u, first, width, synapses.weights, (row + o + window * width,), factors)
+    for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
+        target, length, o = place(synapses, synapses.runs[run])
+        add_slices(u, target, length, synapses.weights, (row + o,), factors)
 
 
-@compiled
+@inlined
+def add_to_group(neurons, synapses, event, size, shift):
+    """As add_to_all, where it reaches the filters of its group only. Marks the windows that it reaches."""
+    position, row_of_table = event >> shift, event & ((1 << shift) - 1)
+    row = uintp(row_of_table) * uintp(synapses.row_length) + uintp(synapses.offset[position])
+    group, factors, width = synapses.group[position], (np.int32(size),), uintp(synapses.width)
+    first_filter = uintp(synapses.first_filter[row_of_table >> 1])
+    for run in range(uintp(synapses.first_run[group]), uintp(synapses.first_run[group + 1])):
+        window, source = uintp(synapses.runs[run, 0]), row + uintp(np.int64(synapses.runs[run, 1]))
+        for _ in range(uintp(synapses.runs[run, 2])):
+            target = window * uintp(synapses.filters) + first_filter
+            add_slices(neurons.potential, target, width, synapses.weights, (source,), factors)
+            neurons.pending[window] = True
+            window += uintp(1)
+            source += width
+
+
+@inlined
 def place(synapses, run):
     """Where the windows of a run begin in the potentials, how long they are, and what it adds to a row's offset."""
     filters = uintp(synapses.filters)
     return uintp(run[0]) * filters, uintp(run[2]) * filters, uintp(np.int64(run[1]))
 
 
-@compiled
+@inlined
 def add_units(u, synapses, rows, together, run):
     """Adds the weights of a run, from each of some places in the table, to the potentials, four at a time."""
     target, length, o = place(synapses, run)
@@ -210,7 +216,7 @@ def add_units(u, synapses, rows, together, run):
         add_slices(u, target, length, w, (rows[i] + o,), ())
 
 
-@compiled
+@inlined
 def add_bursts(u, synapses, rows, sizes, first, together, run):
     """As add_units, with the weights from each place times a size, from sizes[first] on."""
     target, length, o = place(synapses, run)
@@ -225,7 +231,7 @@ def add_bursts(u, synapses, rows, sizes, first, together, run):
         i += uintp(1)
 
 
-@compiled
+@inlined
 def add_slices(u, target, length, w, rows, factors):
     for offset in range(uintp(0), length, uintp(WIDTH)):
         add_rows(u, target, w, rows, factors, offset)

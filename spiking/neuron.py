@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import uintp
 
-from spiking.compilation import compiled
+from spiking.compilation import compiled, inlined
 from spiking.trains import NEGATIVE, SPIKES
 from spiking.vectors import WIDTH, beyond, copy_plus
 
@@ -65,7 +65,7 @@ class Neurons(NamedTuple):
     rows: np.ndarray  # uint64 (inputs,), where the weights of the spikes begin that are being added
 
 
-@compiled
+@inlined
 def target_count(u, n, lower, filter, rule):
     """m of a neuron that is due, as far as spike_of can tell it from other counts: at most B away from n."""
     m = n + 1 - 2 * (u < lower)  # lower is theta_n; where u is not below, it has reached theta_(n+1)
@@ -77,7 +77,7 @@ def target_count(u, n, lower, filter, rule):
     return m
 
 
-@compiled
+@inlined
 def spike_of(m, n, rule):
     """clip(m - n, -B, B)"""
     return min(max(m - n, rule.least), rule.most)
@@ -102,7 +102,7 @@ def reset(neurons, rule, initial):
             neurons.lower[window * rule.filters + filter] = rule.falling[filter]
 
 
-@compiled
+@inlined
 def mark(pending, run):
     """Marks the windows of a run (first window, _, number of windows) as pending."""
     for window in range(run[0], run[0] + run[2]):
