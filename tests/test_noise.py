@@ -173,10 +173,17 @@ def test_accuracies_are_those_of_the_spiking_script(ratio, k, table, tmp_path, e
 def test_lines_are_the_accuracies():
     accuracy = {"k=0": list(np.linspace(99, 91, 9)), "k=2": list(np.linspace(98, 94, 9))}
     (axes,) = noise.draw(accuracy, "something").axes
-    for line, (name, percent) in zip(axes.lines, accuracy.items(), strict=True):
+    *lines, cut = axes.lines
+    assert (axes.get_ylim()[0] > 90, cut.get_label()[0], "(cut axis)" in axes.get_title()) == (True, "_", True)
+    for line, (name, percent) in zip(lines, accuracy.items(), strict=True):
         assert_allclose(line.get_xdata(), [float(ratio) for ratio in RATIOS])
         assert_allclose(line.get_ydata(), percent)
         assert line.get_label() == f"{name}: {percent[0]:.2f} % to {percent[-1]:.2f} %"
+
+
+def test_axis_that_begins_at_0_is_not_marked_as_cut():
+    (axes,) = noise.draw({"k=0": list(np.linspace(99, 0, 9))}, "something").axes
+    assert (axes.get_ylim()[0], len(axes.lines), "cut" in axes.get_title()) == (0, 1, False)
 
 
 def test_every_run_on_any_number_of_threads_gives_the_same_bytes(drawn, tmp_path, run_here):
