@@ -18,12 +18,15 @@ function explain(run, step) {
 function firstStep(run) {
   const [inBlock1, ...inOthers] = run.spikes[1].positive;
   const limit = run.maxSpikes === Infinity ? "as many as it has to say" : `at most ${run.maxSpikes} a neuron`;
-  const firesLater = run.spikes.slice(2).some(({ positive, negative }) => sum(positive) + sum(negative) > 0);
-  const others = firesLater ? "before they have heard everything" : "and nothing is left for later";
+  const later = run.record.blocks.map(({ spikes }) => spikes.slice(2).some((ofStep) => ofStep.some(Boolean)));
+  const all = inOthers.every(Boolean) ? "The later blocks" : "Some of the later blocks";
+  // of later spikes those of the last block are heard by the classes only
+  const early = later.slice(0, -1).includes(true) ? ", before they have heard everything" : "";
+  const done = later.includes(true) ? "" : ", and nothing is left for later";
   return [
     "The image comes in, in this step only.",
     `Block 1 fires ${countOf(inBlock1, "spike")} of +1, ${limit}.`,
-    sum(inOthers) > 0 ? `The later blocks fire at once, ${others}.` : "The later blocks keep still.",
+    sum(inOthers) > 0 ? `${all} fire at once${early}${done}.` : "The later blocks keep still.",
   ];
 }
 
