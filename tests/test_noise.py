@@ -16,7 +16,7 @@ from LeNet import Spiking_LeNet_MNIST
 from tests import reference
 from tests.helpers import assert_refused, run_script, save_model
 from tests.networks import LENET, random_weights
-from tests.script_helpers import forbid_imports, snapshot
+from tests.script_helpers import forbid_imports, snapshot, with_usual
 
 IMAGES, TIME_STEPS, RATIO, SEED = 12, 16, 1.5, 7  # after so many steps all of these images are quiescent
 LEVELS = (0, 1)
@@ -54,8 +54,8 @@ def evaluate(weights_path, run_here):
     """Runs Spiking_LeNet_MNIST.py on the noisy images, which must succeed."""
 
     def run(*options):
-        usual = ["--weights", weights_path, "--limit", IMAGES, "--noise_ratio", RATIO, "--noise_seed", SEED]
-        process = run_here(Spiking_LeNet_MNIST.main, *usual, *options)
+        usual = {"--weights": weights_path, "--limit": IMAGES, "--noise_ratio": RATIO, "--noise_seed": SEED}
+        process = run_here(Spiking_LeNet_MNIST.main, *with_usual(usual, options))
         assert (process.returncode, process.stderr) == (0, "")
         return process.stdout
 
@@ -213,5 +213,5 @@ def test_bad_options_and_places_are_refused_before_numba_is_imported(options, ex
     forbid_imports(monkeypatch, tmp_path / "modules", "numba", "tensorflow")
     (tmp_path / "file").write_text("a regular file")
     options = [str(option).format(folder=tmp_path) for option in options]
-    assert_refused(run_script("figs/noise.py", "--output", tmp_path / "figs", *options), expected)
+    assert_refused(run_script("figs/noise.py", *with_usual({"--output": tmp_path / "figs"}, options)), expected)
     assert not (tmp_path / "figs").exists()
