@@ -67,15 +67,27 @@ def test_neuron_that_is_tapped_is_explained_on_the_screen(shown):
     from selenium.webdriver.common.actions.interaction import POINTER_TOUCH
     from selenium.webdriver.common.actions.pointer_input import PointerInput
 
+    def place_of(element):
+        """How far it is from the upper and the lower edge of the screen."""
+        box = "const { top, bottom } = arguments[0].getBoundingClientRect(); return [top, innerHeight - bottom]"
+        return pytest.approx(shown.driver.execute_script(box, element), abs=1)
+
     show_as(shown.driver, 390, 844, scale=2, touch=True, scheme="light")
-    canvas = shown.find(".block-1 canvas")
-    shown.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
-    for name in ("Block 1, map 1, row 1, column 1 (pinned): ", "Block 1, map 1, row 1, column 1: "):
+    for block, pinned in ((1, True), (4, True), (4, False)):
+        canvas = shown.find(f".block-{block} canvas")
+        shown.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+        name = f"Block {block}, map 1, row 1, column 1{' (pinned)' if pinned else ''}: "
+        before = place_of(canvas)
         tap = ActionChains(shown.driver, duration=1, devices=[PointerInput(POINTER_TOUCH, "finger")])
         tap.move_to_element_with_offset(canvas, *corner_of(canvas)).click().perform()
         assert shown.text("#brief") == name + shown.text("#neuron-sentence")
-        place = "const { top, bottom } = arguments[0].getBoundingClientRect(); return [top, innerHeight - bottom]"
-        assert min(shown.driver.execute_script(place, shown.find("#brief"))) >= 0
+        shown.wait_for(lambda canvas=canvas, before=before: place_of(canvas).expected == before)  # under the finger
+        if pinned:
+            assert min(place_of(shown.find("#brief")).expected) >= 0
+        below = shown.find("#brief").rect
+        for one in (other.rect for other in shown.find_all(".map canvas")):  # it covers none
+            beside = one["x"] + one["width"] <= below["x"] or below["x"] + below["width"] <= one["x"]
+            assert beside or one["y"] + one["height"] <= below["y"] or below["y"] + below["height"] <= one["y"]
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -5,6 +5,7 @@ const WORDS_PER_MINUTE = { slow: 120, normal: 180, fast: 360 }; // read while pl
 const SHORTEST_STAY = 1500; // ms at a step
 const SETTLED = 400; // ms without a change, after which the address is written and a screen reader told
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const narrow = matchMedia("(max-width: 1000px)"); // as in style.css
 
 const find = (id) => document.getElementById(id);
 const description = JSON.parse(find("description").textContent);
@@ -182,7 +183,9 @@ function drawNeuron() {
   const name = neuronName(block, neuron, run.blocks[block].outputShape);
   const sentence = explainNeuron(run, block, neuron, step).join(" ");
   find("brief").innerHTML = `<b>${name}</b>${state.pinned ? " (pinned)" : ""}: ${sentence}`;
-  find("brief").classList.add("told");
+  // on a narrow screen the line below all maps would be out of sight of the neuron that is tapped
+  const place = state.pinned && narrow.matches ? maps[block].element : document.querySelector(".stage");
+  if (find("brief").parentElement !== place) place.append(find("brief"));
   find("neuron").hidden = false;
   find("neuron-name").textContent = name;
   find("neuron-sentence").textContent = sentence;
