@@ -126,6 +126,18 @@ def test_keys_work_wherever_one_has_clicked(shown, mnist, selector):
         assert np.array_equal(shown.pixels("#seen")[..., 0], expected)
 
 
+@pytest.mark.parametrize(
+    ("key", "code", "number"),
+    [("&", "Digit1", 121), ("2", "Digit2", 232), ("2", "Numpad2", 232), ("ArrowDown", "Numpad2", 3)],
+)
+def test_digits_choose_images_on_any_keyboard(shown, key, code, number):
+    """Also where digits need Shift, and not where the keys of the number pad are arrows."""
+    shown.driver.execute_script("chooseImage(gallery[5])")
+    event = {"key": key, "code": code, "bubbles": True}
+    shown.driver.execute_script("document.body.dispatchEvent(new KeyboardEvent('keydown', arguments[0]))", event)
+    assert shown.driver.execute_script("return state.image.number") == number
+
+
 def test_keys_do_nothing_to_an_empty_page(shown):
     from selenium.webdriver import Keys
 

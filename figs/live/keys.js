@@ -22,7 +22,7 @@ function listenToKeys({ togglePlay, move, chooseImage, nextLevel, free }) {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Tab") reachedByKeyboard = true;
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
-    const key = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1] ?? event.key; // some keyboards want Shift for digits
+    const key = /^Digit([1-9])$/.exec(event.code)?.[1] ?? event.key; // some keyboards want Shift for digits
     if (!Object.hasOwn(actions, key)) return;
     if (reachedByKeyboard && own[key] && event.target.matches?.(own[key])) return;
     event.preventDefault();
