@@ -24,7 +24,7 @@ def main():
     names = plotting.labels([*networks, *references])
     for number, (log, name, style) in enumerate(zip(networks, names, plotting.styles())):
         steps = range(1, len(log.accuracy) + 1)
-        label = f"{name}: {log.accuracy[-1]:.2f} %, {log.time_steps_needed} time steps"
+        label = f"{name}: {log.accuracy[-1]:.2f} % from time step {log.time_steps_needed} on"
         style = style | plotting.emphasis(number, len(networks))
         for axes in (whole, zoomed):
             axes.plot(steps, log.accuracy, label=plotting.legend_entry(label), **style)

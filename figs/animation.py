@@ -21,8 +21,8 @@ IMAGE = 121  # the network takes it for a 7 until it takes spikes back, and then
 STEP_TIME, LAST_STEP_TIME = 1800, 5000  # ms
 WIDTH, HEIGHT, DPI = 800, 496, 100  # pixels, pixels per inch
 # as in figs/live/maps.js and style.css; a neuron at rest is lighter the more it has fired
-POSITIVE, NEGATIVE, CHOSEN_CLASS, OTHER_CLASS = (230, 159, 0), (86, 180, 233), "#009e73", "#999999"
-NO_SPIKE, LIGHTEST_REST, BETWEEN_CHANNELS = 34, 125, 60
+POSITIVE, NEGATIVE, CHOSEN_CLASS, OTHER_CLASS = (255, 209, 102), (31, 120, 200), "#00805d", "#5c5f66"
+NO_SPIKE, LIGHTEST_REST, BETWEEN_CHANNELS = 40, 84, 0
 PAGE, TEXT, QUIET_TEXT, POSITIVE_TEXT, NEGATIVE_TEXT = "#f6f5f2", "#1c1d20", "#5c5f66", "#8a5b00", "#11699f"
 # left and lower edge of each map and the size of a neuron, in pixels
 MAP_PLACES = ((140, 196, 2), (412, 196, 3), (24, 24, 3), (316, 24, 3), (488, 24, 6))

@@ -15,7 +15,7 @@ from experiment import InputError, command_line, logs, model, shown
 from experiment.model import PUBLISHED_LEVELS
 from figs import plotting
 
-NO_NEGATIVE = "none negative"
+NO_NEGATIVE = "B = 1, none negative"
 VARIANTS = {  # what is not the default in run.json, by the name in the figure
     "B = 1": {},
     "B = 2": {"max_spikes": 2},
@@ -33,12 +33,12 @@ def main():
     found = {named: read_variants(named) for named in (model.named(args, k) for k in PUBLISHED_LEVELS)}
 
     print(
-        f"{'network':10}{'spikes':16}{'accuracy':>10}{'time steps':>12}{'+ spikes':>12}{'- spikes':>12}{'SOPs':>14}"
+        f"{'network':10}{'spikes':22}{'accuracy':>10}{'time steps':>12}{'+ spikes':>12}{'- spikes':>12}{'SOPs':>14}"
     )
     for named, variants in found.items():
         for name, log in variants.items():
             numbers = f"{log.positive_spikes[-1]:12,.0f}{log.negative_spikes[-1]:12,.0f}{log.sops[-1]:14,.0f}"
-            print(f"{named.level:10}{name:16}{log.accuracy[-1]:8.2f} %{log.time_steps_needed:12}{numbers}")
+            print(f"{named.level:10}{name:22}{log.accuracy[-1]:8.2f} %{log.time_steps_needed:12}{numbers}")
     plotting.save(draw(found), plotting.stem("scnn_bursts", next(iter(found))), args.output)
 
 
@@ -78,7 +78,7 @@ def draw(found):
         plotting.label_time_steps(accuracy)
         for bars in (spikes, sops):
             bars.margins(y=0.15)
-            bars.set_xticks(range(len(variants)), ["1", "2", "4", "∞", "none\nneg."])
+            bars.set_xticks(range(len(variants)), ["1", "2", "4", "∞", "1, no\nneg."])
             bars.grid(axis="x", visible=False)
     figure.supxlabel("B, the most spikes of one sign that a neuron may fire in a time step", fontsize="medium")
     for row, name in zip(axes[:, 0], ("accuracy (%)", "spikes per image (thousand)", "SOPs per image (million)")):

@@ -23,7 +23,8 @@ from experiment.model import PUBLISHED_LEVELS, Model
 from figs import plotting
 
 PARTS = Path(__file__).parent / "live"
-SCRIPTS = ("simulation", "prepare", "explain", "maps", "neuron", "drawing", "page")  # in this order, as one script
+# joined in this order
+SCRIPTS = ("simulation", "prepare", "address", "keys", "explain", "maps", "neuron", "panels", "drawing", "page")
 # On test images no neuron of these networks was seen to fire more than 32, with bursts or without, on stripes 41, but
 # pixels chosen to excite a neuron of k=2 can let it reach this count, which the simulation refuses.
 LARGEST_COUNT = 63
@@ -66,14 +67,15 @@ def page(networks, pixels, labels):
     parts = {
         "style": (PARTS / "style.css").read_text(encoding="utf-8"),
         "script": "\n".join((PARTS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS),
-        "description": json.dumps(describe(networks[0].network, pixels, labels)),
+        "description": json.dumps(describe(networks, pixels, labels)),
         "networks": base64.b64encode(b"".join(map(packed, networks))).decode("ascii"),
     }
     return Template((PARTS / "page.html").read_text(encoding="utf-8")).substitute(parts)
 
 
-def describe(network, pixels, labels):
+def describe(networks, pixels, labels):
     """What the page must know beside the integers: shapes, sizes and the images of the gallery."""
+    network = networks[0].network
     layers = [
         {"inputShape": edge.input_shape, "kernelSize": edge.kernel_size, "stride": edge.stride,
          "outputShape": edge.output_shape}
@@ -89,6 +91,7 @@ def describe(network, pixels, labels):
         "levels": PUBLISHED_LEVELS,
         "largestCount": LARGEST_COUNT,
         "layers": layers,
+        "classifierUnits": [2.0 ** -int(one.integer_arrays()["fc/exponent"]) for one in networks],
         "annOperations": network.ann_operations,
         "leftOut": network.blocks[0].multiply_accumulates,
         "gallery": gallery,

@@ -92,6 +92,12 @@ def draw(accuracy, subject):
         ylabel="accuracy (%)",
         xticks=NOISE_RATIOS,
     )
+    lowest, highest = (extreme(map(extreme, accuracy.values())) for extreme in (min, max))
+    if lowest > 1:
+        plotting.cut_axis(axes, lowest - 0.25, highest + 0.25)
+        axes.set_title(f"{axes.get_title()} (cut axis)")
+    else:
+        axes.set_ylim(bottom=0)
     axes.legend(title=f"from R = {NOISE_RATIOS[0]:g} to {NOISE_RATIOS[-1]:g}", loc="lower left")
     return figure
 

@@ -23,14 +23,16 @@ from experiment.logs import TIME_STEPS, time_steps_needed, variations
 from figs import plotting
 
 K = 0  # where neither --k nor --weights says it
-# Okabe and Ito's orange and sky blue, bright on the dark maps, and their green
-POSITIVE, NEGATIVE, CHOSEN_CLASS = "#E69F00", "#56B4E9", "#009E73"
-NO_SPIKE, BETWEEN_CHANNELS, EMPTY_FIELD = "#222222", "#666666", "#f0f0f0"
-OTHER_CLASS, QUIET_TEXT = "#999999", "#777777"
+# of the three colours of a map each has three times the contrast of the next, so that they differ in grey as well
+POSITIVE, NEGATIVE, NO_SPIKE = "#FFD166", "#1F78C8", "#282828"
+BETWEEN_CHANNELS, EMPTY_FIELD, CHOSEN_CLASS = "#000000", "#f0f0f0", "#009E73"
+OTHER_CLASS, QUIET_TEXT = "#767676", "#6b6b6b"
 # in inches: the column with the names of the rows, maps, what lies between maps, the space above and below them
 NAMES_WIDTH, NARROWEST_MAP, WIDEST_MAP, GAP, HEADER, FOOTER = 1.5, 0.7, 1.4, 0.09, 0.5, 0.5
 IMAGE_HEIGHT, NAME_HEIGHT, CLASS_HEIGHT = 0.7, 0.42, 0.13
+DIGIT_SHARE = 0.07  # of the narrowest map's width, for a digit below its axis
 NARROWEST_PAGE, TITLE_LINE, LETTERS_PER_INCH = 3.5, 0.18, 12  # the legend needs that width
+MOST_FOR_A_PAGE = 12  # steps, which one can still read at the width of a page
 
 
 def parse_arguments():
@@ -72,10 +74,10 @@ def main():
 
     print(", ".join(filter(None, [f"image      {name.removeprefix('test image ')}", label])))
     report(spikes, potentials, steps)
-    neurons = f"{trained.network.neurons:,} neurons"
     conversion = variations({"k": k, "model": trained.identity})
-    network_name = ", ".join([trained.model.label, *(words for _, words in conversion)])
-    title = f"Every spike of the {neurons}, step by step: {name}, {network_name}"
+    what = ", ".join([name, trained.model.label, *(words for _, words in conversion)])
+    part = " (--steps A B shows a part)" if len(steps) > MOST_FOR_A_PAGE else ""
+    title = f"Every spike of the {trained.network.neurons:,} neurons, step by step{part}: {what}"
     figure = draw(title, pixels, label, spikes, potentials, steps)
     plotting.save(figure, picture_name(args, trained.model, conversion), args.output)
 
@@ -130,7 +132,14 @@ def report(spikes, potentials, steps):
     for step in steps:
         print(f"{f'step {step + 1}':10}{''.join(f' {potential:6.2f}' for potential in potentials[step])}")
     chosen = potentials.argmax(axis=1)
-    print(f"chosen     class {chosen[-1]}, from step {time_steps_needed(chosen)} on")
+    print(f"chosen     class {chosen[-1]}, {since(chosen, spikes)}")
+
+
+def since(chosen, spikes):
+    """Since when the last of the chosen classes is chosen, if that is settled: it may change while neurons fire."""
+    if max(map(last_spike_step, spikes)) == len(chosen):
+        return f"not settled: neurons still fire in step {len(chosen)}"
+    return f"from step {time_steps_needed(chosen)} on"
 
 
 def feature_maps(spikes):
@@ -175,7 +184,7 @@ def draw(title, image, label, spikes, potentials, steps):
     colours = spike_colours(figure)
     for number, (row, block, block_maps) in enumerate(zip(axes[1:], spikes, maps), start=1):
         draw_block(row, f"block {number}", block, block_maps, colours, steps)
-    draw_potentials(axes[-1], potentials, steps)
+    draw_potentials(axes[-1], potentials, steps, since(potentials.argmax(axis=1), spikes))
     return figure
 
 
@@ -233,8 +242,7 @@ def draw_block(row, name, spikes, maps, colours, steps):
     last, positive, negative = last_spike_step(spikes), (spikes > 0).sum(), (spikes < 0).sum()
     silence = f"silent after step {last}" if last < len(spikes) else f"still firing in step {last}"
     silence = silence if last else "never fires"
-    size = " × ".join(map(str, spikes.shape[1:]))
-    name_row(row[0], f"{name}: {size}", f"+{positive:,}   −{negative:,}\n{silence}")
+    name_row(row[0], f"{name}: {' × '.join(map(str, spikes.shape[1:]))}", f"+{positive:,}   −{negative:,}\n{silence}")
     for axis, step, spike_map in zip(row, steps, maps):
         if step < last:
             axis.imshow(spike_map, cmap=colours, vmin=-1, vmax=1, interpolation="none")
@@ -248,10 +256,8 @@ def draw_empty(axis, reason, shape):
     axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color=QUIET_TEXT, fontsize=8)
 
 
-def draw_potentials(row, potentials, steps):
+def draw_potentials(row, potentials, steps, chosen_since):
     """The class potentials after each step that is shown, the chosen class in colour."""
-    from matplotlib.ticker import MaxNLocator
-
     chosen = potentials.argmax(axis=1)
     drawn = potentials[steps[0] : steps[-1] + 1]
     low, high = min(drawn.min(), 0), max(drawn.max(), 0)
@@ -263,12 +269,21 @@ def draw_potentials(row, potentials, steps):
         axis.grid(axis="y", visible=False)
         axis.set(xlim=(low - margin, high + margin), ylim=(len(values) - 0.4, -0.6), yticks=[])
         axis.tick_params(labelsize=8, length=0)
-        # those on the left would meet the labels of the step before
-        axis.set_xticks([tick for tick in MaxNLocator(2).tick_values(0, high or 1) if tick <= high + margin])
+        label_ticks(axis)
     row[0].set_yticks(range(potentials.shape[1]))
     row[0].get_yticklabels()[chosen[-1]].set(color=CHOSEN_CLASS, weight="bold")
-    details = f"weights × spikes\n\nchosen: {chosen[-1]}\nfrom step {time_steps_needed(chosen)} on"
+    details = "\n".join(["weights × spikes", "", f"chosen: {chosen[-1]}", *textwrap.wrap(chosen_since, 19)])
     name_row(row[0], "class potentials", details, distance=22)
+
+
+def label_ticks(axis):
+    """Labels the x axis at 0 and, where the labels do not meet, at the highest round number."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = axis.get_xlim()
+    highest = max(tick for tick in MaxNLocator(2).tick_values(0, max(high, 1)) if tick <= high)
+    digits = 1 + len(f"{highest:g}")
+    axis.set_xticks([0, highest] if highest > digits * DIGIT_SHARE * (high - low) else [0])
 
 
 def name_row(axis, name, details, distance=6):

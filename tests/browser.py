@@ -101,21 +101,19 @@ class Page:
 
     def play_with(self, pause):
         """Sets how long playing stays at a step, in ms."""
-        self.driver.execute_script(
-            """window.slow ??= window.setInterval;
-            const pause = arguments[0];
-            window.setInterval = (tick) => window.slow(tick, pause);""",
-            pause,
-        )
+        self.driver.execute_script("const pause = arguments[0]; window.readingTime = () => pause", pause)
 
     def step(self):
         """The step shown and the last one."""
         return tuple(map(int, re.fullmatch(r"Step (\d+) of (\d+)", self.text("#step-label")).groups()))
 
     def wait_for_the_end(self):
+        self.wait_for(lambda: self.text("#play") == "Play")
+
+    def wait_for(self, condition):
         from selenium.webdriver.support.wait import WebDriverWait
 
-        WebDriverWait(self.driver, 30, poll_frequency=0.02).until(lambda _: self.text("#play") == "Play")
+        WebDriverWait(self.driver, 30, poll_frequency=0.02).until(lambda _: condition())
 
     def pixels(self, selector):
         """Red, green and blue of a canvas: uint8 (height, width, 3)."""

@@ -56,7 +56,7 @@ def test_bursts_table_has_the_numbers_of_every_variant(root, burst_folders, run_
         for name in ("B = 1", "B = 2", "B = 4", "unbounded"):
             # 20 spikes of 5 images, 4 of them negative; 160 operations
             assert f"k{k} {name} 80.00 % 2 3 1 32" in table
-        assert f"k{k} none negative 80.00 % 2 2 0 20" in table
+        assert f"k{k} B = 1, none negative 80.00 % 2 2 0 20" in table
     assert {path.name for path in (root / "figures").iterdir()} == {"scnn_bursts_mnist.png", "scnn_bursts_mnist.svg"}
 
 

@@ -50,8 +50,8 @@ ROWS = {
 # parts that the legend, the title and the axes must show, in this order within one text
 TEXTS = {
     "accuracy_speed.py": [
-        ("k=0", "80.00 %", "3 time steps"),
-        ("k=2", "75.00 %", "18 time steps"),
+        ("k=0", "80.00 %", "from time step 3 on"),
+        ("k=2", "75.00 %", "from time step 18 on"),
         ("full precision", "87.50 %"),
         ("k=0: published",),
         ("Accuracy", "MNIST"),

@@ -111,7 +111,7 @@ def test_foreign_log_folders_of_any_name_are_in_the_legend(name, tmp_path, run_h
         (folder / f"{log}.txt").write_text("7\n" * 1000)
     process = run_here(accuracy_speed.main, "--logs", folder, "--output", tmp_path / "figs")
     assert (process.returncode, process.stderr) == (0, "")
-    assert f"{name}: 3.50 %, 1 time steps" in (tmp_path / f"figs/scnn_accuracy_mnist-{name}.svg").read_text()
+    assert f"{name}: 3.50 % from time step 1 on" in (tmp_path / f"figs/scnn_accuracy_mnist-{name}.svg").read_text()
 
 
 @pytest.fixture

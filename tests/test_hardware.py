@@ -264,7 +264,7 @@ def test_bursts_beyond_int8_are_refused(run_here, padded, tmp_path):
     weights["bn2/gamma"] *= 50  # a bounded one would not do
     save_model(path, weights, 1, PADDED, data="dots")
     options = ("--weights", path, "--max_spikes", "unbounded", "--golden", tmp_path / "g.npz")
-    process = run_here(Spiking_LeNet_MNIST.main, *padded, *options)
+    process = run_here(Spiking_LeNet_MNIST.main, *padded[2:], *options)
     assert_refused(process, "argument --max_spikes: a neuron fires more than 127")
 
 

@@ -5,8 +5,10 @@ import re
 import numpy as np
 import pytest
 
+from spiking.weight_grid import grid_exponent
+from tests import reference
 from tests.browser import show_as
-from tests.live_reference import FIRST, simulate
+from tests.live_reference import FIRST, LENET, simulate, weights_of
 
 
 def number(text):
@@ -53,11 +55,11 @@ def test_neuron_under_the_pointer_is_shown_until_one_is_pinned(shown):
     for free in (ActionChains.click, lambda actions: actions.send_keys(Keys.ESCAPE)):
         move_to(first, ActionChains.click)
         move_to(second)
-        assert shown.text("#brief").startswith(f"{names[0]} (pinned): Step 1: it has said 0 so far")
+        assert shown.text("#brief").startswith(f"{names[0]} (pinned): Its potential is ")
         move_to(first, free)
-        assert shown.text("#brief").startswith(f"{names[0]}: Step 1")
+        assert shown.text("#brief").startswith(f"{names[0]}: Its potential is ")
         move_to(second)
-        assert shown.text("#brief").startswith(f"{names[1]}: Step 1")
+        assert shown.text("#brief").startswith(f"{names[1]}: Its potential is ")
 
 
 def test_neuron_that_is_tapped_is_explained_on_the_screen(shown):
@@ -65,15 +67,27 @@ def test_neuron_that_is_tapped_is_explained_on_the_screen(shown):
     from selenium.webdriver.common.actions.interaction import POINTER_TOUCH
     from selenium.webdriver.common.actions.pointer_input import PointerInput
 
+    def place_of(element):
+        """How far it is from the upper and the lower edge of the screen."""
+        box = "const { top, bottom } = arguments[0].getBoundingClientRect(); return [top, innerHeight - bottom]"
+        return pytest.approx(shown.driver.execute_script(box, element), abs=1)
+
     show_as(shown.driver, 390, 844, scale=2, touch=True, scheme="light")
-    canvas = shown.find(".block-1 canvas")
-    shown.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
-    for name in ("Block 1, map 1, row 1, column 1 (pinned): ", "Block 1, map 1, row 1, column 1: "):
+    for block, pinned in ((1, True), (4, True), (4, False)):
+        canvas = shown.find(f".block-{block} canvas")
+        shown.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+        name = f"Block {block}, map 1, row 1, column 1{' (pinned)' if pinned else ''}: "
+        before = place_of(canvas)
         tap = ActionChains(shown.driver, duration=1, devices=[PointerInput(POINTER_TOUCH, "finger")])
         tap.move_to_element_with_offset(canvas, *corner_of(canvas)).click().perform()
         assert shown.text("#brief") == name + shown.text("#neuron-sentence")
-        place = "const { top, bottom } = arguments[0].getBoundingClientRect(); return [top, innerHeight - bottom]"
-        assert min(shown.driver.execute_script(place, shown.find("#brief"))) >= 0
+        shown.wait_for(lambda canvas=canvas, before=before: place_of(canvas).expected == before)  # under the finger
+        if pinned:
+            assert min(place_of(shown.find("#brief")).expected) >= 0
+        below = shown.find("#brief").rect
+        for one in (other.rect for other in shown.find_all(".map canvas")):  # it covers none
+            beside = one["x"] + one["width"] <= below["x"] or below["x"] + below["width"] <= one["x"]
+            assert beside or one["y"] + one["height"] <= below["y"] or below["y"] + below["height"] <= one["y"]
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -90,17 +104,97 @@ def test_sentence_on_a_burst_names_the_threshold_of_its_last_spike(shown, mnist,
     shown.driver.execute_script("select(...arguments)", block, neuron, True)
     threshold = count + spike + (-0.5 if sign > 0 else 0.5)  # in spikes; the count n is justified from n - 1/2 up
     expected = {
-        1: f"That is enough for {spike} more ({threshold:.2f} or above): it fires +{spike}.",
-        -1: f"Even a count of {count + spike + 1} needs {threshold:.2f} or above, "
-        f"so it has said too much: it fires −{-spike}.",
+        1: f"Saying {count + spike} needs {threshold:.2f} or more: it fires +{spike}.",
+        -1: f"Even saying {count + spike + 1} needs {threshold:.2f} or more, "
+        f"so it takes back what was too much: −{-spike}.",
     }
     assert shown.text("#neuron-sentence").endswith(expected[sign])
 
 
 def test_example_is_a_neuron_that_takes_a_spike_back(shown):
     shown.press("#example")
-    expected = rf"Step {shown.step()[0]}: it has said \d+ so far, .* it has said too much: it fires −1\."
-    assert re.search(expected, shown.text("#neuron-sentence"))
+    assert re.search(r"has said \d+ so far\. .* takes back what was too much: −1\.$", shown.text("#neuron-sentence"))
     shown.press("label:has([name=burst][value='Infinity'])")  # in bursts without limit all is said at once
     shown.press("#example")
     assert "no neuron takes a spike back" in shown.text("#sentence")
+
+
+def neurons_to_explain(mnist, k, steps):
+    """Neurons, some of which fire + and - and rest, as (block, place), and the simulation of the first image."""
+    simulation = simulate(k, steps, mnist[0][[FIRST]])
+    chosen = [(0, (5, 9, 3))]
+    for block, train in enumerate(simulation.spikes[1:], start=1):
+        for happens in (train[0] > 0, train[0] < 0, train[0] == 0):
+            chosen += [(block, tuple(place)) for _, *place in np.argwhere(happens)[::997][:3].tolist()]
+    return chosen, simulation
+
+
+def test_what_a_neuron_hears_adds_up_to_its_potential_and_is_told_in_short_true_sentences(shown, mnist):
+    k, steps = 0, shown.step()[1]
+    chosen, simulation = neurons_to_explain(mnist, k, steps)
+    weights = weights_of(k)
+    for block, place in chosen:
+        layer = LENET.blocks[block]
+        kernel = np.rint(weights[f"conv{layer.name}/W"] * 2.0 ** grid_exponent(weights[f"conv{layer.name}/W"]))
+        incoming = simulation.spikes[block - 1][0] if block else None
+        neuron = int(np.ravel_multi_index(place, simulation.spikes[block].shape[2:]))
+        heard, told = shown.driver.execute_script(
+            """const steps = [...Array(state.run.steps).keys()].map((index) => index + 1);
+            const ofSteps = (told) => steps.map((step) => told(state.run, ...arguments[0], step));
+            return [ofSteps(heardIn), ofSteps(explainNeuron)];""",
+            [block, neuron],
+        )
+        potential = simulation.potentials[block][(0, slice(None), *place)]
+        changes = np.diff(potential, prepend=0)
+        assert np.sum(heard, axis=1).tolist() == changes.tolist()
+        for step, (amounts, sentences) in enumerate(zip(heard, told, strict=True)):
+            if block:
+                row, column = (place[axis] * layer.stride[axis] for axis in (0, 1))
+                window = incoming[step, row : row + kernel.shape[0], column : column + kernel.shape[1]]
+                current = window[..., None] * kernel[..., [place[2]]]
+                through = [(window[..., None] == sign) & (kernel[..., [place[2]]] * weight > 0)
+                           for sign in (1, -1) for weight in (1, -1)]  # fmt: skip
+                assert amounts == [current[one].sum() for one in through]
+            assert all(len(sentence.split()) <= 18 for sentence in sentences)
+            spike = simulation.spikes[block][(0, step, *place)]
+            assert ("fires +1" in sentences[2], "takes back" in sentences[2]) == (spike > 0, spike < 0)
+            if block and changes[step]:
+                causes = ["+1 through positive", "+1 through negative", "−1 through positive", "−1 through negative"]
+                main = causes[np.argmax(np.sign(changes[step]) * np.array(amounts))]
+                moved = "rose" if changes[step] > 0 else "fell"
+                assert sentences[1] == f"It {moved}, mostly because of {main} weights."
+            numbers = [float(n.replace("−", "-")) for n in re.findall(r"−?\d+\.\d+", " ".join(sentences))]
+            limits = numbers[1:]
+            if spike > 0:
+                assert numbers[0] >= limits[0]
+            elif spike < 0 or len(limits) == 1:
+                assert numbers[0] < limits[0]
+            else:
+                assert limits[0] <= numbers[0] < limits[1]
+
+
+def test_chart_has_the_count_and_the_target_of_the_artificial_network(shown, mnist):
+    shown.press("#negative")  # so that count and target may differ
+    shown.wait_for_the_end()
+    steps = shown.step()[1]
+    spikes = [block[0] for block in simulate(0, steps, mnist[0][[FIRST]], negative_spikes=False).spikes]
+    targets, _ = reference.artificial(weights_of(0), LENET, 0, mnist[0][[FIRST]])
+    block, *place = next(
+        (block, *place)
+        for block, (train, target) in enumerate(zip(spikes, targets, strict=True))
+        for place in np.argwhere(train.sum(axis=0) > target[0])
+    )
+    neuron = int(np.ravel_multi_index(place, spikes[block].shape[1:]))
+    shown.driver.execute_script("select(...arguments)", block, neuron, True)
+    texts = [text.text for text in shown.find_all("#neuron-chart text")]
+    count, target = spikes[block][(slice(None), *place)].sum(), targets[block][(0, *place)]
+    assert f"count {count}" in texts
+    assert f"target {target:.0f}" in texts
+    assert len(shown.find_all("#neuron-chart .target")) == len(shown.find_all("#neuron-chart .count")) == 1
+    assert f"The target count is {target:.0f}." in shown.find("#neuron-table caption").get_attribute("textContent")
+    path = shown.find("#neuron-chart .count").get_attribute("d")
+    heights = [float(y) for y in re.findall(r"V([-\d.]+)", path)]
+    assert (
+        np.argsort(heights, kind="stable").tolist()
+        == np.argsort(-spikes[block][(slice(None), *place)].cumsum(), kind="stable").tolist()
+    )  # higher where more has been said

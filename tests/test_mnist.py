@@ -176,6 +176,7 @@ def test_training_images_of_fashion_mnist_are_asked_for_when_they_are_needed(pub
         b"220 this is a mail server\r\n",
         b"",
     ],
+    ids=["404", "page", "other", "cut", "chunk", "cut gzip", "mail", "nothing"],
 )
 def test_bad_download_leaves_nothing_behind(public, server, reply):
     (public / "mnist" / LABELS).unlink()

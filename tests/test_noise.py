@@ -16,7 +16,7 @@ from LeNet import Spiking_LeNet_MNIST
 from tests import reference
 from tests.helpers import assert_refused, run_script, save_model
 from tests.networks import LENET, random_weights
-from tests.script_helpers import forbid_imports, snapshot
+from tests.script_helpers import forbid_imports, snapshot, with_usual
 
 IMAGES, TIME_STEPS, RATIO, SEED = 12, 16, 1.5, 7  # after so many steps all of these images are quiescent
 LEVELS = (0, 1)
@@ -54,8 +54,8 @@ def evaluate(weights_path, run_here):
     """Runs Spiking_LeNet_MNIST.py on the noisy images, which must succeed."""
 
     def run(*options):
-        usual = ["--weights", weights_path, "--limit", IMAGES, "--noise_ratio", RATIO, "--noise_seed", SEED]
-        process = run_here(Spiking_LeNet_MNIST.main, *usual, *options)
+        usual = {"--weights": weights_path, "--limit": IMAGES, "--noise_ratio": RATIO, "--noise_seed": SEED}
+        process = run_here(Spiking_LeNet_MNIST.main, *with_usual(usual, options))
         assert (process.returncode, process.stderr) == (0, "")
         return process.stdout
 
@@ -173,10 +173,17 @@ def test_accuracies_are_those_of_the_spiking_script(ratio, k, table, tmp_path, e
 def test_lines_are_the_accuracies():
     accuracy = {"k=0": list(np.linspace(99, 91, 9)), "k=2": list(np.linspace(98, 94, 9))}
     (axes,) = noise.draw(accuracy, "something").axes
-    for line, (name, percent) in zip(axes.lines, accuracy.items(), strict=True):
+    *lines, cut = axes.lines
+    assert (axes.get_ylim()[0] > 90, cut.get_label()[0], "(cut axis)" in axes.get_title()) == (True, "_", True)
+    for line, (name, percent) in zip(lines, accuracy.items(), strict=True):
         assert_allclose(line.get_xdata(), [float(ratio) for ratio in RATIOS])
         assert_allclose(line.get_ydata(), percent)
         assert line.get_label() == f"{name}: {percent[0]:.2f} % to {percent[-1]:.2f} %"
+
+
+def test_axis_that_begins_at_0_is_not_marked_as_cut():
+    (axes,) = noise.draw({"k=0": list(np.linspace(99, 0, 9))}, "something").axes
+    assert (axes.get_ylim()[0], len(axes.lines), "cut" in axes.get_title()) == (0, 1, False)
 
 
 def test_every_run_on_any_number_of_threads_gives_the_same_bytes(drawn, tmp_path, run_here):
@@ -206,5 +213,5 @@ def test_bad_options_and_places_are_refused_before_numba_is_imported(options, ex
     forbid_imports(monkeypatch, tmp_path / "modules", "numba", "tensorflow")
     (tmp_path / "file").write_text("a regular file")
     options = [str(option).format(folder=tmp_path) for option in options]
-    assert_refused(run_script("figs/noise.py", "--output", tmp_path / "figs", *options), expected)
+    assert_refused(run_script("figs/noise.py", *with_usual({"--output": tmp_path / "figs"}, options)), expected)
     assert not (tmp_path / "figs").exists()

@@ -25,7 +25,7 @@ from tests.script_helpers import forbid_imports, snapshot, write_images
 SCRIPT = "figs/raster.py"
 NAMES = {4: "scnn_raster_mnist-k1-image3-steps4", 20: "scnn_raster_mnist-k1-image3"}  # by time steps
 IMAGE = 3
-SPIKES = {"#E69F00": 1, "#56B4E9": -1, "#222222": 0, "#666666": np.nan}  # by colour, as the legend says
+SPIKES = {"#FFD166": 1, "#1F78C8": -1, "#282828": 0, "#000000": np.nan}  # by colour, as the legend says
 GRIDS = {20: 5, 50: 10, 500: 25}  # channels side by side, by the number of channels
 
 
@@ -138,8 +138,10 @@ def test_table_has_spikes_last_step_and_potentials(simulation, drawn):
     for step, row in enumerate(potentials[: drawn_steps(simulation)], start=1):
         assert ["step", str(step), *(f"{potential:.2f}" for potential in row)] in rows
     chosen = potentials.argmax(axis=1)
-    since = max(np.flatnonzero(chosen != chosen[-1]), default=-1) + 2
-    assert f"chosen     class {chosen[-1]}, from step {since} on" in drawn[0]
+    since = f"from step {max(np.flatnonzero(chosen != chosen[-1]), default=-1) + 2} on"
+    if simulation[0] == 4:  # neurons still fire, so another class may yet be chosen
+        since = "not settled: neurons still fire in step 4"
+    assert f"chosen     class {chosen[-1]}, {since}\n" in drawn[0]
 
 
 def test_bars_are_the_potentials_and_the_chosen_class_has_its_own_colour(simulation):

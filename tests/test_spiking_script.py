@@ -19,7 +19,7 @@ from spiking_utils import SpikingNetwork
 from tests import reference
 from tests.helpers import ROOT, run_script, save_model
 from tests.networks import LENET, random_weights, with_gammas
-from tests.script_helpers import forbid_imports, snapshot
+from tests.script_helpers import forbid_imports, snapshot, with_usual
 
 SCRIPT = "LeNet/Spiking_LeNet_MNIST.py"
 MNIST = ROOT / "data/mnist"
@@ -45,8 +45,9 @@ def evaluate_here(run_here, weights_paths, settings):
     """The same inside this process, with the shared settings and weights of a level."""
 
     def run(k, folder, *options):
-        usual = ("--weights", weights_paths[k], "--logs", folder, "--limit", IMAGES, *settings[k])
-        process = run_here(Spiking_LeNet_MNIST.main, *usual, *options)
+        usual = {"--weights": weights_paths[k], "--logs": folder, "--limit": IMAGES}
+        usual |= dict(zip(settings[k][::2], settings[k][1::2]))
+        process = run_here(Spiking_LeNet_MNIST.main, *with_usual(usual, options))
         assert (process.returncode, process.stderr) == (0, "")
         return process.stdout
 

@@ -137,7 +137,7 @@ def test_other_floats_are_read_as_float32(tmp_path, dtype):
         ({"recipe": 101 * "a"}, "recipe is 'a{100}', expected the name of a folder or recipe$"),
         ({"seed": -1}, "seed is -1, expected 0 to 4294967295$"),
         ({"seed": 2**32}, "seed is 4294967296, expected 0 to 4294967295$"),
-        ({"epochs": -1}, "epochs is -1, expected 0 or more$"),
+        ({"epochs": -1}, "epochs is -1, expected 0 to 1000000000$"),
         ({"threads": 2**63}, "threads is 9223372036854775808, expected "),
         ({"fc/W": None, "fc/w": WEIGHTS["fc/W"]}, r"1 keys missing \(fc/W ...\), 1 unknown \(fc/w ...\), expected"),
         ({"conv2/W": WEIGHTS["conv1/W"]}, r"0 keys missing, 1 unknown \(conv2/W ...\), expected"),

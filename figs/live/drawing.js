@@ -1,54 +1,69 @@
 // What gives the network its image: the pad, on which one draws, and the gallery of test images.
 
-const INK_WIDTH = 22; // of 280 pixels; once the digit is scaled, about the 2 to 3 of 28 that MNIST's pens have
+// The pen's width is this share of the digit's longer side, so that a small digit, once scaled, has the same 2 to 3 of
+// 28 pixels that MNIST's pens have; in pixels of the pad, of which there are 280, within these limits.
+const PEN = { share: 0.11, thinnest: 3, thickest: 22 };
 
-/** The pad. `drawn(pixels)` is called after each stroke with the prepared digit. Returns {clear(), show(pixels)}. */
-function createPad(canvas, drawn) {
+/**
+ * The pad. `drawn(pixels)` is called after each stroke with the prepared digit, `unreadable()` instead where the
+ * browser does not give back what was drawn. Returns {clear(), show(pixels)}.
+ */
+function createPad(canvas, { drawn, unreadable }) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  let last = null; // where the pen is while it is down
-  let drawing = false; // whether the pad shows a drawing, not a test image
+  let strokes = []; // of the drawing, each a list of points {x, y}
+  let pointer = null; // the one that draws, from where it comes down on the pad until it leaves
 
-  const clear = () => {
+  const blacken = () => {
     context.fillStyle = "black";
     context.fillRect(0, 0, canvas.width, canvas.height);
-    drawing = false;
+  };
+  const clear = () => {
+    [strokes, pointer] = [[], null];
+    blacken();
+  };
+  const draw = () => {
+    const [xs, ys] = ["x", "y"].map((axis) => strokes.flat().map((point) => point[axis]));
+    const size = Math.max(...[xs, ys].map((places) => Math.max(...places) - Math.min(...places)));
+    const lineWidth = Math.min(PEN.thickest, Math.max(PEN.thinnest, PEN.share * size));
+    blacken();
+    Object.assign(context, { strokeStyle: "white", lineWidth, lineCap: "round", lineJoin: "round" });
+    for (const [first, ...others] of strokes) {
+      context.beginPath();
+      context.moveTo(first.x, first.y);
+      for (const { x, y } of [first, ...others]) context.lineTo(x, y); // a single point is a dot
+      context.stroke();
+    }
   };
   const positionOf = (event) => {
     const box = canvas.getBoundingClientRect();
     const scale = canvas.width / box.width;
     return { x: (event.clientX - box.left) * scale, y: (event.clientY - box.top) * scale };
   };
-  const lineTo = (position) => {
-    Object.assign(context, { strokeStyle: "white", lineWidth: INK_WIDTH, lineCap: "round", lineJoin: "round" });
-    context.beginPath();
-    context.moveTo(last.x, last.y);
-    context.lineTo(position.x, position.y);
-    context.stroke();
-    last = position;
+  const read = () => {
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    return Uint8Array.from({ length: data.length / 4 }, (_, index) => data[4 * index]); // grey
   };
   canvas.addEventListener("pointerdown", (event) => {
-    if (!event.isPrimary || event.button !== 0) return;
-    if (!drawing) clear();
-    drawing = true;
-    canvas.setPointerCapture(event.pointerId);
-    last = positionOf(event);
-    lineTo(last); // a dot
+    if (pointer !== null || event.button !== 0) return; // another finger, or the palm
+    pointer = event.pointerId;
+    canvas.setPointerCapture(pointer);
+    strokes.push([positionOf(event)]);
+    draw();
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (last === null || !event.isPrimary) return;
-    for (const passed of event.getCoalescedEvents?.() ?? []) lineTo(positionOf(passed));
-    lineTo(positionOf(event));
+    if (event.pointerId !== pointer) return;
+    const passed = event.getCoalescedEvents?.() ?? [];
+    strokes.at(-1).push(...[...passed, event].map(positionOf));
+    draw();
   });
-  const penUp = () => {
-    if (last === null) return;
-    last = null;
-    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-    const grey = Uint8Array.from({ length: data.length / 4 }, (_, index) => data[4 * index]);
-    const pixels = prepareDigit(grey, canvas.height, canvas.width);
+  const penUp = (event) => {
+    if (event.pointerId !== pointer) return;
+    pointer = null;
+    const pixels = canReadCanvas() && prepareDigit(read(), canvas.height, canvas.width);
     if (pixels) drawn(pixels);
+    else unreadable();
   };
-  canvas.addEventListener("pointerup", penUp);
-  canvas.addEventListener("pointercancel", penUp);
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(end, penUp);
   clear();
 
   return {
@@ -61,6 +76,21 @@ function createPad(canvas, drawn) {
   };
 }
 
+/** Whether the browser gives back what is drawn on a canvas: some hide it, as it may tell who one is. */
+function canReadCanvas() {
+  const context = Object.assign(document.createElement("canvas"), { width: 16, height: 16 }).getContext("2d");
+  const isWhite = (index) => (index + Math.floor(index / 16)) % 2 === 1; // a chessboard
+  const fields = Array.from({ length: 256 }, (_, index) => index);
+  context.fillStyle = "white";
+  fields.filter(isWhite).forEach((index) => context.fillRect(index % 16, Math.floor(index / 16), 1, 1));
+  try {
+    const { data } = context.getImageData(0, 0, 16, 16);
+    return fields.every((index) => (data[4 * index] >= 128) === isWhite(index));
+  } catch {
+    return false;
+  }
+}
+
 /** A canvas of 28 x 28 pixels with an image on it. */
 function pictureOf(pixels, canvas = document.createElement("canvas")) {
   canvas.width = canvas.height = IMAGE_SIZE;
@@ -71,20 +101,26 @@ function pictureOf(pixels, canvas = document.createElement("canvas")) {
   return canvas;
 }
 
-/** Fills the gallery with a button for each image; `choose(image)` is called with {pixels, label, number}. */
+/** The images of the gallery, as {pixels, label, number, group}. */
+function decodeGallery(gallery) {
+  const bytes = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  return gallery.map((entry) => ({ ...entry, pixels: bytes(entry.pixels) }));
+}
+
+/** Fills the gallery with a button for each image; `choose(image)` is called with one of decodeGallery. */
 function createGallery(container, gallery, choose) {
-  for (const group of new Set(gallery.map((entry) => entry.group))) {
+  for (const group of new Set(gallery.map((image) => image.group))) {
     const element = document.createElement("div");
     element.innerHTML = `<span>${group}</span>`;
-    for (const { number, label, pixels: base64 } of gallery.filter((entry) => entry.group === group)) {
-      const pixels = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    for (const image of gallery.filter((one) => one.group === group)) {
+      const { number, label, pixels } = image;
       const button = document.createElement("button");
       button.type = "button";
       button.className = "image";
-      button.title = `test image ${number}, labelled ${label}`;
+      button.title = `test image ${number}, labelled ${label} (key ${gallery.indexOf(image) + 1})`;
       button.setAttribute("aria-label", `Test image ${number}, labelled ${label}; ${group}`);
       button.append(pictureOf(pixels));
-      button.addEventListener("click", () => choose({ pixels, label, number }));
+      button.addEventListener("click", () => choose(image));
       element.append(button);
     }
     container.append(element);

@@ -1,4 +1,4 @@
-// What one sees, in words.
+// What one sees, in sentences of at most 18 words, each of which says only what has been counted.
 
 function withCommas(number) {
   return number.toLocaleString("en-US");
@@ -8,66 +8,117 @@ function countOf(number, word) {
   return `${withCommas(number)} ${word}${number === 1 ? "" : "s"}`;
 }
 
-/**
- * One or two sentences on a step of a run: what happens, why, and what the network makes of it.
- * A run is what `startRun` in page.js describes.
- */
+/** The sentences on a step of a run, which `startRun` in page.js describes: what happens, why, and the guess. */
 function explain(run, step) {
-  if (step === 0) return "Before step 1: nobody has fired, all counts are 0. Press Play, and the image comes in.";
-  return `Step ${step}: ${happening(run, step)} ${guessing(run, step)}`;
+  if (step === 0) return ["Before step 1: nobody has fired, and all counts are 0.", "Press Play, and the image comes in."];
+  const happening = isSilent(run, step) ? silence(run) : step === 1 ? firstStep(run) : laterStep(run, step);
+  return [...happening, guessing(run, step)];
 }
 
-function happening(run, step) {
-  const { positive, negative } = run.spikes[step];
-  if (isSilent(run, step)) return silence(run);
-  if (step === 1) return firstStep(run, positive);
-  const [most, block] = largest(negative);
-  if (most > 0) {
-    const others = sum(negative) > most ? ` (all blocks: ${withCommas(sum(negative))})` : "";
-    return (
-      `block ${block + 1} takes ${countOf(most, "spike")} back${others}, because its neurons fired before they had ` +
-      `heard all of block ${block}, and what has come since pulls their potentials below the threshold again.`
-    );
-  }
-  const [added, adding] = largest(positive);
-  return (
-    `block ${adding + 1} adds ${countOf(added, "spike")}: ` +
-    (step > 2 && adding > 0
-      ? `what block ${adding} has said meanwhile lifts these neurons over their next threshold.`
-      : "these neurons have larger numbers to tell, but only so many spikes a step.") +
-    (run.negative ? "" : " Nobody may take anything back.")
+function firstStep(run) {
+  const [inBlock1, ...inOthers] = run.spikes[1].positive;
+  const limit = run.maxSpikes === Infinity ? "as many as it has to say" : `at most ${run.maxSpikes} a neuron`;
+  const later = run.record.blocks.map(({ spikes }) => spikes.slice(2).some((ofStep) => ofStep.some(Boolean)));
+  const all = inOthers.every(Boolean) ? "The later blocks" : "Some of the later blocks";
+  // of later spikes those of the last block are heard by the classes only
+  const early = later.slice(0, -1).includes(true) ? ", before they have heard everything" : "";
+  const done = later.includes(true) ? "" : ", and nothing is left for later";
+  return [
+    "The image comes in, in this step only.",
+    `Block 1 fires ${countOf(inBlock1, "spike")} of +1, ${limit}.`,
+    sum(inOthers) > 0 ? `${all} fire at once${early}${done}.` : "The later blocks keep still.",
+  ];
+}
+
+/** How many spikes there are; where most of one kind are, and why; what would be taken back if it could be. */
+function laterStep(run, step) {
+  const [positive, negative] = [sum(run.spikes[step].positive), sum(run.spikes[step].negative)];
+  const group = largestGroup(run, step);
+  const place = `block ${group.block + 1}`;
+  const sentences = [`${countOf(positive, "spike")} of +1, ${withCommas(negative)} of −1.`];
+  if (group.spikes < positive + negative) {
+    sentences.push(`The largest group: ${withCommas(group.spikes)} of ${group.sign > 0 ? "+1" : "−1"} in ${place}.`);
+  } else sentences.push(group.spikes === 1 ? `It comes from ${place}.` : `All come from ${place}.`);
+  sentences.push(reason(run, step, group));
+  const tooMuch = run.negative ? 0 : countTooMuch(run, step);
+  if (tooMuch > 0) sentences.push(`${havingDone(tooMuch, "said too much")}, but may not take it back.`);
+  return sentences;
+}
+
+/** Why the neurons of a group fire: they had to wait, or what came in since moves them over a threshold. */
+function reason(run, step, { block, sign, waited, neurons }) {
+  const [they, them] = neurons.length === 1 ? ["This neuron was", "this neuron"] : ["They were", "these neurons"];
+  if (waited) return `${they} waiting to ${sign > 0 ? "say" : "take back"} more, at most ${run.maxSpikes} a step.`;
+  const heard = neurons.map((neuron) => heardIn(run, block, neuron, step));
+  const moved = sign > 0 ? `lifted ${them} over` : `pulled ${them} below`;
+  return `Spikes from block ${block} ${moved} a threshold, mostly ${mainCause(heard, sign)}.`;
+}
+
+/**
+ * The spikes of a step, by block, sign and whether they were due before already: those of the largest group, as
+ * {block, sign, waited, spikes, neurons}, with the number of its spikes and the list of its neurons.
+ */
+function largestGroup(run, step) {
+  const groups = new Map();
+  run.record.blocks.forEach((record, block) => {
+    record.spikes[step].forEach((spike, neuron) => {
+      if (spike === 0) return;
+      const due = spikesDueBefore(run.blocks[block], record, neuron, step);
+      for (const [waited, spikes] of [[true, due], [false, Math.abs(spike) - due]]) {
+        if (spikes === 0) continue;
+        const key = `${block} ${Math.sign(spike)} ${waited}`;
+        if (!groups.has(key)) groups.set(key, { block, sign: Math.sign(spike), waited, spikes: 0, neurons: [] });
+        groups.get(key).spikes += spikes;
+        groups.get(key).neurons.push(neuron);
+      }
+    });
+  });
+  return [...groups.values()].reduce((a, b) => (b.spikes > a.spikes ? b : a));
+}
+
+/** How many of a neuron's spikes in a step its potential had asked for in the step before. */
+function spikesDueBefore({ thresholds, outputShape: [, , filters] }, record, neuron, step) {
+  const row = (neuron % filters) * (thresholds.length / filters);
+  const [potential, count] = [record.potentials[step - 1][neuron], record.counts[step - 1][neuron]];
+  const spike = record.spikes[step][neuron];
+  let due = 0;
+  if (spike > 0) while (due < spike && potential >= thresholds[row + count + due + 1]) due++;
+  else while (due < -spike && potential < thresholds[row + count - due]) due++;
+  return due;
+}
+
+/** How many neurons have said more than their potential justifies. */
+function countTooMuch(run, step) {
+  return sum(
+    run.record.blocks.map(({ potentials, counts }, block) => {
+      const { thresholds, outputShape } = run.blocks[block];
+      const columns = thresholds.length / outputShape[2];
+      const tooMuch = (potential, neuron) =>
+        potential < thresholds[(neuron % outputShape[2]) * columns + counts[step][neuron]];
+      return potentials[step].filter(tooMuch).length;
+    }),
   );
 }
 
-function firstStep(run, positive) {
-  const [limit, heard] =
-    run.maxSpikes === Infinity
-      ? ["all that it has to say", "having heard everything"]
-      : [`at most ${run.maxSpikes} a neuron`, "on the little that they have heard"];
-  return (
-    `the image comes in, this once. Block 1 answers with ${countOf(positive[0], "spike")}, ${limit}, ` +
-    `and the later blocks speak at once, ${heard}.`
-  );
+function silence({ mistaken, negative }) {
+  if (mistaken === 0) return ["Silence.", "Every neuron has now said exactly the number of the artificial network."];
+  const why = negative ? [] : ["Without negative spikes nobody can take anything back."];
+  return [`Silence, but ${havingDone(mistaken, "not said", "its", "their")} true number.`, ...why];
 }
 
-function silence(run) {
-  if (run.negative) {
-    return "silence. Every neuron has now said exactly the number that the artificial network computes.";
-  }
-  return run.mistaken > 0
-    ? `silence, but ${countOf(run.mistaken, "neuron")} ${run.mistaken === 1 ? "has" : "have"} not said their ` +
-        "true number, and without negative spikes nobody can take anything back."
-    : "silence. This time every neuron has said its number, and nothing had to be taken back.";
+/** "1 neuron has said its" or "2 neurons have said their". */
+function havingDone(neurons, done, its = "", their = "") {
+  const [has, whose] = neurons === 1 ? ["has", its] : ["have", their];
+  return [countOf(neurons, "neuron"), has, done, whose].filter(Boolean).join(" ");
 }
 
 function guessing(run, step) {
   const [before, now] = [run.guesses[step - 1], run.guesses[step]];
-  const last = isSilent(run, step);
-  if (last && !run.negative && now !== run.artificial) {
-    return `The guess is ${now}; with negative spikes it would be ${run.artificial}, as in the artificial network.`;
+  if (isSilent(run, step) && now !== run.artificial) {
+    return `The guess is ${now}; with negative spikes it would be ${run.artificial}.`;
   }
   const wrong = run.label === null || now === run.label ? "" : `, though the label says ${run.label}`;
-  if (last) return `${run.negative ? "Both say" : "The guess is"} ${now}${wrong}.`;
+  if (isSilent(run, step)) return `Both networks say ${now}${wrong}.`;
   if (step === 1) return `First guess: ${now}${wrong}.`;
   return before === now ? `The guess stays ${now}${wrong}.` : `The guess changes from ${before} to ${now}${wrong}.`;
 }
@@ -75,15 +126,9 @@ function guessing(run, step) {
 /** Whether nothing fires in a step, and so nothing will in later ones. */
 function isSilent(run, step) {
   const { positive, negative } = run.spikes[step];
-  return sum(positive) + sum(negative) === 0;
+  return step > 0 && sum(positive) + sum(negative) === 0;
 }
 
 function sum(numbers) {
   return numbers.reduce((a, b) => a + b, 0);
-}
-
-/** The largest of the numbers and its place. */
-function largest(numbers) {
-  const value = Math.max(...numbers);
-  return [value, numbers.indexOf(value)];
 }

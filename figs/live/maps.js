@@ -1,10 +1,11 @@
 // The maps of the blocks, in which a neuron is a pixel: its channels side by side, as figs/raster.py draws them.
 
-const POSITIVE = [230, 159, 0]; // as in figs/raster.py
-const NEGATIVE = [86, 180, 233];
-const NO_SPIKE = 34; // grey; a neuron at rest is lighter the more it has fired
-const LIGHTEST_REST = 125;
-const BETWEEN_CHANNELS = [60, 60, 60];
+// As in figs/raster.py. Without hue they differ as well: each of them is three times as bright as the next one.
+const POSITIVE = [255, 209, 102];
+const NEGATIVE = [31, 120, 200];
+const NO_SPIKE = 40; // grey; a neuron at rest is lighter the more it has fired
+const LIGHTEST_REST = 84;
+const BETWEEN_CHANNELS = [0, 0, 0];
 
 /**
  * The places of a block's neurons: {width, height} in pixels of the map, and how a neuron's index, its place among
@@ -80,6 +81,7 @@ function createMap(block, shape, { look, toggle, pin }) {
   canvas.addEventListener("pointermove", (event) => {
     if (event.pointerType === "mouse") look(block, neuronUnder(event));
   });
+  canvas.addEventListener("mousedown", (event) => event.preventDefault()); // the focus stays, for the keys, where it is
   canvas.addEventListener("click", (event) => toggle(block, neuronUnder(event)));
   canvas.addEventListener("keydown", (event) => {
     const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
@@ -91,7 +93,9 @@ function createMap(block, shape, { look, toggle, pin }) {
     const place = { row: moved(row, down, layout.placesDown), column: moved(column, right, layout.placesAcross) };
     pin(block, layout.neuronAt(place));
   });
-  new ResizeObserver(() => fitToPixels(element, canvas)).observe(element);
+  const fit = () => fitToPixels(element, canvas);
+  new ResizeObserver(fit).observe(element);
+  addEventListener("resize", fit); // also where only the height changes, or the size of a pixel
 
   return {
     element,
@@ -143,10 +147,15 @@ function colourer(layout, canvas) {
   };
 }
 
-/** As wide as the card lets it, with each neuron a whole number of the screen's pixels, so that all look alike. */
+/**
+ * As large as the card's width and the height that style.css leaves it let it be, with each neuron a whole number of
+ * the screen's pixels, so that all look alike.
+ */
 function fitToPixels(card, canvas) {
   const { paddingLeft, paddingRight } = getComputedStyle(card);
-  const room = card.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
-  const pixels = Math.max(1, Math.floor((room * devicePixelRatio) / canvas.width));
+  const width = card.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+  const height = parseFloat(getComputedStyle(canvas.parentElement).maxHeight) || Infinity; // none
+  const fitting = Math.min(width / canvas.width, height / canvas.height);
+  const pixels = Math.max(1, Math.floor(fitting * devicePixelRatio));
   canvas.style.width = `${(pixels * canvas.width) / devicePixelRatio}px`;
 }

@@ -6,20 +6,60 @@ const SVG = "http://www.w3.org/2000/svg";
  * The steps of a neuron, from 1 on: [{potential, count, lower, upper, spike}]. `count` is what it had fired before
  * the step; it fires + from `upper` up and - below `lower`. Both potentials and thresholds are integers of the
  * network; `inSpikes` turns one into spikes: the count n is justified from about n - 1/2 up, exactly from theta[n] up.
+ * `target` is the count of this neuron in the artificial network.
  */
-function neuronHistory(blockLayer, blockRecord, neuron, steps) {
-  const columns = blockLayer.thresholds.length / blockLayer.outputShape[2];
-  const row = (neuron % blockLayer.outputShape[2]) * columns;
-  const theta = blockLayer.thresholds.subarray(row, row + columns);
+function neuronHistory(run, block, neuron) {
+  const { thresholds, outputShape } = run.blocks[block];
+  const record = run.record.blocks[block];
+  const columns = thresholds.length / outputShape[2];
+  const row = (neuron % outputShape[2]) * columns;
+  const theta = thresholds.subarray(row, row + columns);
   const unit = (theta[columns - 1] - theta[1]) / (columns - 2);
   const history = [];
-  for (let step = 1; step <= steps; step++) {
-    const count = blockRecord.counts[step - 1][neuron];
-    const potential = blockRecord.potentials[step][neuron];
-    const spike = blockRecord.spikes[step][neuron];
+  for (let step = 1; step <= run.steps; step++) {
+    const count = record.counts[step - 1][neuron];
+    const potential = record.potentials[step][neuron];
+    const spike = record.spikes[step][neuron];
     history.push({ potential, count, spike, lower: count > 0 ? theta[count] : null, upper: theta[count + 1] });
   }
-  return { history, theta, inSpikes: (value) => (value - theta[1]) / unit + 0.5 };
+  const inSpikes = (value) => (value - theta[1]) / unit + 0.5;
+  return { history, theta, target: run.targets[block][neuron], unit, inSpikes };
+}
+
+const CAUSES = [
+  { sign: 1, weight: 1, words: "+1 through positive weights" },
+  { sign: 1, weight: -1, words: "+1 through negative weights" },
+  { sign: -1, weight: 1, words: "−1 through positive weights" },
+  { sign: -1, weight: -1, words: "−1 through negative weights" },
+];
+
+/** What a neuron hears in a step, for each of CAUSES: the sum of spikes times weights, as an integer. */
+function heardIn(run, block, neuron, step) {
+  const { kernel, stride, inputShape, kernelSize, outputShape } = run.blocks[block];
+  const [[, columns, channels], [, width, filters]] = [inputShape, outputShape];
+  const input = block > 0 ? run.record.blocks[block - 1].spikes[step] : step === 1 ? run.pixels : null;
+  const sums = CAUSES.map(() => 0);
+  if (input === null) return sums;
+  const filter = neuron % filters;
+  const position = Math.floor(neuron / filters);
+  const [top, left] = [Math.floor(position / width) * stride[0], (position % width) * stride[1]];
+  for (let y = 0; y < kernelSize[0]; y++) {
+    for (let x = 0; x < kernelSize[1]; x++) {
+      const [from, to] = [((top + y) * columns + left + x) * channels, (y * kernelSize[1] + x) * channels];
+      for (let channel = 0; channel < channels; channel++) {
+        const value = input[from + channel];
+        const weight = kernel[(to + channel) * filters + filter];
+        if (value !== 0) sums[(value > 0 ? 0 : 2) + (weight > 0 ? 0 : 1)] += value * weight;
+      }
+    }
+  }
+  return sums;
+}
+
+/** Which of CAUSES has moved potentials most, up or down, given what each of some neurons has heard. */
+function mainCause(heard, sign) {
+  const totals = CAUSES.map((_, cause) => sum(heard.map((sums) => Math.max(0, sign * sums[cause]))));
+  return CAUSES[totals.indexOf(Math.max(...totals))].words;
 }
 
 function neuronName(block, neuron, [, columns, channels]) {
@@ -28,37 +68,63 @@ function neuronName(block, neuron, [, columns, channels]) {
   return `Block ${block + 1}, map ${(neuron % channels) + 1}, ${place}`;
 }
 
-/** What the neuron does in a step, and why. */
-function explainNeuron({ history, theta, inSpikes }, step) {
-  if (step === 0) return "It has heard nothing and said nothing yet.";
+/** What the neuron does in a step, and why, in sentences of at most 18 words. */
+function explainNeuron(run, block, neuron, step) {
+  if (step === 0) return ["It has heard nothing and said nothing yet."];
+  const { history, theta, inSpikes } = neuronHistory(run, block, neuron);
   const { potential, count, spike, lower, upper } = history[step - 1];
-  const amount = (value) => inSpikes(value).toFixed(2).replace("-", "−");
-  const start = `Step ${step}: it has said ${count} so far, and its potential is ${amount(potential)}.`;
-  if (spike > 0) {
-    const [more, needed] = [spike === 1 ? "one" : spike, amount(theta[count + spike])];
-    return `${start} That is enough for ${more} more (${needed} or above): it fires +${spike}.`;
+  const unjustified = count + spike + 1; // the lowest count that a negative spike takes back
+  const bounds = spike > 0 ? [theta[count + spike]] : spike < 0 ? [theta[unjustified]] : [lower ?? upper, upper];
+  const differ = (digits) => bounds.every((b) => b === potential || amount(b, digits) !== amount(potential, digits));
+  const amount = (value, digits) => inSpikes(value).toFixed(digits).replace("-", "−");
+  const exact = (value) => amount(value, [2, 3, 4].find(differ) ?? 5);
+  const start = `Its potential is ${exact(potential)}, and it has said ${count} so far.`;
+  return [start, whyItMoved(run, block, neuron, step), whatItDoes()];
+
+  function whatItDoes() {
+    if (spike > 0) return `Saying ${count + spike} needs ${exact(bounds[0])} or more: it fires +${spike}.`;
+    if (spike < 0) {
+      const said = spike === -1 ? `Saying ${unjustified}` : `Even saying ${unjustified}`;
+      return `${said} needs ${exact(bounds[0])} or more, so it takes back what was too much: −${-spike}.`;
+    }
+    if (lower === null) return `That is below ${exact(upper)}, where it would say 1: it rests.`;
+    if (potential < lower) return "That asks for a negative spike, but these are switched off.";
+    return `That lies between ${exact(lower)} and ${exact(upper)}: it has said just enough, and rests.`;
   }
-  if (spike < 0) {
-    const unjustified = count + spike + 1; // the lowest count that it takes back
-    const needed = `${spike === -1 ? "A" : "Even a"} count of ${unjustified} needs ${amount(theta[unjustified])} or above`;
-    return `${start} ${needed}, so it has said too much: it fires −${-spike}.`;
-  }
-  const between = lower === null ? `below ${amount(upper)}` : `between ${amount(lower)} and ${amount(upper)}`;
-  return lower !== null && potential < lower
-    ? `${start} That asks for a negative spike, and these are switched off.`
-    : `${start} That lies ${between}: it has said just enough and rests.`;
+}
+
+/** Why the potential is another one than in the step before. */
+function whyItMoved(run, block, neuron, step) {
+  const heard = heardIn(run, block, neuron, step);
+  const change = sum(heard);
+  if (block === 0) return step === 1 ? "The image has set it, once and for all." : "Nothing new comes in from the image.";
+  if (heard.every((amount) => amount === 0)) return "It has heard nothing new in this step.";
+  if (change === 0) return "What it has heard in this step cancels out.";
+  return `It ${change > 0 ? "rose" : "fell"}, mostly because of ${mainCause([heard], Math.sign(change))}.`;
+}
+
+/** What the neuron hears in a step, for each cause an arrow, an amount in spikes and words, as HTML. */
+function heardList(run, block, neuron, step) {
+  if (block === 0 || step === 0) return "";
+  const { unit } = neuronHistory(run, block, neuron);
+  const items = heardIn(run, block, neuron, step).map((amount, cause) => {
+    if (amount === 0) return "";
+    const [arrow, sign] = amount > 0 ? ["▲", "+"] : ["▼", "−"];
+    return `<li>${arrow} ${sign}${Math.abs(amount / unit).toFixed(2)} <span>by ${CAUSES[cause].words}</span></li>`;
+  });
+  return items.join("");
 }
 
 /** Draws the chart into `container`, with the current step marked. */
-function drawNeuronChart(container, { history, inSpikes }, current) {
-  const [width, height, left, bottom, top] = [Math.max(300, container.clientWidth), 220, 44, 34, 14];
+function drawNeuronChart(container, { history, target, inSpikes }, current) {
+  const [width, height, left, right, bottom, top] = [Math.max(280, container.clientWidth), 240, 44, 62, 34, 14];
   const shown = history.flatMap(({ potential, lower, upper }) => [potential, upper, lower ?? upper].map(inSpikes));
-  const [low, high] = [Math.min(-0.5, ...shown) - 0.3, Math.max(1.5, ...shown) + 0.5];
-  const stepWidth = (width - left - 8) / history.length;
+  const [low, high] = [Math.min(-0.5, ...shown) - 0.3, Math.max(1.5, target, ...shown) + 0.5];
+  const stepWidth = (width - left - right) / history.length;
   const x = (step) => left + (step - 0.5) * stepWidth;
   const y = (value) => top + ((high - value) / (high - low)) * (height - top - bottom);
   const svg = svgElement(null, "svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img" });
-  svg.setAttribute("aria-label", "Potential and thresholds over the steps; the table below has them as integers.");
+  svg.setAttribute("aria-label", "Potential, count, thresholds and target over the steps; the table below has them as integers.");
   const part = (name, attributes, text) => svgElement(svg, name, attributes, text);
 
   if (current > 0) {
@@ -67,7 +133,7 @@ function drawNeuronChart(container, { history, inSpikes }, current) {
   }
   const every = Math.ceil((high - low) / 7);
   for (let value = Math.ceil(low / every) * every; value <= high; value += every) {
-    part("line", { x1: left, x2: width - 8, y1: y(value), y2: y(value), class: value === 0 ? "zero" : "grid" });
+    part("line", { x1: left, x2: width - right, y1: y(value), y2: y(value), class: value === 0 ? "zero" : "grid" });
     part("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, String(value).replace("-", "−"));
   }
   const tick = Math.ceil(history.length / Math.floor((width - left) / 34));
@@ -83,6 +149,13 @@ function drawNeuronChart(container, { history, inSpikes }, current) {
     part("line", { x1, x2, y1: y(inSpikes(upper)), y2: y(inSpikes(upper)), class: "upper" });
     if (lower !== null) part("line", { x1, x2, y1: y(inSpikes(lower)), y2: y(inSpikes(lower)), class: "lower" });
   });
+  part("line", { x1: left, x2: width - right, y1: y(target), y2: y(target), class: "target" });
+  const said = history.map(({ count, spike }) => count + spike); // after each step
+  const steps = said.map((count, index) => `H${x(index + 1) - stepWidth / 2}V${y(count)}`).join("");
+  part("path", { d: `M${left} ${y(0)}${steps}H${width - right}`, class: "count" });
+  const [last, apart] = [said.at(-1), said.at(-1) === target ? 14 : 0];
+  part("text", { x: width - right + 6, y: y(target) + 4 - apart / 2 }, `target ${target}`);
+  part("text", { x: width - right + 6, y: y(last) + 4 + apart / 2 }, `count ${last}`);
   const points = history.map(({ potential }, index) => `${x(index + 1)},${y(inSpikes(potential))}`);
   part("polyline", { points: points.join(" "), class: "potential" });
   history.forEach(({ potential, spike }, index) => {
@@ -104,11 +177,11 @@ function svgElement(parent, name, attributes, text) {
   return element;
 }
 
-function fillNeuronTable(table, { history }) {
+function fillNeuronTable(table, { history, target }) {
   const number = (value) => (value === null ? "–" : withCommas(value).replace("-", "−"));
   fillTable(
     table,
-    "In each step: the potential, the count before, the two thresholds, and the spike",
+    `In each step: the potential, the count before, the two thresholds, and the spike. The target count is ${target}.`,
     ["step", "potential", "count", "− below", "+ from", "spike"],
     history.map(({ potential, count, lower, upper, spike }, index) => [
       index + 1,
@@ -131,13 +204,13 @@ function fillTable(table, caption, header, rows) {
 }
 
 /** The neuron whose potential falls deepest below what it has said, as {block, neuron, step}; null if none does. */
-function findTakenBack(network, run) {
+function findTakenBack(run) {
   let best = null;
   run.record.blocks.forEach((record, block) => {
     for (let step = 2; step <= run.steps; step++) {
       record.spikes[step].forEach((spike, neuron) => {
         if (spike >= 0) return;
-        const { history, inSpikes } = neuronHistory(network.blocks[block], record, neuron, step);
+        const { history, inSpikes } = neuronHistory(run, block, neuron);
         const { potential, lower } = history[step - 1];
         const depth = inSpikes(lower) - inSpikes(potential);
         if (best === null || depth > best.depth) best = { block, neuron, step, depth };

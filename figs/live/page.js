@@ -1,30 +1,35 @@
 // The page: what is shown, at which step, and what the buttons do.
 
-const LONGEST_RUN = 40; // steps; the networks of the page fall silent before
-const STEP_TIME = 2200; // ms, while playing: time to read a sentence,
-const PLAYING_TIME = 30000; // ms, unless the whole run would take longer than this
-const TIMELINE_HEIGHT = 56; // pixels, of the highest bar
+const LONGEST_RUN = 60; // steps; the networks of the page fall silent before
+const WORDS_PER_MINUTE = { slow: 120, normal: 180, fast: 360 }; // read while playing; 180 is what pupils do
+const SHORTEST_STAY = 1500; // ms at a step
+const SETTLED = 400; // ms without a change, after which the address is written and a screen reader told
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const narrow = matchMedia("(max-width: 1000px)"); // as in style.css
 
 const find = (id) => document.getElementById(id);
 const description = JSON.parse(find("description").textContent);
 const networks = decodeNetworks(description, find("networks").textContent);
+const gallery = decodeGallery(description.gallery);
 window.snn = {
   classify: (pixels, options) => classify(networks, pixels, options),
   prepare: prepareDigit,
 };
 find("not-started").remove();
 
-const state = { image: null, run: null, step: 0, selected: null, pinned: false, timer: null };
+const state = { image: null, run: null, step: 0, selected: null, pinned: false, timer: null, settling: null };
 
 /**
  * A run of the chosen network over an image, until silence:
- * record (what simulate returns), steps, spikes and guesses by step, the settings and the label (null if unknown);
- * `artificial` is what the artificial network answers, `mistaken` how many neurons have another count than there.
+ * record (what simulate returns), steps, spikes and guesses by step, blocks and pixels, the settings and the label
+ * (null if unknown); of the artificial network `targets`, the counts of each block, and `artificial`, its answer;
+ * `mistaken` is how many neurons have another count in the end.
  */
 function startRun({ pixels, label }, { k, maxSpikes, negative }) {
   const record = simulate(networks[k], pixels, { timeSteps: LONGEST_RUN, maxSpikes, negative });
-  const exact = negative ? record : simulate(networks[k], pixels, { timeSteps: LONGEST_RUN, maxSpikes });
+  // without a limit each block fires all that the artificial one computes, at once
+  const artificial = simulate(networks[k], pixels, { timeSteps: 1, maxSpikes: Infinity });
+  const targets = artificial.blocks.map(({ counts }) => counts[1]);
   const spikes = record.outputs.map((_, step) => {
     const counted = record.blocks.map((block) => countSpikes(block.spikes[step]));
     return {
@@ -33,20 +38,22 @@ function startRun({ pixels, label }, { k, maxSpikes, negative }) {
       sops: sum(record.blocks.map((block) => block.sops[step])),
     };
   });
-  const finalCounts = ({ blocks }) => blocks.flatMap((block) => Array.from(block.counts.at(-1)));
-  const exactCounts = finalCounts(exact);
   const largest = (counts) => counts.reduce((a, b) => Math.max(a, b), 0);
+  const mistakenIn = ({ counts }, block) => counts.at(-1).filter((n, neuron) => n !== targets[block][neuron]).length;
   return {
     record,
     steps: spikes.length - 1,
     spikes,
     guesses: record.outputs.map(argmax),
+    blocks: networks[k].blocks,
+    pixels,
     k,
     maxSpikes,
     negative,
     label,
-    artificial: argmax(exact.outputs.at(-1)),
-    mistaken: finalCounts(record).filter((count, neuron) => count !== exactCounts[neuron]).length,
+    targets,
+    artificial: argmax(artificial.outputs[1]),
+    mistaken: sum(record.blocks.map(mistakenIn)),
     largestCounts: record.blocks.map(({ counts }) => Math.max(...counts.map(largest))),
   };
 }
@@ -57,7 +64,7 @@ function settings() {
 }
 
 /** Runs the image that is given, or the last one with new settings, and shows it from its first step on. */
-function rerun(image = state.image) {
+function rerun(image = state.image, playing = !calm, step = 1) {
   if (image === null) return; // cleared
   try {
     state.run = startRun(image, settings());
@@ -69,9 +76,9 @@ function rerun(image = state.image) {
   setImage(image);
   pictureOf(image.pixels, find("seen"));
   find("step").max = state.run.steps;
-  drawTimeline();
-  drawNumbers();
-  play(!calm);
+  drawTimeline(state.run, (chosen) => play(false, chosen));
+  drawNumbers(state.run);
+  play(playing, step);
 }
 
 /** Notes the image. Without one no button leads to a run, and style.css hides all that tells of one. */
@@ -82,10 +89,11 @@ function setImage(image) {
 }
 
 function clear(sentence) {
-  stop();
+  if (state.run) stop();
   pad.clear();
   setImage(null);
   find("sentence").textContent = sentence;
+  settle(sentence);
 }
 
 /** Goes to a step, and draws all that depends on it. */
@@ -95,37 +103,57 @@ function goTo(step) {
   find("step").value = state.step;
   find("step-label").textContent = `Step ${state.step} of ${run.steps}`;
   find("step").setAttribute("aria-valuetext", `step ${state.step} of ${run.steps}`);
-  find("sentence").textContent = explain(run, state.step);
+  find("sentence").textContent = explain(run, state.step).join(" ");
   maps.forEach((map) => map.draw(run, state.step));
-  drawClasses();
-  drawWork();
+  drawClasses(run, state.step);
+  drawWork(run, state.step);
   drawNeuron();
-  document.querySelectorAll("#timeline button").forEach((column, index) => {
-    column.classList.toggle("now", index + 1 === state.step);
-    column.classList.toggle("past", index + 1 < state.step);
-  });
-  document.querySelectorAll("#numbers tbody tr").forEach((row, index) => {
-    row.classList.toggle("now", index + 1 === state.step);
-  });
-  find("first").disabled = find("back").disabled = state.step === 0;
-  find("forward").disabled = state.step === run.steps;
+  markStep(state.step);
+  const atStart = state.step === 0;
+  for (const [id, isEnd] of [["first", atStart], ["back", atStart], ["forward", state.step === run.steps]]) {
+    find(id).setAttribute("aria-disabled", isEnd); // one that is disabled would lose the focus
+  }
+  settle(`${find("step-label").textContent}. ${find("sentence").textContent}`);
 }
 
-/** Starts to play, from the start where all has been shown, or stops. */
-function play(playing, from = 1) {
-  clearInterval(state.timer);
-  state.timer = null;
-  find("play").textContent = playing ? "Pause" : "Play";
-  goTo(from);
-  if (!playing) return;
-  state.timer = setInterval(() => {
-    goTo(state.step + 1);
-    if (state.step === state.run.steps) stop();
-  }, Math.min(STEP_TIME, PLAYING_TIME / state.run.steps));
+/**
+ * Tells a screen reader what is shown and writes the address of it, but only of what is still shown after a while, so
+ * that nothing queues up. While playing, the screen reader is left alone.
+ */
+function settle(text) {
+  clearTimeout(state.settling);
+  state.settling = setTimeout(() => {
+    if (state.timer === null) find("announcer").textContent = text;
+    try {
+      history.replaceState(null, "", `#${state.image ? toAddress(state.run, state.image, state.step) : ""}`);
+    } catch {} // inside a page of somebody else it may have no address
+  }, SETTLED);
+}
+
+/** How long playing stays at a step, in ms: as long as it takes to read its sentences. */
+function readingTime(sentences) {
+  const words = sentences.join(" ").split(" ").length;
+  return Math.max(SHORTEST_STAY, (60_000 * words) / WORDS_PER_MINUTE[find("speed").value]);
+}
+
+/** Goes to a step, and if `playing` on to the end from there. */
+function play(playing, step) {
+  clearTimeout(state.timer);
+  goTo(step);
+  const goesOn = playing && state.step < state.run.steps;
+  const stay = goesOn && readingTime(explain(state.run, state.step));
+  state.timer = goesOn ? setTimeout(() => play(true, state.step + 1), stay) : null;
+  find("play").textContent = goesOn ? "Pause" : "Play";
 }
 
 function stop() {
   play(false, state.step);
+}
+
+function togglePlay() {
+  if (state.image === null) return;
+  if (state.timer !== null) stop();
+  else play(true, state.step === state.run.steps ? 0 : state.step + 1);
 }
 
 /** Shows a neuron, until the next one is; one that is pinned stays while the pointer passes over others. */
@@ -133,6 +161,7 @@ function select(block, neuron, pinned) {
   Object.assign(state, { selected: { block, neuron }, pinned });
   maps.forEach((map, index) => map.mark(index === block ? neuron : null, pinned));
   drawNeuron();
+  if (pinned) settle(find("brief").textContent);
 }
 
 const selecting = {
@@ -148,20 +177,25 @@ const selecting = {
 
 function drawNeuron() {
   if (!state.selected) return;
+  const { run, step } = state;
   const { block, neuron } = state.selected;
-  const layer = networks[state.run.k].blocks[block];
-  const history = neuronHistory(layer, state.run.record.blocks[block], neuron, state.run.steps);
-  const [name, sentence] = [neuronName(block, neuron, layer.outputShape), explainNeuron(history, state.step)];
+  const history = neuronHistory(run, block, neuron);
+  const name = neuronName(block, neuron, run.blocks[block].outputShape);
+  const sentence = explainNeuron(run, block, neuron, step).join(" ");
   find("brief").innerHTML = `<b>${name}</b>${state.pinned ? " (pinned)" : ""}: ${sentence}`;
+  // on a narrow screen the line below all maps would be out of sight of the neuron that is tapped
+  const place = state.pinned && narrow.matches ? maps[block].element : document.querySelector(".stage");
+  if (find("brief").parentElement !== place) place.append(find("brief"));
   find("neuron").hidden = false;
   find("neuron-name").textContent = name;
   find("neuron-sentence").textContent = sentence;
-  drawNeuronChart(find("neuron-chart"), history, state.step);
+  find("heard").innerHTML = heardList(run, block, neuron, step);
+  drawNeuronChart(find("neuron-chart"), history, step);
   fillNeuronTable(find("neuron-table"), history);
 }
 
 function showTakenBack() {
-  const found = findTakenBack(networks[state.run.k], state.run);
+  const found = findTakenBack(state.run);
   if (!found) {
     stop();
     find("sentence").textContent = "In this run no neuron takes a spike back.";
@@ -171,90 +205,52 @@ function showTakenBack() {
   select(found.block, found.neuron, true);
 }
 
-function drawTimeline() {
-  const { run } = state;
-  const totals = run.spikes.map(({ positive, negative }) => [sum(positive), sum(negative)]);
-  const highest = Math.max(1, ...totals.flat());
-  const columns = [];
-  for (let step = 1; step <= run.steps; step++) {
-    const column = document.createElement("button");
-    column.type = "button";
-    column.tabIndex = -1; // the slider does the same with the keyboard
-    const [up, down] = totals[step].map((count) => (count ? Math.max(2, (TIMELINE_HEIGHT * count) / highest) : 0));
-    column.innerHTML =
-      `<span class="up"><i style="height:${up}px"></i></span><b>${step}</b>` +
-      `<span class="down"><i style="height:${down}px"></i></span>` +
-      `<small>${coloured(...totals[step])}</small>`;
-    column.addEventListener("click", () => play(false, step));
-    columns.push(column);
-  }
-  find("timeline").replaceChildren(...columns);
+/** Shows what the address asks for, or the first image; says what in the address this page does not have. */
+function openAddress() {
+  const asked = fromAddress(location.hash.slice(1), gallery);
+  const { k = 0, maxSpikes = 1, negative = true, image = gallery[0], step = 1, wrong } = asked;
+  find("settings").elements.k.value = k;
+  find("settings").elements.burst.value = maxSpikes;
+  find("negative").checked = negative;
+  pad.show(image.pixels);
+  rerun(image, false, step);
+  if (state.image && step > state.run.steps) wrong.push(`step=${step}`);
+  find("notice").textContent = `This page does not have what the address asks for: ${wrong.join(", ")}.`;
+  find("notice").hidden = wrong.length === 0;
 }
 
-function drawClasses() {
-  const { outputs } = state.run.record;
-  const extent = Math.max(1, ...outputs.flatMap((potentials) => Array.from(potentials, Math.abs)));
-  const guess = state.run.guesses[state.step];
-  find("guess").textContent = state.step === 0 ? "none yet" : guess;
-  find("says").textContent = state.step === 0 ? "…" : guess;
-  find("classes").innerHTML = Array.from(outputs[state.step], (potential, digit) => {
-    const width = (50 * Math.abs(potential)) / extent;
-    const place = potential < 0 ? `right:50%` : `left:50%`;
-    const chosen = state.step > 0 && digit === guess ? ' class="chosen"' : "";
-    return `<li${chosen}><b>${digit}</b><span><i style="${place};width:${width}%"></i></span></li>`;
-  }).join("");
-}
-
-function drawWork() {
-  const { positive, negative, sops } = state.run.spikes[state.step];
-  const fired = isSilent(state.run, state.step) ? "silence" : `${coloured(sum(positive), sum(negative))} spikes`;
-  find("counts").innerHTML = `In this step: ${fired}, ${withCommas(sops)} additions (SOPs)`;
-  const done = sum(state.run.spikes.slice(0, state.step + 1).map((one) => one.sops));
-  const percent = (100 * done) / description.annOperations;
-  find("work-label").innerHTML =
-    `Work so far: <b>${withCommas(done)}</b> additions (SOPs), <b>${percent.toFixed(0)} %</b> of the ` +
-    `${withCommas(description.annOperations)} that the artificial network needs, both without block 1`;
-  find("work").setAttribute("aria-label", `${percent.toFixed(0)} percent of the artificial network's operations`);
-  find("work").firstElementChild.style.width = `${Math.min(100, percent)}%`;
-}
-
-function drawNumbers() {
-  let total = 0;
-  const rows = state.run.spikes.slice(1, state.run.steps + 1).map(({ positive, negative, sops }, index) => {
-    total += sops;
-    const percent = ((100 * total) / description.annOperations).toFixed(1);
-    const numbers = [sum(positive), sum(negative), sops, total].map(withCommas);
-    return [index + 1, ...numbers, `${percent} %`, state.run.guesses[index + 1]];
-  });
-  const left = withCommas(description.leftOut);
-  const caption =
-    `The artificial network needs ${withCommas(description.annOperations)} operations. ` +
-    `Block 1's ${left} multiply-accumulates, which both spend on the image, are left out of both.`;
-  fillTable(find("numbers"), caption, ["step", "+1", "−1", "SOPs", "SOPs so far", "of these", "guess"], rows);
+function chooseImage(image) {
+  pad.show(image.pixels);
+  rerun(image);
 }
 
 const maps = description.layers.slice(0, -1).map((layer, block) => createMap(block, layer.outputShape, selecting));
 find("maps").prepend(...maps.map((map) => map.element));
-const pad = createPad(find("pad"), (pixels) => rerun({ pixels, label: null }));
-createGallery(find("gallery"), description.gallery, (image) => {
-  pad.show(image.pixels);
-  rerun(image);
+const pad = createPad(find("pad"), {
+  drawn: (pixels) => rerun({ pixels, label: null }),
+  unreadable: () => clear("This browser does not let the page read the drawing. Take a test image instead."),
 });
+createGallery(find("gallery"), gallery, chooseImage);
 find("clear").addEventListener("click", () => clear("Draw a digit, or take a test image."));
 find("settings").addEventListener("change", () => rerun());
-find("play").addEventListener("click", () => {
-  if (state.timer !== null) stop();
-  else play(true, state.step === state.run.steps ? 0 : Math.min(state.step + 1, state.run.steps));
-});
+find("play").addEventListener("click", togglePlay);
 find("first").addEventListener("click", () => play(false, 0));
 find("back").addEventListener("click", () => play(false, state.step - 1));
 find("forward").addEventListener("click", () => play(false, state.step + 1));
 find("step").addEventListener("input", (event) => play(false, Number(event.target.value)));
 find("example").addEventListener("click", showTakenBack);
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && state.pinned) select(state.selected.block, state.selected.neuron, false);
+listenToKeys({
+  togglePlay,
+  move: (by) => state.image && play(false, state.step + by),
+  chooseImage: (index) => gallery[index] && chooseImage(gallery[index]),
+  nextLevel() {
+    const { k } = find("settings").elements;
+    k.value = (Number(k.value) + 1) % k.length;
+    rerun();
+  },
+  free: () => state.pinned && select(state.selected.block, state.selected.neuron, false),
 });
+addEventListener("hashchange", openAddress);
+document.addEventListener("dragstart", (event) => event.preventDefault()); // of selected text, which would end a stroke
 new ResizeObserver(() => drawNeuron()).observe(document.querySelector(".neuron"));
-
-document.querySelector("#gallery button").click();
-stop(); // nothing moves before somebody asks for it
+openAddress(); // nothing moves before somebody asks for it
