@@ -33,7 +33,7 @@ def compiled(function):
 
 
 def inlined(function):
-    """The function as a part of the kernels that call it: a call with a dozen arrays takes longer than a few spikes."""
+    """The function as a part of the kernels that call it: a call with a dozen arrays takes longer than a spike."""
     return njit(inline="always", **OPTIONS)(function)
 
 
