@@ -40,8 +40,12 @@ class Activity:
 
     @classmethod
     def joined(cls, parts):
-        """Of all images of some activities of one network, in order."""
-        trains = [SpikeTrain.joined(trains) for trains in zip(*(part.trains for part in parts), strict=True)]
+        """Of all images of some activities of one network, in order. Takes the spike trains out of them.
+
+        Block by block, so that no more than those of one block are in memory twice.
+        """
+        blocks = len(parts[0].trains)
+        trains = [SpikeTrain.joined([part.trains.pop(0) for part in parts]) for _ in range(blocks)]
         return cls(trains, np.concatenate([part.potentials for part in parts]))
 
     def compact(self):

@@ -28,6 +28,7 @@ from spiking_utils import SpikingNetwork, evaluate
 
 K = 1  # of the random networks and of the LeNet that they are compared with
 ADAPTED_IMAGES = 200  # to which batch normalisation of the random networks is adapted
+BETA = 0.4  # of it, so that a neuron fires about once an image, as those of the LeNet do
 
 
 def residual_stage(filters, first, layers, stride):
@@ -79,13 +80,19 @@ def trained(path):
 
 def random_networks():
     """The NETWORKS with initial weights whose batch normalisation is adapted to some images."""
+    import keras
+
     from LeNet.tensorlayer import models
 
     pixels = images.scaled(images.load_split("train").first(ADAPTED_IMAGES).pixels)
     found = {}
     for name, layers in NETWORKS.items():
         network = parse(f"28x28x1-{layers}-10")
+        keras.utils.set_random_seed(0)
         model = models.build(network, K)
+        for key, variable in models.variables(network, model).items():
+            if key.endswith("/beta"):
+                variable.assign(np.full(variable.shape, BETA))
         for _ in range(50):  # the moving averages follow the last ten or so
             model(pixels, training=True)
         weights = {key: np.asarray(variable) for key, variable in models.variables(network, model).items()}
