@@ -145,8 +145,9 @@ def test_files_of_other_kinds_are_told_what_to_do(suffix, run_here, tmp_path):
 
 
 def test_folder_of_a_saved_model_is_told_what_to_do(run_here, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", tmp_path)
-    assert_refused(process, f"{tmp_path}: is a folder, as of a SavedModel: read it where it was made")
+    assert_refused(process, f"{tmp_path}: is a SavedModel: read it where it was made")
 
 
 def test_block_that_never_fires_is_a_warning_that_names_it(evaluate, tmp_path):
