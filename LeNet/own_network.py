@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from experiment import InputError, disk, images, logs, model, printable, shown, weights
+from spiking.conversion.calibration import QUANTILE
 from spiking.conversion.tensor import Pooled
 
 SUFFIX = ".keras"
@@ -123,10 +124,8 @@ def load(args, k):
     print(f"weights    {shown(args.weights)}")
     print(f"           converted to {network.notation}, k={trained.model.k}")
     if not converted.quantized:
-        scale = (
-            f"2^{converted.k} counts are the 99.9 % quantile" if args.calibrate else f"2^{converted.k} counts are 1"
-        )
-        print(f"           without quantiser: that of k={trained.model.k} is put in at conversion, {scale}")
+        scale = f"the {100 * QUANTILE:g} % quantile" if args.calibrate else "1"
+        print(f"           without quantiser: that of k={converted.k} is put in, 2^{converted.k} counts are {scale}")
     print(f"           rounded to the weight grid, which changed them by {converted.rounding:.2g} at most")
     for sentence in converted.warnings:
         print(f"warning    {sentence}")

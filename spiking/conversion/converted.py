@@ -40,7 +40,7 @@ def convert(model, k=None, calibration=None, scale=None, offset=0):
     k : int or None
         Quantisation level, 0 to 16, where no MedianQuantizer says it.
     calibration : integer array (images, h, w, channels) or (images, h, w), or None
-        Images of the training set. Where no quantiser was trained, 2^k counts of a block then stand for the 99.9 %
+        Images of the training set. Where no quantiser was trained, 2^k counts of a block then stand for the 99 %
         quantile of its positive activations; else they stand for 1.
     scale, offset : float, or sequence of one for each channel
         An ONNX file's network expects scale * pixel + offset, which nothing in the file says: scale=1 / 255, say.
