@@ -122,6 +122,16 @@ def test_quiescent_network_of_any_level_is_the_artificial_one(k):
     assert_array_equal(activity.predictions()[:, -1], logits.argmax(axis=1))
 
 
+def test_identity_beside_weights_whose_grid_has_no_1_is_refused():
+    network = parse("4x4x1-2C1-2C1+I-2")
+    weights = random_weights(network, seed=0)
+    weights["conv2/W"].flat[0] = 32767
+    assert on_grid(weights, network)[0]["conv2/W"].flat[0] == 32767
+    weights["conv2/W"].flat[0] = 32768
+    with pytest.raises(OverflowError, match=r"^conv2: weights reach 32768 beside an identity, expected less: "):
+        on_grid(weights, network)
+
+
 def test_potentials_that_int32_cannot_hold_are_refused():
     wide = parse(f"1x1x{2**15}-1C1-1")
     weights = changed(random_weights(wide, seed=0), constant("/W", 32767))

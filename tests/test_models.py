@@ -127,7 +127,7 @@ def test_any_network_equals_numpy_in_every_activation(network, k, seed):
 
 def test_only_a_window_over_the_whole_input_is_computed_as_one():
     """A 4 x 4 kernel with stride 2 has one window over 5 x 5 inputs, and leaves a row and a column out."""
-    model = models.build(parse("5x5x2-4C3pg2-6C3pg2-3C4s2-2C1-3C1p-2"), k=0)
+    model = models.build(parse("5x5x2-4C3pg2-6C3pg2-3C4s2-2C1-3C3p-2"), k=0)
     kinds = [type(model.get_layer(f"conv{number}")) for number in (1, 2, 3, 4, 5)]
     plain = keras.layers.Conv2D
     assert kinds == [PerChannelConv2D, plain, plain, FullWindowConv2D, plain]
