@@ -28,6 +28,6 @@ place:
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	touch $@
 
-.venv/test: .venv/run tests/requirements.txt requirements-cluster.txt
+.venv/test: .venv/run tests/requirements.txt requirements-cluster.txt requirements-onnx.txt
 	$(BIN)/python -m pip install --quiet --requirement tests/requirements.txt
 	touch $@

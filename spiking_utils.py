@@ -203,9 +203,8 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
     """
     check_integer("batch_size", batch_size, 1)
     check_integer("threads", threads, 1)
-    if np.ndim(labels) != 1 or not np.issubdtype(np.asarray(labels).dtype, np.integer):
-        found = f"{np.asarray(labels).dtype} of the shape {np.shape(labels)}"
-        raise ValueError(f"labels are {found}, expected a whole number for each image: (images,)")
+    if np.ndim(labels) != 1:
+        raise ValueError(f"labels are of the shape {np.shape(labels)}, expected a number for each image: (images,)")
     if len(pixels) != len(labels) or len(pixels) == 0:
         raise ValueError(f"{len(pixels)} images and {len(labels)} labels, expected as many of both, at least one")
 

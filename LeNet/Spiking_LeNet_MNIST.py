@@ -26,7 +26,6 @@ import numpy as np
 from experiment import InputError, command_line, images, logs, model, shown, weights
 from experiment.disk import OutputFolder
 from LeNet import hardware, own_network
-from spiking.trains import SPIKES
 
 AUTO = "auto"  # as many time steps as it takes until nothing fires
 FIRST_TIME_STEPS, MOST_TIME_STEPS = 16, 4096  # of that
@@ -207,6 +206,8 @@ def run_until_quiescent(network, pixels):
 
 def settle(network, test, args):
     """The Evaluation of a SpikingNetwork over as many time steps as the slowest image takes, and one more."""
+    from spiking.trains import SPIKES
+
     run_until_quiescent(network, test.pixels[: args.batch_size])
     evaluation = simulate(network, test, args)
     while not evaluation.quiescent.all() and network.time_steps < MOST_TIME_STEPS:

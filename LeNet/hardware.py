@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiment import InputError, command_line
+from spiking.encoding import image_train
 from spiking.thresholds import ALWAYS, NEVER
 
 MOST_MEASURED = 1 << 22  # neurons times time steps in memory at a time
@@ -51,18 +52,16 @@ def golden_vectors(network, trained, pixels):
 
 def _steps(network, activity, pixels):
     """Yields each Block with its spikes and potentials, both (images, time steps, h, w, c)."""
-    incoming = [_image_train(pixels, network.time_steps)]
+    incoming = [_image_train(network, pixels)]
     for layer, train in zip(network.blocks, activity.trains, strict=True):
         incoming.append(train.to_dense())
         counts = [incoming[source].cumsum(axis=1) for source in layer.sources]
         yield layer.layer, incoming[-1], _potentials(layer, counts)
 
 
-def _image_train(pixels, time_steps):
-    """The image as what comes in: in the first time step only."""
-    train = np.zeros((len(pixels), time_steps, *pixels.shape[1:]), np.int64)
-    train[:, 0] = pixels
-    return train
+def _image_train(network, pixels):
+    """What comes in: (images, time steps, h, w, c)."""
+    return image_train(pixels, network.network.input_shape, network.time_steps).to_dense()
 
 
 def _potentials(layer, counts):
@@ -150,7 +149,7 @@ def measure(network, pixels):
     starts = range(0, len(pixels), batch_size)
     for start in command_line.progress(starts, len(starts), "batch"):
         batch = pixels[start : start + batch_size]
-        activity, trains = network.run(batch), [_image_train(batch, network.time_steps)]
+        activity, trains = network.run(batch), [_image_train(network, batch)]
         for size, layer, train in zip(sizes, layers, [*activity.trains, None]):
             size.add_potentials(*_sums(layer, [trains[source] for source in layer.sources]))
             if train is not None:

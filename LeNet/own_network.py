@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from experiment import InputError, disk, images, logs, model, printable, shown, weights
+from spiking.conversion.calibration import QUANTILE
 from spiking.conversion.tensor import Pooled
-from spiking.trains import SPIKES
 
 SUFFIX = ".keras"
 KERAS_FILE = "a .keras file of a Sequential or functional model"  # as error messages call it
@@ -41,8 +41,8 @@ def given(path):
     """Whether a path is that of such a model; raises InputError where it is one of a kind that is not read."""
     if path is None:
         return False
-    if path.is_dir():
-        raise InputError(f"{shown(path)}: is a folder, as of a SavedModel: {IN_KERAS}")
+    if (path / "saved_model.pb").is_file():
+        raise InputError(f"{shown(path)}: is a SavedModel: {IN_KERAS}")
     if path.suffix in FOREIGN and disk.exists(path):
         raise InputError(f"{shown(path)}: {FOREIGN[path.suffix]}")
     return path.suffix == SUFFIX
@@ -124,10 +124,8 @@ def load(args, k):
     print(f"weights    {shown(args.weights)}")
     print(f"           converted to {network.notation}, k={trained.model.k}")
     if not converted.quantized:
-        scale = (
-            f"2^{converted.k} counts are the 99.9 % quantile" if args.calibrate else f"2^{converted.k} counts are 1"
-        )
-        print(f"           without quantiser: that of k={trained.model.k} is put in at conversion, {scale}")
+        scale = f"the {100 * QUANTILE:g} % quantile" if args.calibrate else "1"
+        print(f"           without quantiser: that of k={converted.k} is put in, 2^{converted.k} counts are {scale}")
     print(f"           rounded to the weight grid, which changed them by {converted.rounding:.2g} at most")
     for sentence in converted.warnings:
         print(f"warning    {sentence}")
@@ -182,6 +180,8 @@ def report(own, evaluation, test):
     print(f"agreement  {np.sum(predicted == evaluation.predictions):,} of {count:,} of its predictions are the same")
     quiescent = f"{evaluation.quiescent.sum():,} of {count:,} images, the quiescent ones"
     print(f"equal      to the quantised network in every neuron, in {quiescent}; --verify counts them")
+    from spiking.trains import SPIKES  # by now Numba is there
+
     spikes = evaluation.statistics[..., SPIKES].sum(axis=(0, 2))
     for index in np.flatnonzero(spikes == 0):
         print(f"warning    block {index + 1} (layer {own.layers[index][-1]}) never fired")

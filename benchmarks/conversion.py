@@ -68,8 +68,8 @@ def resnet():
     x = layers.MaxPooling2D(2)(x)
     for filters, strides in ((8, 1), (16, 2)):
         y = layers.Conv2D(filters, 3, strides, padding="same")(x)
-        y = layers.ReLU()(layers.BatchNormalization()(y))
-        y = layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same")(y))
+        y = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(y))
+        y = layers.BatchNormalization(momentum=0.9)(layers.Conv2D(filters, 3, padding="same")(y))
         shortcut = x if strides == 1 else layers.Conv2D(filters, 1, strides)(x)
         x = layers.ReLU()(y + shortcut)
     return [keras.Model(image, x), layers.GlobalAveragePooling2D(), layers.Dense(10)]

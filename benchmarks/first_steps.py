@@ -64,7 +64,8 @@ def run_variant(model, vary, epochs, train, validation):
     found = []
 
     def evaluate_epoch(output):
-        weights, _ = on_grid({key: np.asarray(variable) for key, variable in training.weights().items()})
+        weights = {key: np.asarray(variable) for key, variable in training.weights().items()}
+        weights, _ = on_grid(weights, network)
         spiking = SpikingNetwork(weights, network, model.k, TIME_STEPS)
         evaluation = evaluate(spiking, validation.pixels, validation.labels, BATCH_SIZE, threads=1)
         artificial = float(dict(zip(HISTORY_COLUMNS, training.history[-1]))["val_accuracy"])

@@ -138,11 +138,11 @@ def simulate_densely(weights, k, pixels):
     for t in range(TIME_STEPS):
         spikes = scale * pixels / 256 * (t == 0)
         for block in PAPER_NETWORK.blocks:
-            kernel = weights[f"conv{block.name}/W"].astype(np.float64)
-            windows = np.lib.stride_tricks.sliding_window_view(spikes, block.kernel_size, axis=(1, 2))
-            windows = windows[:, :: block.stride[0], :: block.stride[1]]  # (images, h, w, in, kernel h, kernel w)
+            kernel, (edge,) = weights[f"conv{block.name}/W"].astype(np.float64), block.inputs
+            windows = np.lib.stride_tricks.sliding_window_view(spikes, edge.kernel_size, axis=(1, 2))
+            windows = windows[:, :: edge.stride[0], :: edge.stride[1]]  # (images, h, w, in, kernel h, kernel w)
             columns = windows.reshape(-1, kernel[..., 0].size)
-            current = columns @ kernel.transpose(2, 0, 1, 3).reshape(-1, block.filters)
+            current = columns @ kernel.transpose(2, 0, 1, 3).reshape(-1, edge.filters)
             current = current.reshape(len(pixels), *block.output_shape)
             potentials[block] = potentials.get(block, 0.0) + current
             gamma, beta, mean, variance = (
@@ -150,8 +150,8 @@ def simulate_densely(weights, k, pixels):
                 for name in ("gamma", "beta", "moving_mean", "moving_var")
             )
             normalized = gamma * (potentials[block] / scale - mean) / np.sqrt(variance + BN_EPSILON) + beta
-            justified = np.floor(scale * np.maximum(normalized, 0) + (0.5 + ROUNDING_OFFSET))
-            spikes = np.sign(justified - counts.get(block, 0.0))
+            target_count = np.floor(scale * np.maximum(normalized, 0) + (0.5 + ROUNDING_OFFSET))
+            spikes = np.sign(target_count - counts.get(block, 0.0))
             counts[block] = counts.get(block, 0.0) + spikes
         output = output + spikes.reshape(len(pixels), -1) @ weights["fc/W"].astype(np.float64)
     return output

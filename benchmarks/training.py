@@ -91,7 +91,8 @@ def build_plain(network, k):
 
     layers = [keras.Input(network.input_shape)]
     for block in network.blocks:
-        layers.append(Conv2D(block.filters, block.kernel_size, block.stride, use_bias=False))
+        (edge,) = block.inputs
+        layers.append(Conv2D(edge.filters, edge.kernel_size, edge.stride, use_bias=False))
         layers += [BatchNormalization(momentum=BN_DECAY, epsilon=BN_EPSILON), ReLU(), Lambda(quantize)]
     return keras.Sequential([*layers, Flatten(), Dense(network.classes, use_bias=False)])
 

@@ -47,19 +47,22 @@ def residual_network(shape, classes):
 
     from spiking.conversion import with_quantizers
 
+    def normalized(x):
+        return layers.BatchNormalization(momentum=0.9)(x)  # so that few epochs do for the moving averages
+
     keras.utils.set_random_seed(0)
     image = keras.Input(shape)
     x = layers.Rescaling(1 / 255)(image)
     x = layers.Conv2D(16, 3, padding="same", use_bias=False)(x)
-    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.ReLU()(normalized(x))
     x = layers.MaxPooling2D(2)(x)
     for filters, strides in ((16, 1), (32, 2), (32, 1)):
         y = layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x)
-        y = layers.ReLU()(layers.BatchNormalization()(y))
+        y = layers.ReLU()(normalized(y))
         y = layers.Conv2D(filters, 3, padding="same", use_bias=False)(y)
-        y = layers.BatchNormalization()(y)
+        y = normalized(y)
         if strides > 1:
-            x = layers.BatchNormalization()(layers.Conv2D(filters, 1, strides, use_bias=False)(x))
+            x = normalized(layers.Conv2D(filters, 1, strides, use_bias=False)(x))
         x = layers.ReLU()(layers.Add()([x, y]))
     scores = layers.Dense(classes)(layers.GlobalAveragePooling2D()(x))
     return with_quantizers(keras.Model(image, scores), K)

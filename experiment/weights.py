@@ -16,7 +16,7 @@ from experiment.model import NPZ_NAME, Model, named
 from experiment.recipes import RECIPES
 from spiking.network import FULL_PRECISION, Network
 from spiking.notation import parse
-from spiking.weight_grid import check_weights, on_grid, round_to_grid
+from spiking.weight_grid import check_weights, on_grid
 
 NPZ = "a npz file of network weights"  # as error messages call it
 HEADER = 1024  # bytes at most, of an array in the file
@@ -259,7 +259,7 @@ def _read_archive(archive):
         array = _read_array(archive, members[key], key, shape, "f", 8 * math.prod(shape))
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
             weights[key] = array.astype(np.float32)
-    _check_values(weights, shapes)
+    _check_values(weights, network)
     counts = {key: identity[key] for key in COUNTS}
     return {"model": model, "network": network, "weights": weights} | counts
 
@@ -294,12 +294,13 @@ def _read_array(archive, info, key, shape, kinds, largest):
     return np.lib.format.read_array(member, allow_pickle=False)
 
 
-def _check_values(weights, shapes):
+def _check_values(weights, network):
     """Raises InputError where a weight cannot be."""
     try:
-        check_weights(weights, shapes)
-    except ValueError as error:
+        check_weights(weights, network.weight_shapes)
+        rounded, _ = on_grid(weights, network)
+    except (ValueError, OverflowError) as error:
         raise InputError(error) from None
-    for key, weight in weights.items():
-        if key.endswith("/W") and not np.all(np.isfinite(round_to_grid(weight))):
+    for key, weight in rounded.items():
+        if not np.all(np.isfinite(weight)):
             raise InputError(f"{key} has weights that float32 cannot hold on the weight grid")

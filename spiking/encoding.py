@@ -33,8 +33,9 @@ def image_train(images, shape, time_steps):
         steps=np.zeros((len(images), time_steps + 1), np.int64), statistics=np.zeros((time_steps, 3), np.int64)
     )
     codes = np.arange(height * width)[:, None] << events.shift | np.arange(channels) << 1
-    list_pixels(images.reshape(len(images), -1).astype(np.int32), codes.ravel().astype(np.int32), events)
-    return SpikeTrain(events, shape, int(images.max(initial=0)))
+    flat = images.reshape(len(images), height * width * channels)
+    list_pixels(flat.astype(np.int32), codes.ravel().astype(np.int32), events)
+    return SpikeTrain(events.written(), shape, int(images.max(initial=0)))
 
 
 @compiled

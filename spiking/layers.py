@@ -6,15 +6,13 @@ Each is built once from the description of its layer and the weights of a npz fi
 import numpy as np
 
 from spiking import kernels
-from spiking.base_layers import SpikingBlock, SpikingLayer
+from spiking.base_layers import NO_POOL, SpikingBlock, SpikingLayer
 from spiking.edges import IMAGE
 from spiking.layout import new_neurons, stored, stored_potentials, window_members
 from spiking.network import PIXEL_LEVELS
 from spiking.pooling import Pool
 from spiking.thresholds import LargestCount, TargetCount
 from spiking.weight_grid import bias_to_grid, layer_on_grid
-
-NO_POOL = Pool(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))  # of a sum
 
 
 class SpikingConv(SpikingBlock):

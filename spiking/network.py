@@ -137,7 +137,8 @@ class Network:
     Raises
     ------
     ValueError
-        An edge does not fit its source, or a block's inputs do not fit each other; the text names the layer.
+        An edge does not fit its source, a block's inputs do not fit each other, or nothing reads a block; the text
+        names the layer.
     """
 
     blocks: tuple[Block, ...]
@@ -157,6 +158,8 @@ class Network:
                 raise ValueError(f"layer {number}: {error}") from None
             if number <= len(self.blocks):
                 shapes.append(block.output_shape)
+                if not self.readers(number):
+                    raise ValueError(f"layer {number}: is read by nothing, expected a layer after it that reads it")
 
     @property
     def layers(self):

@@ -80,13 +80,24 @@ def layer_on_grid(layer, weights):
     -------
     w : list of int16 arrays, one for each input
     f : int
+
+    Raises
+    ------
+    OverflowError
+        The grid has no 1 for an identity, as other weights are too large.
     """
     keyed = zip(layer.kernel_keys, layer.inputs, strict=True)
     kernels = [weights[key] if key else np.ones(edge.kernel_shape) for key, edge in keyed]
     mixed = len({edge.source == IMAGE for edge in layer.inputs}) > 1
     bounds = [PIXEL_LEVELS - 1 if edge.source == IMAGE else LARGEST_COUNT for edge in layer.inputs]
     # beside the image, counts are in units of its grid, or pixels in those of the counts: up to 256 times as many
-    return to_grid(kernels, [bound * PIXEL_LEVELS for bound in bounds] if mixed else bounds)
+    w, exponent = to_grid(kernels, [bound * PIXEL_LEVELS for bound in bounds] if mixed else bounds)
+    if exponent < 0 and None in layer.kernel_keys:
+        largest = max(float(np.max(np.abs(kernel))) for kernel in kernels)
+        raise OverflowError(
+            f"{layer.prefix}: weights reach {largest:g} beside an identity, expected less: their grid has no 1"
+        )
+    return w, exponent
 
 
 def bias_to_grid(bias, exponent):

@@ -32,6 +32,7 @@ from keras.layers import (
     ZeroPadding2D,
 )
 
+from LeNet import tensorlayer  # noqa: F401, it starts TensorFlow as the scripts do
 from spiking.conversion.keras_models import walk
 
 ZEROS = {"kernel_initializer": "zeros"}  # replaced later; others would draw from Python's random, behind hypothesis

@@ -6,7 +6,7 @@ import numpy as np
 
 from experiment import ROOT
 from spiking.notation import parse
-from spiking.weight_grid import grid_exponent
+from spiking.weight_grid import layer_on_grid
 from tests import reference
 
 LENET = parse("28x28x1-20C5-P2-50C5-P2-500-10")
@@ -49,25 +49,23 @@ def simulate(k, time_steps, pixels, max_spikes=1, negative_spikes=True):
     incoming, potentials = np.zeros((len(pixels), time_steps, *pixels.shape[1:])), []
     incoming[:, 0] = scale * (pixels / 256)
     for block, train in zip(LENET.blocks, spikes, strict=True):
-        unit = 2.0 ** -grid_exponent(weights[f"conv{block.name}/W"]) * (scale / 256 if block.name == "1" else 1)
-        current = reference.convolve_block(incoming.reshape(-1, *incoming.shape[2:]), weights, block)
+        unit = 2.0 ** -layer_on_grid(block, weights)[1] * (scale / 256 if block.name == "1" else 1)
+        kernel, (edge,) = weights[f"conv{block.name}/W"], block.inputs
+        current = reference.convolve(incoming.reshape(-1, *incoming.shape[2:]), kernel, edge)
         potentials.append(np.rint(current.reshape(train.shape).cumsum(axis=1) / unit).astype(int))
         incoming = train
-    outputs = np.rint(outputs * 2.0 ** grid_exponent(weights["fc/W"])).astype(int)
+    outputs = np.rint(outputs * 2.0 ** layer_on_grid(LENET.classifier, weights)[1]).astype(int)
     return Simulation([train.astype(int) for train in spikes], potentials, outputs)
 
 
 def fan_outs():
     """The synapses that a spike drives, for each block: (h, w, 1)."""
     result = []
-    for block, reader in zip(LENET.blocks, [*LENET.blocks[1:], None], strict=True):
-        height, width, _ = block.output_shape
-        fan_out = np.zeros((height, width, 1), int)
-        if reader is None:
-            fan_out += LENET.classes
-        else:  # each window of the next block that contains the neuron has all its filters
-            for row, column in np.ndindex(reader.output_shape[:2]):
-                top, left = row * reader.stride[0], column * reader.stride[1]
-                fan_out[top : top + reader.kernel_size[0], left : left + reader.kernel_size[1]] += reader.filters
+    for reader in (*LENET.blocks[1:], LENET.classifier):
+        (edge,) = reader.inputs
+        fan_out = np.zeros((*edge.input_shape[:2], 1), int)
+        for top in edge.rows:  # each window that contains the neuron has all its filters
+            for left in edge.columns:
+                fan_out[top : top + edge.kernel_size[0], left : left + edge.kernel_size[1]] += edge.filters
         result.append(fan_out)
     return result

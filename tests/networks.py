@@ -68,14 +68,16 @@ def graphs(draw):
     """Networks of two to five blocks that read the image and each other in any way.
 
     Sums of one to three inputs, groups, identities, max pooling, windows anywhere, initial potentials, bounds, and
-    a classifier of one to three sources.
+    a classifier that reads what no block does, and perhaps more.
     """
     shapes = [draw(st.tuples(st.integers(1, 7), st.integers(1, 7), st.sampled_from([1, 2, 4])))]
     blocks = []
     for number in range(1, draw(st.integers(2, 5)) + 1):
         blocks.append(draw(block_of(str(number), shapes)))
         shapes.append(blocks[-1].output_shape)
-    sources = draw(st.lists(st.sampled_from(range(1, len(shapes))), min_size=1, max_size=3))
+    read = {edge.source for block in blocks for edge in block.inputs}
+    unread = [number for number in range(1, len(shapes)) if number not in read]
+    sources = unread + draw(st.lists(st.sampled_from(range(1, len(shapes))), max_size=2))
     classes = draw(st.integers(1, 4))
     whole = [whole_convolution(source, shapes[source], classes) for source in sources]
     return Network(tuple(blocks), Classifier(tuple(whole), draw(st.booleans())))

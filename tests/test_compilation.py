@@ -17,14 +17,20 @@ from tests.script_helpers import snapshot
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# three neurons of thresholds 2, 4, 6 with potentials 2, 5, 6
+# three neurons with pixels of 2, 5 and 6, and a spike for each 2
 SCRIPT = """
 import numpy as np
+from spiking.encoding import image_train
+from spiking.notation import parse
+from spiking.trains import SPIKES
 from spiking_utils import SpikingConv
-layer = SpikingConv(np.ones((1, 1, 1, 1), int), 2 * np.arange(5)[None], (1, 3, 1))
-print(layer.encode(np.array([[[[2], [5], [6]]]]), 3).to_dense().ravel().tolist())
+normalization = {"gamma": 128, "beta": -0.25, "moving_mean": 0, "moving_var": 1}
+weights = {"bn1/" + name: np.array([value]) for name, value in normalization.items()}
+layer = SpikingConv(parse("1x3x1-1C1-1").blocks[0], weights | {"conv1/W": np.ones((1, 1, 1, 1))}, k=0)
+train = layer.forward([image_train(np.array([[[[2], [5], [6]]]]), (1, 3, 1), 3)])
+print(train.to_dense().ravel().tolist(), train.statistics[:, SPIKES].tolist())
 """
-SPIKES = "[1, 1, 1, 0, 1, 1, 0, 0, 1]\n"
+SPIKES = "[1, 1, 1, 0, 1, 1, 0, 0, 1] [3, 2, 1]\n"
 
 
 @pytest.fixture
@@ -74,8 +80,8 @@ def test_kernels_are_kept_for_the_next_run_and_compiled_anew_when_a_constant_els
     assert kept(cache) == first
     trains = library / "spiking/trains.py"
     source = trains.read_text()
-    assert "POSITION_SHIFT = 16" in source
-    trains.write_text(source.replace("POSITION_SHIFT = 16", "POSITION_SHIFT = 14"))
+    assert "\nSPIKES, NEGATIVE, SOPS = range(3)\n" in source
+    trains.write_text(source.replace("SPIKES, NEGATIVE, SOPS =", "SOPS, NEGATIVE, SPIKES ="))
     assert run(library) == SPIKES
     assert len(kept(cache)) > len(first)
 

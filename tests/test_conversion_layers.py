@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 from numpy.testing import assert_allclose, assert_array_equal
 
+from LeNet import tensorlayer  # noqa: F401, it starts TensorFlow as the scripts do
 from spiking.conversion import MedianQuantizer, convert, with_quantizers
 from spiking.conversion.assembly import assemble
 from spiking.conversion.from_keras import fold

@@ -4,19 +4,23 @@ import gzip
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from experiment.images import load_split
 from LeNet import Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
+from spiking_utils import SpikingNetwork
 from tests.helpers import ROOT, assert_refused, run_script, save_model
-from tests.networks import LENET, random_weights, with_gammas
+from tests.integer_replay import replay
+from tests.networks import LENET, graphs, random_weights, small_chains, with_gammas
 from tests.script_helpers import forbid_imports, snapshot, write_images
 
 SCRIPT = "LeNet/Spiking_LeNet_MNIST.py"
-IMAGES, TIME_STEPS = 60, 6
-OTHER = parse("12x20x3-6C3x2p-P2-5C4s2x1p-9-4b")
+IMAGES, TIME_STEPS = 20, 6
+OTHER = parse("12x20x3-6C3x2p-M2-6C3pg3b+I@2-5C4s2x1p-9-4b")
 
 
 @pytest.fixture(scope="module")
@@ -42,49 +46,32 @@ def arrays(exported):
         return dict(archive)
 
 
-def simulate(arrays, pixels, time_steps):
-    """The network of an exported file as README_MNIST.md describes it: nothing of the project, integers only.
-
-    Returns each block's spikes, (images, time steps, neurons), and the potentials, (images, time steps, classes).
-    """
-    blocks = range(1, 1 + sum(key.endswith("/thresholds") for key in arrays))
-    potentials, counts, trains = {}, {}, {block: [] for block in blocks}
-    output, outputs = arrays["fc/bias"], []
-    for t in range(time_steps):
-        x = pixels.astype(np.int32) * (t == 0)
-        for block in blocks:
-            kernel, thresholds, stride, padding = (
-                arrays[f"conv{block}/{name}"] for name in ("kernel", "thresholds", "stride", "padding")
-            )
-            current = convolve(x, kernel.astype(np.int32), stride, padding)
-            u = potentials[block] = potentials.get(block, 0) + current
-            n = counts.setdefault(block, np.zeros_like(u))
-            justified = sum(
-                u >= thresholds[:, count] for count in range(1, thresholds.shape[1])
-            )  # m of the equations
-            x = np.clip(justified - n, -arrays["max_spikes"] * arrays["negative_spikes"], arrays["max_spikes"])
-            counts[block] = n + x
-            trains[block].append(x.reshape(len(x), -1))
-        output = output + x.reshape(len(x), -1) @ arrays["fc/kernel"].astype(np.int32)
-        outputs.append(output)
-    return [np.stack(train, axis=1) for train in trains.values()], np.stack(outputs, axis=1)
+@settings(max_examples=60)
+@given(
+    small_chains() | graphs(),
+    st.integers(0, 3),
+    st.integers(1, 8),
+    st.sampled_from([1, 2, 5]),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_any_network_runs_from_its_integers_alone(network, k, time_steps, max_spikes, negative_spikes, seed):
+    rng = np.random.default_rng(seed)
+    weights = with_gammas(random_weights(network, seed), lambda shape: rng.choice([-1, 0, 1], shape))
+    pixels = rng.integers(0, 256, (2, *network.input_shape))
+    spiking = SpikingNetwork(weights, network, k, time_steps, max_spikes, negative_spikes)
+    activity = spiking.run(pixels)
+    *blocks, classifier = replay(spiking.integer_arrays(), pixels, time_steps).values()
+    for ours, expected in zip(activity.trains, blocks, strict=True):
+        assert_array_equal(ours.to_dense(), expected.spikes)
+    assert_array_equal(activity.potentials, classifier.potentials[:, :, 0, 0])
 
 
-def convolve(x, kernel, stride, padding):
-    """Convolution of integers, (images, h, w, in) with (h, w, in, out), over an input with zeros around it."""
-    height, width, channels, filters = kernel.shape
-    x = np.pad(x, [(0, 0), *padding, (0, 0)])
-    windows = np.lib.stride_tricks.sliding_window_view(x, (height, width), axis=(1, 2))[:, :: stride[0], :: stride[1]]
-    patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, height * width * channels)
-    result = np.zeros((len(patches), filters), np.int32)
-    used = patches.any(axis=1)  # integer products are slow, and most windows see no spike
-    result[used] = patches[used] @ kernel.reshape(-1, filters)
-    return result.reshape(*windows.shape[:3], filters)
-
-
-def assert_logged(folder, trains, potentials, labels):
-    """The logs, of batches of one image, are those of the simulation."""
-    spikes = np.concatenate(trains, axis=2)
+def assert_logged(folder, arrays, pixels, labels):
+    """The logs, of batches of one image, are those of the replay; returns all spikes and the potentials."""
+    *blocks, classifier = replay(arrays, pixels, TIME_STEPS).values()
+    spikes = np.concatenate([block.spikes.reshape(len(pixels), TIME_STEPS, -1) for block in blocks], axis=2)
+    potentials = classifier.potentials[:, :, 0, 0]
     expected = {
         "accuracy": potentials.argmax(axis=2) == labels[:, None],
         "spike_num": np.abs(spikes).sum(axis=2).cumsum(axis=1),
@@ -93,6 +80,7 @@ def assert_logged(folder, trains, potentials, labels):
     for name, numbers in expected.items():
         lines = np.array((folder / f"{name}.txt").read_text().split(), int)
         assert_array_equal(lines, numbers.ravel(), err_msg=name)
+    return [block.spikes for block in blocks], potentials
 
 
 def test_network_rebuilt_from_the_file_alone_classifies_and_fires_as_the_script_logs(
@@ -105,11 +93,10 @@ def test_network_rebuilt_from_the_file_alone_classifies_and_fires_as_the_script_
         for name, start in {"images-idx3-ubyte": 16, "labels-idx1-ubyte": 8}.items()
     }
     pixels = mnist["images-idx3-ubyte"].reshape(-1, 28, 28, 1)[:IMAGES]
-    trains, potentials = simulate(arrays, pixels, TIME_STEPS)
     options = ["--weights", weights_path, "--time_steps", TIME_STEPS, "--limit", IMAGES, "--batch_size", 1]
     process = run_here(Spiking_LeNet_MNIST.main, *options, "--logs", tmp_path)
     assert process.returncode == 0, process.stderr
-    assert_logged(tmp_path, trains, potentials, mnist["labels-idx1-ubyte"][:IMAGES])
+    trains, potentials = assert_logged(tmp_path, arrays, pixels, mnist["labels-idx1-ubyte"][:IMAGES])
     assert all(np.sum(train < 0) > 100 for train in trains[1:])  # else the comparison would show little
     assert len(np.unique(potentials.argmax(axis=2))) > 3
 
@@ -131,23 +118,28 @@ def test_other_networks_and_ways_of_firing_are_rebuilt_too(level, options, tmp_p
         assert process.returncode == 0, process.stderr
     test = load_split("test", folder)
     with np.load(tmp_path / "integers.npz", allow_pickle=False) as archive:
-        trains, potentials = simulate(dict(archive), test.pixels, TIME_STEPS)
-    assert_logged(tmp_path / "logs", trains, potentials, test.labels)
-    assert len(np.unique(np.concatenate(trains, axis=2))) >= 3  # several numbers of spikes at a time
+        trains, _ = assert_logged(tmp_path / "logs", dict(archive), test.pixels, test.labels)
+    assert len(np.unique(np.concatenate([train.ravel() for train in trains]))) >= 3  # several numbers at a time
 
 
 def test_file_has_int16_kernels_and_int32_thresholds_and_no_pickle(arrays):
-    for number, block in enumerate(LENET.blocks, start=1):
-        kernel, thresholds = arrays[f"conv{number}/kernel"], arrays[f"conv{number}/thresholds"]
-        assert (kernel.dtype, kernel.shape) == (np.int16, block.kernel_shape)
-        assert (thresholds.dtype, thresholds.shape) == (np.int32, (block.filters, TIME_STEPS + 1))
-        assert np.all(thresholds[:, 0] == -(2**31))
-        assert tuple(arrays[f"conv{number}/stride"]) == block.stride
-        assert_array_equal(arrays[f"conv{number}/padding"], 0)
-    assert (arrays["fc/kernel"].dtype, arrays["fc/kernel"].shape) == (np.int16, (500, 10))
-    assert_array_equal(arrays["fc/bias"], np.zeros(10, np.int32))
+    found = {key: (array.dtype, array.shape) for key, array in arrays.items()}
+    number = (np.int64, ())
+    expected = dict.fromkeys(("k", "pixel_levels", "max_spikes", "negative_spikes"), number)
+    for block in LENET.blocks:
+        (edge,) = block.inputs
+        expected |= {f"conv{block.name}/{key}": number for key in ("source", "groups", "factor", "exponent")}
+        expected |= {
+            f"conv{block.name}/kernel": (np.int16, edge.kernel_shape),
+            f"conv{block.name}/thresholds": (np.int32, (edge.filters, TIME_STEPS + 1)),
+            f"conv{block.name}/stride": (np.int64, (2,)),
+            f"conv{block.name}/padding": (np.int64, (2, 2)),
+        }
+        assert np.all(arrays[f"conv{block.name}/thresholds"][:, 0] == -(2**31))
+    expected |= {"fc/source": number, "fc/exponent": number}
+    expected |= {"fc/kernel": (np.int16, (500, 10)), "fc/bias": (np.int32, (10,))}
+    assert found == expected
     assert [arrays[name] for name in ("k", "pixel_levels", "max_spikes", "negative_spikes")] == [1, 256, 1, 1]
-    assert len(arrays) == 4 + 5 * 5 + 3
 
 
 def test_kernels_are_the_weights_times_two_to_the_exponent_with_the_sign_of_gamma(arrays, weights_path):

@@ -8,12 +8,13 @@ from numpy.testing import assert_array_equal
 
 from spiking.network import HIGHEST_LEVEL
 from spiking.notation import parse
-from spiking.weight_grid import grid_exponent, round_to_grid
+from spiking.weight_grid import on_grid
 from spiking_utils import SpikingNetwork
 from tests import reference
 from tests.networks import random_weights
 
 SMALL = parse("5x6x2-4C3x2-5C2s2-3")
+GRAPH = parse("5x6x2-4C3x2-M2ps1-4C3pg2+4C1@1-5C2s2-3+3@2")
 LARGEST = float(np.finfo(np.float32).max)
 ON_THE_GRID = 32767 * 2.0**113  # the largest weight that float32 holds on its grid
 SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
@@ -28,10 +29,10 @@ def one_weight(value):
     """A single weight in each layer that leaves no room for the others on the grid."""
 
     def change(key, array):
-        array = array.copy()
         if key.endswith("/W"):
+            array = array.copy()
             array.flat[array.size // 2] = value
-        return round_to_grid(array) if key.endswith("/W") else array
+        return array
 
     return change
 
@@ -70,19 +71,21 @@ def random_pixels(network, images=3):
 
 def assert_exact(weights, network, k, time_steps, pixels):
     """Every spike and every potential of the classifier is that of the equations; returns the Activity."""
-    activity = SpikingNetwork(weights, network, k, time_steps).run(pixels)
+    spiking = SpikingNetwork(weights, network, k, time_steps)
+    activity = spiking.run(pixels)
     trains, potentials = reference.spiking(weights, network, k, time_steps, pixels)
     for ours, expected in zip(activity.trains, trains, strict=True):
         assert_array_equal(ours.to_dense(), expected)
-    assert_array_equal(activity.potentials * 2.0 ** -grid_exponent(weights["fc/W"]), potentials)
+    assert_array_equal(activity.potentials * 2.0**-spiking.classifier.exponent, potentials)
     return activity
 
 
 @pytest.mark.parametrize("k", [0, 1, 2, 3, 4, 5, 6, HIGHEST_LEVEL])
 @pytest.mark.parametrize("change", EXTREMES.values(), ids=EXTREMES)
 def test_extreme_model_is_exact(change, k):
-    weights = changed(random_weights(SMALL, seed=k), change)
-    assert_exact(weights, SMALL, k, 12, random_pixels(SMALL))
+    for network in (SMALL, GRAPH):
+        weights, _ = on_grid(changed(random_weights(network, seed=k), change), network)
+        assert_exact(weights, network, k, 12, random_pixels(network))
 
 
 magnitudes = st.sampled_from([0.0, SMALLEST, 1e-30, 1e-5, 0.25, 0.5, 1.0, 3.0, 1e5, 1e30, ON_THE_GRID])
@@ -97,9 +100,7 @@ def extreme_weights(draw):
         for _ in range(draw(st.integers(0, 3))):
             value = draw(magnitudes) * (1 if key.endswith("moving_var") else draw(signs))
             array.flat[draw(st.integers(0, array.size - 1))] = value
-        if key.endswith("/W"):
-            weights[key] = round_to_grid(array)
-    return weights
+    return on_grid(weights, SMALL)[0]
 
 
 @settings(max_examples=150)
@@ -119,6 +120,16 @@ def test_quiescent_network_of_any_level_is_the_artificial_one(k):
     for train, expected in zip(activity.trains, counts, strict=True):
         assert_array_equal(train.counts(), expected)
     assert_array_equal(activity.predictions()[:, -1], logits.argmax(axis=1))
+
+
+def test_identity_beside_weights_whose_grid_has_no_1_is_refused():
+    network = parse("4x4x1-2C1-2C1+I-2")
+    weights = random_weights(network, seed=0)
+    weights["conv2/W"].flat[0] = 32767
+    assert on_grid(weights, network)[0]["conv2/W"].flat[0] == 32767
+    weights["conv2/W"].flat[0] = 32768
+    with pytest.raises(OverflowError, match=r"^conv2: weights reach 32768 beside an identity, expected less: "):
+        on_grid(weights, network)
 
 
 def test_potentials_that_int32_cannot_hold_are_refused():

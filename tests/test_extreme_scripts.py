@@ -7,6 +7,7 @@ from numpy.testing import assert_array_equal
 from experiment.images import load_split
 from experiment.weights import read_npz
 from LeNet import Spiking_LeNet_MNIST
+from spiking.weight_grid import on_grid
 from tests import reference
 from tests.helpers import assert_refused, save_model
 from tests.networks import LENET, random_weights
@@ -26,7 +27,7 @@ def test_script_runs_an_extreme_model_exactly(name, tmp_path, run_here):
     assert (process.returncode, process.stderr) == (0, "")
 
     test = load_split("test").first(images)
-    weights = read_npz(path).weights
+    weights, _ = on_grid(read_npz(path).weights, LENET)
     trains, potentials = reference.spiking(weights, LENET, k, time_steps, test.pixels.astype(np.float64))
     spikes = np.cumsum([sum(np.abs(train[:, t]).sum() for train in trains) for t in range(time_steps)])
     assert_array_equal(read_integers(logs / "spike_num.txt"), spikes)

@@ -1,4 +1,4 @@
-"""--golden and --sizes, against the exported integers run in a plain NumPy loop, and against numbers by hand."""
+"""--golden and --sizes, against a replay of the exported file, and against numbers by hand."""
 
 import json
 import re
@@ -6,17 +6,22 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from experiment.model import Model
+from experiment.weights import Trained
 from LeNet import Spiking_LeNet_MNIST, hardware
-from spiking.notation import parse
+from spiking.notation import parse, write
 from spiking_utils import SpikingNetwork
 from tests.helpers import ROOT, assert_refused, save_model
-from tests.networks import random_weights
+from tests.integer_replay import replay
+from tests.networks import graphs, random_weights
 from tests.script_helpers import write_images
 
 PAGE = (ROOT / "docs/hardware.md").read_text()
-PADDED = parse("9x8x2-6C3ps2x1m2-P2p-7-3b")
+PADDED = parse("9x8x2-6C3ps2x1m2-M2p-6C1b+I@2-7-3b")
 STEPS = 8
 
 
@@ -34,59 +39,10 @@ def run(run_here):
 
 @pytest.fixture(scope="module")
 def padded(tmp_path_factory):
-    """Options of a small model with padding, uneven strides, a bound and a bias, with images of its own."""
+    """Options of a small model of every kind of layer, with padding and a bound, and with images of its own."""
     folder = tmp_path_factory.mktemp("padded")
     save_model(folder / "k1.npz", random_weights(PADDED, seed=3), 1, PADDED, data="dots")
     return ("--weights", folder / "k1.npz", "--data", write_images(folder / "dots", (9, 8, 2), classes=3))
-
-
-def replay(arrays, pixels, time_steps):
-    """The network of an exported file, in a loop over time steps: nothing of the project, integers only.
-
-    Returns the additions to each layer's potentials in each step, (rises, falls), potentials after them, and spikes:
-    lists over the layers of (images, time steps, h, w, c), the last that of the classifier, which has no spikes.
-    """
-    layers = [key.removesuffix("/kernel") for key in arrays if key.endswith("/kernel")]
-    names = ("rises", "falls", "potentials", "spikes")
-    recorded = {name: [[] for _ in layers] for name in names}
-    u, n = [0] * len(layers), [0] * len(layers)
-    u[-1] = arrays["fc/bias"].astype(np.int64)
-    for t in range(time_steps):
-        x = pixels.astype(np.int64) * (t == 0)
-        for i, layer in enumerate(layers):
-            kernel = arrays[f"{layer}/kernel"].astype(np.int64)
-            if layer == "fc":
-                x, kernel = x.reshape(len(x), 1, 1, -1), kernel[None, None]
-            stride, padding = (
-                arrays.get(f"{layer}/stride", (1, 1)),
-                arrays.get(f"{layer}/padding", np.zeros((2, 2), int)),
-            )
-            parts = [(convolve(np.maximum(sign * x, 0), kernel, stride, padding), sign) for sign in (1, -1)]
-            recorded["rises"][i].append(sum(up if sign > 0 else down for (up, down), sign in parts))
-            recorded["falls"][i].append(sum(down if sign > 0 else up for (up, down), sign in parts))
-            u[i] = u[i] + recorded["rises"][i][-1] - recorded["falls"][i][-1]
-            recorded["potentials"][i].append(u[i])
-            if layer == "fc":
-                continue
-            thresholds = arrays[f"{layer}/thresholds"]  # (out, counts)
-            justified = (u[i][..., None] >= thresholds[:, 1:]).sum(axis=-1)  # they do not fall with the count
-            burst = int(arrays["max_spikes"])
-            x = np.clip(justified - n[i], -burst if arrays["negative_spikes"] else 0, burst)
-            n[i] = n[i] + x
-            recorded["spikes"][i].append(x)
-    return {name: [np.stack(steps, axis=1) for steps in recorded[name] if steps] for name in names}
-
-
-def convolve(x, kernel, stride, padding):
-    """What the positive and what the negative weights add, without its sign, for inputs that are not negative."""
-    x = np.pad(x, [(0, 0), *padding, (0, 0)])
-    height, width = ((x.shape[i + 1] - kernel.shape[i]) // stride[i] + 1 for i in (0, 1))
-    result = np.zeros((2, len(x), height, width, kernel.shape[3]), np.int64)
-    for row, column in np.ndindex(kernel.shape[:2]):
-        patch = x[:, row:, column:][:, :: stride[0], :: stride[1]][:, :height, :width]
-        weights = kernel[row, column]
-        result += np.stack([patch @ np.maximum(weights, 0), patch @ np.maximum(-weights, 0)])
-    return result
 
 
 CASES = {
@@ -108,21 +64,41 @@ def test_golden_file_is_what_the_exported_network_does_spike_for_spike(case, run
     run(*options, "--time_steps", STEPS, "--golden", tmp_path / "golden.npz")
     run(*options[:limit], *options[limit + 2 :], "--time_steps", STEPS, "--export", tmp_path / "integers.npz")
     golden, arrays = (dict(np.load(tmp_path / name, allow_pickle=False)) for name in ("golden.npz", "integers.npz"))
-    expected = replay(arrays, golden["pixels"], STEPS)
     assert golden["pixels"].dtype == np.uint8
     assert len(golden["pixels"]) == images
-    for number, (potentials, spikes) in enumerate(zip(expected["potentials"], expected["spikes"]), start=1):
-        assert golden[f"block{number}/potential"].dtype == np.int32
-        assert golden[f"block{number}/spikes"].dtype == np.int8
-        assert_array_equal(golden[f"block{number}/potential"], potentials)
-        assert_array_equal(golden[f"block{number}/spikes"], spikes)
-    outputs = expected["potentials"][-1][:, :, 0, 0]
+    *blocks, _ = assert_replayed(golden, arrays).values()
+    spikes = np.concatenate([block.spikes.ravel() for block in blocks])
+    assert spikes.max() == arrays["max_spikes"]  # else the case would not show what it is for
+    assert (spikes.min() < 0) == bool(arrays["negative_spikes"])
+
+
+def assert_replayed(golden, arrays):
+    """A golden file is what an exported one does with its images; returns what replay does."""
+    recorded = replay(arrays, golden["pixels"], golden["prediction"].shape[1])
+    for number, layer in enumerate(recorded.values(), start=1):
+        if number < len(recorded):
+            assert golden[f"block{number}/potential"].dtype == np.int32
+            assert golden[f"block{number}/spikes"].dtype == np.int8
+            assert_array_equal(golden[f"block{number}/potential"], layer.potentials)
+            assert_array_equal(golden[f"block{number}/spikes"], layer.spikes)
+    outputs = recorded["fc"].potentials[:, :, 0, 0]
     assert golden["fc/potential"].dtype == np.int32
     assert_array_equal(golden["fc/potential"], outputs)
     assert_array_equal(golden["prediction"], outputs.argmax(axis=2))
-    largest = max(int(abs(spikes).max()) for spikes in expected["spikes"])
-    assert largest == arrays["max_spikes"]  # else the case would not show what it is for
-    assert any(np.any(spikes < 0) for spikes in expected["spikes"]) == bool(arrays["negative_spikes"])
+    return recorded
+
+
+@settings(max_examples=40)
+@given(graphs(), st.integers(0, 2), st.sampled_from([1, 3]), st.booleans(), st.integers(0, 2**32 - 1))
+def test_golden_vectors_and_sizes_of_any_graph_are_those_of_its_integers(network, k, burst, negative, seed):
+    network = parse(write(network.blocks, network.classifier))
+    weights = random_weights(network, seed)
+    spiking = SpikingNetwork(weights, network, k, STEPS, burst, negative)
+    pixels = np.random.default_rng(seed).integers(0, 256, (3, *network.input_shape), np.uint8)
+    trained = Trained(Model(k, network.layers), network, weights, epochs=1, images=1, all_images=1, threads=1)
+    golden = hardware.golden_vectors(spiking, trained, pixels)
+    recorded = assert_replayed(golden, spiking.integer_arrays())
+    assert_measured(hardware.table(spiking, hardware.measure(spiking, pixels)), recorded)
 
 
 def test_golden_file_tells_the_level_and_which_weights_it_is_of(run, tmp_path):
@@ -134,6 +110,28 @@ def test_golden_file_tells_the_level_and_which_weights_it_is_of(run, tmp_path):
     for key in ("k", "network", "data", "recipe", "seed", "epochs", "images"):
         assert_array_equal(golden[f"weights/{key}"], stored[key])
     assert golden["weights/sha256"] == sha256(source.read_bytes()).hexdigest()
+
+
+def test_max_pooling_of_ordinary_neurons_ends_in_the_same_counts():
+    """Four layers of weights +1 and -1, as the page writes them, in the place of M2."""
+    layers = re.search(r"^    (4C1x2\S*)$", PAGE, re.MULTILINE)[1]
+    pooled, ordinary = (parse(f"12x14x2-4C3-{between}-6C3-3") for between in ("M2", layers))
+    weights = random_weights(pooled, seed=5)
+    moved = {key.replace("3/", "6/"): array for key, array in weights.items()}
+    for block in ordinary.blocks[1:5]:
+        kernel = np.ones(block.inputs[0].kernel_shape)
+        kernel.reshape(-1, 4)[1:] = -1  # (1, -1) along the window, of each channel
+        numbers = {"beta": 0, "gamma": 1, "moving_mean": 0, "moving_var": 1 - 1e-5}
+        moved |= {f"bn{block.name}/{name}": np.full(4, float(value)) for name, value in numbers.items()}
+        moved[f"conv{block.name}/W"] = kernel
+    pixels = np.random.default_rng(5).integers(0, 256, (20, 12, 14, 2))
+    runs = [SpikingNetwork(*case, 2, time_steps=80).run(pixels) for case in ((weights, pooled), (moved, ordinary))]
+    assert all(run.quiescent().all() for run in runs)
+    (_, pool, third), (*_, last, sixth) = ([train.counts() for train in run.trains] for run in runs)
+    assert pool.max() > 4
+    assert_array_equal(last, pool)
+    assert_array_equal(sixth, third)
+    assert_array_equal(runs[1].potentials[:, -1], runs[0].potentials[:, -1])
 
 
 def bits(lowest, highest):
@@ -149,22 +147,26 @@ def test_sizes_are_those_of_a_dense_run(burst, run, padded, tmp_path, monkeypatc
     run(*options, "--golden", tmp_path / "golden.npz", "--limit", 20)
     run(*options, "--export", tmp_path / "integers.npz")
     arrays = dict(np.load(tmp_path / "integers.npz", allow_pickle=False))
-    expected = replay(arrays, np.load(tmp_path / "golden.npz")["pixels"], STEPS)
+    recorded = assert_replayed(np.load(tmp_path / "golden.npz"), arrays)
     rows = json.loads((tmp_path / "run.json").read_text())["sizes"]
-    assert [row["name"] for row in rows] == ["block 1", "block 2", "block 3", "classifier"]
-    for i, row in enumerate(rows):
-        after, rises, falls = (expected[name][i] for name in ("potentials", "rises", "falls"))
+    assert [row["name"] for row in rows] == ["block 1", "block 2", "block 3", "block 4", "classifier"]
+    assert_measured(rows, recorded)
+
+
+def assert_measured(rows, recorded):
+    """The table of --sizes is about what a replay records."""
+    for row, layer in zip(rows, recorded.values(), strict=True):
+        after, rises, falls = layer.potentials, layer.rises, layer.falls
         before = after - rises + falls
         assert (row["lowest_potential"], row["highest_potential"]) == (min(after.min(), 0), max(after.max(), 0))
         partial = min((before - falls).min(), 0), max((before + rises).max(), 0)
         assert (row["lowest_partial_sum"], row["highest_partial_sum"]) == partial
         assert row["accumulator_bits"] == bits(*partial)
-        if i < 3:
-            spikes = expected["spikes"][i]
-            most = abs(spikes).sum(axis=(2, 3, 4)).max(axis=1)  # of each image
+        if row["name"] != "classifier":
+            most = abs(layer.spikes).sum(axis=(2, 3, 4)).max(axis=1)  # of each image
             assert row["most_spikes_in_a_step"] == most.max()
             assert row["most_spikes_in_a_step_on_average"] == most.mean()
-            assert row["largest_count"] == spikes.cumsum(axis=1).max()
+            assert row["largest_count"] == layer.spikes.cumsum(axis=1).max()
 
 
 def test_sizes_of_a_network_by_hand():
@@ -236,8 +238,8 @@ def test_sizes_are_in_run_json_only_where_asked_for(run, padded, tmp_path):
     assert sizes == plain
     golden = run(*padded, "--golden", tmp_path / "golden.npz", "--limit", 1, "--sizes")
     for output in (printed, golden):
-        *rows, memory = output.splitlines()[-5:]
-        assert [line[:10].strip() for line in rows] == ["block 1", "block 2", "block 3", "classifier"]
+        *rows, memory = output.splitlines()[-6:]
+        assert [line[:10].strip() for line in rows] == ["block 1", "block 2", "block 3", "block 4", "classifier"]
         assert memory.startswith("memory ")
     for name in ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"):
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "sizes" / name).read_bytes()
@@ -261,7 +263,7 @@ def test_what_makes_no_sense_is_refused(options, expected, run_here, tmp_path, m
 
 def test_bursts_beyond_int8_are_refused(run_here, padded, tmp_path):
     weights, path = random_weights(PADDED, seed=3), tmp_path / "strong.npz"
-    weights["bn2/gamma"] *= 50  # a bounded one would not do
+    weights["bn3/gamma"] *= 50  # a bounded one would not do
     save_model(path, weights, 1, PADDED, data="dots")
     options = ("--weights", path, "--max_spikes", "unbounded", "--golden", tmp_path / "g.npz")
     process = run_here(Spiking_LeNet_MNIST.main, *padded[2:], *options)

@@ -1,11 +1,11 @@
-"""The median quantiser on both sides of its jumps, and the convolution with a single window."""
+"""The layers that Keras does not have: the quantiser on both sides of its jumps, and convolutions as Keras's own."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from LeNet.tensorlayer.layers import FullWindowConv2D
+from LeNet.tensorlayer.layers import FullWindowConv2D, InitialPotential, PerChannelConv2D
 from spiking.conversion import MedianQuantizer
 
 
@@ -46,27 +46,47 @@ def test_quantizer_config_round_trip():
     assert MedianQuantizer.from_config(config).get_config() == config
 
 
-@pytest.mark.parametrize("kernel_size", [(4, 4), (3, 5), (1, 1)])
-def test_full_window_convolution_equals_keras(kernel_size):
+def assert_equals_keras(layer_class, filters, kernel_size, size, **settings):
+    """The layer has the output and the gradients of Conv2D, on images (6, *size, 3)."""
     # on small integers sums are exact, so that the order of a sum cannot excuse a difference
     rng = np.random.default_rng(0)
-    images = tf.constant(rng.integers(-9, 10, (6, *kernel_size, 3)), tf.float64)
-    upstream = tf.constant(rng.integers(-9, 10, (6, 1, 1, 7)), tf.float64)
-    kernel = rng.integers(-9, 10, (*kernel_size, 3, 7))
+    images = tf.constant(rng.integers(-9, 10, (6, *size, 3)), tf.float64)
 
     def run(layer_class):
-        """Output, gradients."""
-        layer = layer_class(7, kernel_size, use_bias=False, dtype="float64")
+        layer = layer_class(filters, kernel_size, use_bias=False, dtype="float64", **settings)
         layer.build(images.shape)
-        layer.kernel.assign(kernel)
+        layer.kernel.assign(np.random.default_rng(1).integers(-9, 10, layer.kernel.shape))
         with tf.GradientTape() as tape:
             tape.watch(images)
             output = layer(images)
+        upstream = tf.constant(np.random.default_rng(2).integers(-9, 10, output.shape), tf.float64)
         return output, *tape.gradient(output, [images, layer.kernel.value], output_gradients=upstream)
 
-    for ours, keras_own in zip(run(FullWindowConv2D), run(keras.layers.Conv2D), strict=True):
+    for ours, keras_own in zip(run(layer_class), run(keras.layers.Conv2D), strict=True):
         assert ours.dtype == tf.float64
         np.testing.assert_array_equal(ours, keras_own)
+
+
+@pytest.mark.parametrize("kernel_size", [(4, 4), (3, 5), (1, 1)])
+def test_full_window_convolution_equals_keras(kernel_size):
+    assert_equals_keras(FullWindowConv2D, 7, kernel_size, size=kernel_size)
+
+
+@pytest.mark.parametrize("filters", [3, 6])
+def test_convolution_per_channel_equals_keras(filters):
+    assert_equals_keras(PerChannelConv2D, filters, (3, 2), (7, 6), groups=3, strides=2, padding="same")
+
+
+def test_initial_potential_is_added_to_each_position_and_trained():
+    layer, potentials = InitialPotential(), tf.reshape(tf.range(24.0), (2, 3, 2, 2))
+    np.testing.assert_array_equal(layer(potentials), potentials)  # 0 at first
+    initial = np.arange(12, dtype=np.float32).reshape(3, 2, 2) / 4
+    layer.initial.assign(initial)
+    with tf.GradientTape() as tape:
+        output = layer(potentials)
+    np.testing.assert_array_equal(output, potentials + initial)
+    gradient = tape.gradient(output, layer.initial.value, output_gradients=potentials)
+    np.testing.assert_array_equal(gradient, potentials[0] + potentials[1])
 
 
 @pytest.mark.parametrize(

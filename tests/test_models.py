@@ -6,17 +6,17 @@ from itertools import pairwise
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from LeNet.tensorlayer import models
-from LeNet.tensorlayer.layers import FullWindowConv2D
+from LeNet.tensorlayer.layers import FullWindowConv2D, PerChannelConv2D
 from spiking.network import FULL_PRECISION, PIXEL_LEVELS
 from spiking.notation import parse
 from spiking.trains import SOPS
 from spiking_utils import SpikingNetwork
 from tests import reference
-from tests.networks import LENET, random_weights, small_chains
+from tests.networks import LENET, graphs, random_weights, small_chains
 
 BLOCKS = (1, 2, 3, 4, 5)
 
@@ -88,9 +88,10 @@ def test_full_precision_is_the_network_without_quantiser():
     weights, pixels = random_weights(LENET, seed=3), some_pixels(2)
     x = pixels / 256
     for block in LENET.blocks:
-        x = np.maximum(reference.normalize(reference.convolve_block(x, weights, block), weights, block.name), 0)
+        x = reference.convolve(x, weights[f"conv{block.name}/W"], block.inputs[0])
+        x = np.maximum(reference.normalize(x, weights, block.name), 0)
     logits = float64_model(FULL_PRECISION, weights)(pixels / 256)
-    np.testing.assert_allclose(logits, reference.classify(x, weights), rtol=1e-10)
+    np.testing.assert_allclose(logits, x.reshape(2, -1) @ weights["fc/W"].astype(float), rtol=1e-10)
 
 
 def test_batch_normalisation_decays_by_a_tenth():
@@ -112,9 +113,9 @@ def test_batch_normalisation_adds_1e_5_to_the_variance():
     np.testing.assert_allclose(normalization(x), gamma * (x - mean) / math.sqrt(1e-5) + beta, rtol=1e-10)
 
 
-@settings(max_examples=40)
-@given(small_chains(), st.integers(0, 3), st.integers(0, 2**32 - 1))
-def test_network_of_any_layers_equals_numpy(network, k, seed):
+@settings(max_examples=30, phases=[Phase.generate])  # to make a model smaller would take minutes
+@given(small_chains() | graphs(), st.integers(0, 3), st.integers(0, 2**32 - 1))
+def test_any_network_equals_numpy_in_every_activation(network, k, seed):
     weights = random_weights(network, seed)
     pixels = np.random.default_rng(seed).integers(0, 256, (3, *network.input_shape))
     *activations, logits = models.with_activations(network, float64_model(k, weights, network))(pixels / 256)
@@ -124,14 +125,17 @@ def test_network_of_any_layers_equals_numpy(network, k, seed):
     np.testing.assert_array_equal(2**k * logits.numpy(), expected_logits)
 
 
-def test_only_a_window_over_the_whole_input_is_computed_as_one():
-    """A 4 x 4 kernel with stride 2 has one window over 5 x 5 inputs, and leaves a row and a column out."""
-    model = models.build(parse("5x5x2-3C4s2-2C1-3C1p-2"), k=0)
-    kinds = [type(model.get_layer(f"conv{number}")) for number in (1, 2, 3)]
-    assert kinds == [keras.layers.Conv2D, FullWindowConv2D, keras.layers.Conv2D]
+def test_convolution_is_the_fastest_layer_that_computes_it():
+    """The 4 x 2 kernel with stride 2 has one window over 5 x 2 inputs, and leaves a row out."""
+    model = models.build(parse("5x5x2-4C3pg2-4C1s1x2g4-6C3pg2-3C4x2s2-2C1-3C3p-2"), k=0)
+    kinds = [type(model.get_layer(f"conv{number}")) for number in (1, 2, 3, 4, 5, 6)]
+    plain = keras.layers.Conv2D
+    assert kinds == [PerChannelConv2D, plain, plain, plain, FullWindowConv2D, plain]
 
 
-@pytest.mark.parametrize("network", [LENET, parse("9x8x2-3C3x2ps2x1-P2-4-3b")], ids=["LeNet", "padded"])
+@pytest.mark.parametrize(
+    "network", [LENET, parse("9x8x2-3C3x2ps2x1-M2-3C3p+I@2-4-3b")], ids=["LeNet", "residual, pooled"]
+)
 @pytest.mark.parametrize("k", [0, 2])
 def test_penalty_is_for_the_operations_of_unbounded_bursts(network, k):
     weights = random_weights(network, seed=6)
@@ -153,6 +157,6 @@ def test_penalty_in_full_precision_takes_an_activation_of_1_for_a_spike():
     penalty = float(sum(model.losses))
     outputs = [model.get_layer(f"relu{block.name}").output for block in LENET.blocks]
     activations = keras.Model(model.input, outputs)(pixels, training=False)
-    fan_outs = [np.array(reader.fan_out)[..., None] for reader in (*LENET.blocks[1:], LENET.classifier)]
+    fan_outs = [LENET.fan_out(number)[..., None] for number in BLOCKS]
     operations = sum(np.sum(fan_out * a) for fan_out, a in zip(fan_outs, activations, strict=True)) / 2
     assert penalty == pytest.approx(0.5 * operations / 1e6, rel=1e-12)

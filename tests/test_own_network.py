@@ -94,7 +94,7 @@ def test_every_neuron_is_verified(unquantized, evaluate):
 
 
 def test_model_without_quantiser_is_said_to_be_one(quantized, unquantized, evaluate, tmp_path):
-    said = "without quantiser: that of k=2 is put in at conversion, 2^2 counts are the 99.9 % quantile\n"
+    said = "without quantiser: that of k=2 is put in, 2^2 counts are the 99 % quantile\n"
     for path in (quantized, unquantized):
         process = evaluate(path, "--k", 2, "--calibrate", 50, "--logs", tmp_path / path.parent.name)
         assert process.returncode == 0, process.stderr
@@ -116,7 +116,7 @@ def test_saved_weights_of_a_converted_network_are_taken_like_any_other(unquantiz
     assert trained.network.ann_operations == logs.network.ann_operations == 3 * 7 * 7 * 3 * 10
     picture = run_here(raster.main, "--weights", saved, "--images", 0, "--output", tmp_path)
     assert picture.returncode in (0, 2), picture.stderr
-    golden = evaluate(saved, "--golden", tmp_path / "golden.npz", "--limit", 1)
+    golden = evaluate(saved, "--golden", tmp_path / "golden.npz")
     assert golden.returncode == 0, golden.stderr
 
 
@@ -145,8 +145,9 @@ def test_files_of_other_kinds_are_told_what_to_do(suffix, run_here, tmp_path):
 
 
 def test_folder_of_a_saved_model_is_told_what_to_do(run_here, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", tmp_path)
-    assert_refused(process, f"{tmp_path}: is a folder, as of a SavedModel: read it where it was made")
+    assert_refused(process, f"{tmp_path}: is a SavedModel: read it where it was made")
 
 
 def test_block_that_never_fires_is_a_warning_that_names_it(evaluate, tmp_path):
@@ -264,4 +265,4 @@ def test_benchmark_shows_that_calibration_takes_a_rescaled_network_as_the_origin
     assert re.fullmatch(r"MLP: [\d.]+ % of 600 images, without quantiser", name)
     accuracy = dict(zip(("without", "99 %", "99.9 %"), map(float, row.split()[1:4])))
     own = float(name.split()[1])
-    assert accuracy["without"] < 30 < own - 5 < accuracy["99.9 %"]
+    assert accuracy["without"] < 30 < own - 5 < accuracy["99 %"]

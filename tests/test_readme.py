@@ -14,7 +14,8 @@ from experiment.model import LENET, MNIST, PUBLISHED_LEVELS, Model
 from figs import animation, bursts, seeds
 from LeNet import Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
-from spiking.thresholds import JustifiedCount
+from spiking.notation import parse
+from spiking.thresholds import TargetCount
 from spiking_utils import SpikeTrain, SpikingConv
 from tests import reference, tables
 from tests.helpers import PUBLISHED, ROOT
@@ -62,7 +63,7 @@ def test_neuron_in_numbers_follows_the_equations(neuron):
     u, n = 0.0, 0
     for step, spikes in enumerate(incoming):
         u += (spikes @ WEIGHTS).item()
-        m = int(reference.justified_count(np.array(u), weights, "", scale=1))
+        m = int(reference.target_count(np.array(u), weights, "", scale=1))
         spike = int(np.sign(m - n))
         expected = {
             "step": f"{step + 1}",
@@ -78,16 +79,17 @@ def test_neuron_in_numbers_follows_the_equations(neuron):
     # the artificial neuron gets at once what the spiking one gets step by step
     total = incoming.sum(axis=0)
     assert f"activations, {total[0]} and {total[1]}," in section("One neuron in numbers").replace("\n", " ")
-    assert n == reference.justified_count((total @ WEIGHTS).item(), weights, "", scale=1)
+    assert n == reference.target_count((total @ WEIGHTS).item(), weights, "", scale=1)
 
 
 def test_neuron_in_numbers_is_what_the_spiking_layer_does(neuron):
     columns, incoming = neuron
-    normalization = [np.array([value]) for value in NORMALIZATION.values()]
-    thresholds = JustifiedCount(*normalization, 2.0**-GRID_EXPONENT, k=0).thresholds(len(incoming) + 1)
-    kernel = (WEIGHTS * 2**GRID_EXPONENT).astype(int).reshape(1, 1, 2, 1)
-    layer = SpikingConv(kernel, thresholds, input_shape=(1, 1, 2))
-    output, _ = layer.forward(SpikeTrain.from_dense(incoming.reshape(1, -1, 1, 1, 2)))
+    normalization = {name: np.array([value]) for name, value in NORMALIZATION.items()}
+    thresholds = TargetCount(*normalization.values(), 2.0**-GRID_EXPONENT, k=0).thresholds(len(incoming) + 1)
+    weights = {f"bn2/{name}": value for name, value in normalization.items()}
+    weights["conv2/W"] = WEIGHTS.reshape(1, 1, 2, 1)
+    layer = SpikingConv(parse("1x1x1-2C1-1C1-1").blocks[1], weights, k=0)
+    output = layer.forward([SpikeTrain.from_dense(incoming.reshape(1, -1, 1, 1, 2))])
     assert [signed(spike) for spike in output.to_dense().ravel()] == list(columns["spike"])
     for before, upper, lower in zip(map(int, columns["n before"]), columns["+1 from"], columns["-1 below"]):
         assert upper == str(thresholds[0, before + 1])

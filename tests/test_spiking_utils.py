@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 import spiking_utils
 from spiking import base_layers
 from spiking.base_layers import FIRST_COUNTS
+from spiking.encoding import image_train
 from spiking.notation import parse
 from spiking.thresholds import TargetCount
 from spiking.trains import NEGATIVE, SOPS, SPIKES, SpikeTrain
@@ -262,6 +263,12 @@ def test_spike_train_and_array_are_the_same_thing(seed, images, time_steps, larg
     spikes = np.diff(counts, axis=1, prepend=0)
     assert_array_equal(SpikeTrain.from_dense(spikes).to_dense(), spikes)
     assert_array_equal(SpikeTrain.from_dense(spikes).counts(), counts[:, -1])
+
+
+def test_image_is_a_spike_train_whose_pixels_fire_in_the_first_step():
+    pixels = np.random.default_rng(6).integers(-255, 256, (3, 4, 5, 2)).clip(0).astype(np.uint8)
+    spikes = image_train(pixels, (4, 5, 2), time_steps=3).to_dense()
+    assert_array_equal(spikes, np.stack([pixels, 0 * pixels, 0 * pixels], axis=1))
 
 
 @pytest.mark.parametrize("notation", ["32x32x3-64-10", "12x12x1-64C1-64-10"])

@@ -73,7 +73,7 @@ def test_weights_are_on_the_grid_and_say_what_they_are(two_epochs):
     assert (trained.model, trained.network.notation) == (Model(0), LENET.notation)
     assert (trained.epochs, trained.images, trained.all_images) == (2, LIMIT, 50_000)
     assert trained.shortfall == "2 of 150 epochs, 400 of 50,000 images"
-    assert on_grid(trained.weights)[1] == 0
+    assert on_grid(trained.weights, trained.network)[1] == 0
 
 
 def test_full_precision_is_trained_and_tested(tmp_path, run_here):

@@ -24,13 +24,14 @@ def weights():
     return with_gammas(random_weights(LENET, seed=3), lambda shape: rng.choice([-1, 0, 1], shape, p=[0.2, 0.1, 0.7]))
 
 
-def assert_lossless(process, network=LENET, images=IMAGES):
+def assert_lossless(process, network=LENET, images=IMAGES, quantized_in_training=True):
     """All neurons and predictions of the images were compared, and are equal."""
     assert process.returncode == 0, process.stderr
     neurons = network.neurons * images
     assert re.search(rf"^total +{neurons:,} +{neurons:,} ", process.stdout, re.MULTILINE)
     assert re.search(rf"^predictions +{images} +{images}$", process.stdout, re.MULTILINE)
-    assert process.stdout.endswith("\nlossless\n")
+    equal = f"equal to the quantised network in {neurons:,} of {neurons:,} neurons"
+    assert process.stdout.endswith("\nlossless\n" if quantized_in_training else f"\n{equal}\n")
 
 
 @pytest.mark.parametrize("model", PUBLISHED_SPIKING, ids=lambda model: model.name)
@@ -53,7 +54,8 @@ def test_published_network_is_lossless(model, run_here):
 def test_every_neuron_and_prediction_is_found_equal(weights, tmp_path, run_here, level, options):
     save_model(tmp_path / "weights.npz", weights, level)
     options = ("--weights", tmp_path / "weights.npz", "--limit", IMAGES, "--verify", *options)
-    assert_lossless(run_here(Spiking_LeNet_MNIST.main, *options))
+    process = run_here(Spiking_LeNet_MNIST.main, *options)
+    assert_lossless(process, quantized_in_training=level != FULL_PRECISION)
 
 
 def test_process_of_its_own_finds_them_equal(tmp_path):

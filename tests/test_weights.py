@@ -16,7 +16,7 @@ from experiment.model import Model
 from experiment.weights import Trained, read_npz, save_npz
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
-from spiking.weight_grid import round_to_grid
+from spiking.weight_grid import on_grid
 from tests.damage import damaged, damages, little_memory
 from tests.networks import random_weights
 
@@ -238,12 +238,12 @@ def test_sum_is_that_of_what_was_read(tmp_path, monkeypatch):
     save_npz(TRAINED, path)
     expected = hashlib.sha256(path.read_bytes()).hexdigest()
 
-    def replaced_meanwhile(array):  # by a training
+    def replaced_meanwhile(*arguments):  # by a training
         save_npz(replace(TRAINED, epochs=61), tmp_path / "next.npz")
         (tmp_path / "next.npz").rename(path)
-        return round_to_grid(array)
+        return on_grid(*arguments)
 
-    monkeypatch.setattr(weights, "round_to_grid", replaced_meanwhile)
+    monkeypatch.setattr(weights, "on_grid", replaced_meanwhile)
     found = read_npz(path)
     assert_equal(found)
     assert found.sha256 == expected

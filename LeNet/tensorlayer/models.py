@@ -83,7 +83,7 @@ def _convolution(x, edge, name, dtype):
     x, padding = _windowed(x, edge, name, dtype)
     if edge.whole_input and edge.groups == 1:
         convolution, groups = FullWindowConv2D, {}
-    elif edge.groups == edge.input_shape[2] > 1:
+    elif edge.groups == edge.input_shape[2] > 1 and edge.stride[0] == edge.stride[1]:  # all that TensorFlow takes
         convolution, groups = PerChannelConv2D, {"groups": edge.groups}
     else:
         convolution, groups = Conv2D, {"groups": edge.groups}

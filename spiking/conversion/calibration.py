@@ -8,7 +8,7 @@ import numpy as np
 
 from spiking.conversion.tensor import Pooled
 
-QUANTILE = 0.999  # of the positive activations of a block is its scale
+QUANTILE = 0.99  # of the positive activations of a block is its scale; docs/performance.md compares others
 NUMBERS_AT_ONCE = 1 << 26  # activations in memory, float32
 
 

@@ -2,6 +2,8 @@
 
 import warnings
 from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from spiking.conversion import calibration
 from spiking.conversion.assembly import assemble
 from spiking.edges import IMAGE
 from spiking.network import HIGHEST_LEVEL, Network
-from spiking.weight_grid import on_grid
+from spiking.weight_grid import check_weights, on_grid
 
 MOSTLY = 0.5  # of the positive activations
 
@@ -28,18 +30,20 @@ class Converted:
     warnings: tuple = ()  # sentences about blocks that never fire, or are clipped most of the time
 
 
-def convert(model, k=None, calibration=None):
-    """Converts a feed-forward Keras model with one image input and one vector of scores.
+def convert(model, k=None, calibration=None, scale=None, offset=0):
+    """Converts a feed-forward network with one image input and one vector of scores.
 
     Parameters
     ----------
-    model : keras.Sequential or functional keras.Model
-        From pixels (h, w, channels), whole numbers from 0 to 255.
+    model : keras.Sequential or functional keras.Model, or path of an ONNX file
+        Of a Keras model, from pixels (h, w, channels), whole numbers from 0 to 255.
     k : int or None
         Quantisation level, 0 to 16, where no MedianQuantizer says it.
     calibration : integer array (images, h, w, channels) or (images, h, w), or None
-        Images of the training set. Where no quantiser was trained, 2^k counts of a block then stand for the 99.9 %
+        Images of the training set. Where no quantiser was trained, 2^k counts of a block then stand for the 99 %
         quantile of its positive activations; else they stand for 1.
+    scale, offset : float, or sequence of one for each channel
+        An ONNX file's network expects scale * pixel + offset, which nothing in the file says: scale=1 / 255, say.
 
     Returns
     -------
@@ -52,12 +56,27 @@ def convert(model, k=None, calibration=None):
     OverflowError
         An offset is too large for the grid of the weights.
     """
-    from spiking.conversion.from_keras import fold
-
-    converted = convert_graph(fold(model), k, calibration)
+    converted = convert_graph(_folded(model, scale, offset), k, calibration)
     for sentence in converted.warnings:
         warnings.warn(sentence, stacklevel=2)
     return converted
+
+
+def _folded(model, scale, offset):
+    """The Graph of a Keras model or of an ONNX file."""
+    if isinstance(model, (str, PathLike)):
+        if Path(model).suffix != ".onnx":
+            raise ValueError(f"found {model}, expected an ONNX file, my.onnx, or a Keras model, not a file of one")
+        from spiking.conversion import from_onnx
+
+        if scale is None:
+            raise ValueError(f"found no scale for {model}, expected what it makes of a pixel: scale=1 / 255, say")
+        return from_onnx.fold(model, scale, offset)
+    from spiking.conversion import from_keras
+
+    if scale is not None or np.any(offset):
+        raise ValueError("found a scale or an offset of a Keras model, expected a Rescaling layer in the model")
+    return from_keras.fold(model)
 
 
 def convert_graph(graph, k=None, pixels=None, quantile=calibration.QUANTILE):
@@ -73,7 +92,9 @@ def convert_graph(graph, k=None, pixels=None, quantile=calibration.QUANTILE):
         found = ["no quantiser was trained and there are no images for calibration: 2^k counts stand for 1"]
     network, weights = assemble(graph, scales)
     network = replace(network, own_multiply_accumulates=graph.multiply_accumulates)
-    weights = {key: array.astype(np.float32) for key, array in weights.items()}
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
+        weights = {key: array.astype(np.float32) for key, array in weights.items()}
+    check_weights(weights, network.weight_shapes)
     weights, rounding = on_grid(weights, network)
     layers = tuple(node.layers for node in graph.nodes)
     scales = tuple(scales or [1.0] * len(layers))

@@ -239,7 +239,7 @@ class Graph:
     def finish(self, scores):
         """Takes the output; raises ValueError with all that has been refused, a line each."""
         for name in self.softmaxes:
-            if scores is None or scores.softmax != name:
+            if scores is not None and scores.softmax != name:
                 self.refuse(f"layer {name}: found a softmax in between, expected it last")
         if scores is not None and max(scores.shape) != math.prod(scores.shape):
             self.refuse(

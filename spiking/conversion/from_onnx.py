@@ -1,0 +1,104 @@
+"""ONNX files as a Graph: the walk through their nodes, whose operators stand in a table in onnx_operators.py.
+
+Exact in float64. What blocks cannot compute is refused by its name, all of it at once.
+
+ONNX has channels first. Here a tensor of three axes, without the batch, is held as the builder wants it, (h, w,
+channels); any other as it is. `in_order` gives back ONNX's order where a reshaping needs it.
+"""
+
+import numpy as np
+
+from spiking.conversion.composition import Refusal
+from spiking.conversion.graph import Graph
+from spiking.conversion.onnx_arguments import limited
+from spiking.conversion.onnx_files import OnnxFile
+from spiking.conversion.onnx_operators import OF_CONSTANTS, OPERATORS, unknown
+from spiking.conversion.tensor import Tensor
+
+UNKNOWN = object()  # a tensor of which not even the shape is known, behind a node that was refused
+
+
+def fold(path, scale, offset=0):
+    """The finished Graph of an ONNX file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of a network from one image (n, channels, h, w) to one vector of scores.
+    scale, offset : float, or sequence of one for each channel
+        The network expects scale * pixel + offset, of pixels from 0 to 255.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read, or something in it cannot be; the text has a line for each node, with what to use
+        instead.
+    OSError
+    """
+    file = path if isinstance(path, OnnxFile) else OnnxFile(path)
+    graph = Graph(limited(file.image_shape))
+    image = graph.rescale(graph.image, *by_channel(file.image_shape, scale=scale, offset=offset))
+    scores = _Walk(file, graph).result(image)
+    if scores is not UNKNOWN and not isinstance(scores, Tensor):
+        graph.refuse("found scores that no image changes, expected a network that reads its input")
+    graph.finish(scores if isinstance(scores, Tensor) else None)
+    return graph
+
+
+def by_channel(shape, **numbers):
+    """The numbers of arguments, each one or as many as an image (h, w, channels) has channels: float64 arrays."""
+    arrays = []
+    for name, values in numbers.items():
+        values = np.asarray(values, np.float64)
+        if values.shape not in ((), (1,), shape[2:]) or not np.all(np.isfinite(values)):
+            expected = "one finite number" + (f", or {shape[2]}, one for each channel" if shape[2] > 1 else "")
+            raise ValueError(f"{name}: found {np.array2string(values, threshold=6)}, expected {expected}")
+        arrays.append(values)
+    return arrays
+
+
+class _Walk:
+    """From node to node, in the order of the file."""
+
+    def __init__(self, file, graph):
+        self.file, self.graph = file, graph
+        self.read = {file.scores_name, *(name for node in file.nodes for name in node.inputs)}
+        self.shapes = None  # of all tensors, as ONNX infers them; only where something is refused
+
+    def result(self, image):
+        """The scores: a Tensor, an array, or UNKNOWN."""
+        tensors = {self.file.image_name: image, "": None}
+        for node in self.file.nodes:
+            tensors[node.outputs[0]] = self.graph.attempt(node.label, None, self._computed, node, tensors)
+            if tensors[node.outputs[0]] is None:
+                tensors[node.outputs[0]] = self._opaque(node.outputs[0])
+            for name in node.outputs[1:]:
+                tensors[name] = UNKNOWN
+                if name in self.read:
+                    self.graph.refuse(f"layer {node.label}: found a use of {name}, expected its first output alone")
+        return tensors[self.file.scores_name]
+
+    def _computed(self, node, tensors):
+        if node.operator not in OPERATORS and node.operator not in OF_CONSTANTS:
+            raise unknown(node)
+        self.file.check(node)
+        inputs = [tensors[name] if name in tensors else self.file.array(name) for name in node.inputs]
+        if any(value is UNKNOWN for value in inputs):
+            return UNKNOWN
+        if not any(isinstance(value, Tensor) for value in inputs):
+            if node.operator not in OF_CONSTANTS:
+                raise Refusal("constants alone", "an image among what it reads")
+            return self.file.computed(node, inputs)
+        if node.operator not in OPERATORS:
+            raise unknown(node)
+        result = OPERATORS[node.operator](self.graph, node, *inputs)
+        limited(result.shape)
+        return result
+
+    def _opaque(self, name):
+        if self.shapes is None:
+            self.shapes = self.file.shapes()
+        if name not in self.shapes or self.shapes[name] == ():
+            return UNKNOWN
+        shape = self.shapes[name]
+        return self.graph.opaque((*shape[1:], shape[0]) if len(shape) == 3 else shape)

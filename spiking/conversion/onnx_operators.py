@@ -1,0 +1,262 @@
+"""The table of from_onnx.py: operators of ONNX, each with a short handler that calls the builder.
+
+A handler gets the Graph, the Node and what it reads: a Tensor, a constant as an array, or None where it is left out.
+"""
+
+import math
+
+import numpy as np
+
+from spiking.conversion.composition import Refusal
+from spiking.conversion.onnx_arguments import (
+    beside,
+    constant,
+    held,
+    held_axis,
+    in_order,
+    number,
+    onnx_shape,
+    setting,
+    tensor,
+)
+from spiking.conversion.onnx_windows import (
+    average_pooling,
+    convolution,
+    global_average_pooling,
+    global_max_pooling,
+    max_pooling,
+    mean,
+    pad,
+)
+from spiking.conversion.tensor import Tensor
+
+OTHERWISE = "operators that docs/your-own-network.md lists"
+PRODUCTS = "Add, or Concat: products of activations are no sums"
+FLOATING = "a network in floating point: the weights are rounded here, and k says how finely activations are"
+HINTS = {
+    "ConvTranspose": "Conv",
+    "DequantizeLinear": FLOATING,
+    "DynamicQuantizeLinear": FLOATING,
+    "Elu": "Relu",
+    "Gelu": "Relu",
+    "GroupNormalization": "BatchNormalization",
+    "HardSigmoid": "Relu",
+    "HardSwish": "Relu",
+    "InstanceNormalization": "BatchNormalization",
+    "LayerNormalization": "BatchNormalization",
+    "LeakyRelu": "Relu",
+    "Max": "Add, or Concat",
+    "Min": "Add, or Concat",
+    "PRelu": "Relu",
+    "QLinearConv": FLOATING,
+    "QLinearMatMul": FLOATING,
+    "QuantizeLinear": FLOATING,
+    "Resize": "a network without it: no convolution of the smaller image computes it",
+    "Sigmoid": "Relu, or two scores at the end",
+    "Slice": "Pad with negative numbers, or a convolution",
+    "Softplus": "Relu",
+    "Split": "a Conv for each part",
+    "Tanh": "Relu",
+    "Upsample": "a network without it: no convolution of the smaller image computes it",
+}
+LARGEST_FLOAT = float(np.finfo(np.float32).max)  # stands for no bound
+
+
+def unknown(node):
+    """The Refusal of an operator that the table does not have."""
+    return Refusal("an operator that blocks do not compute", HINTS.get(node.operator, OTHERWISE))
+
+
+# sums and products
+
+
+def dense(graph, node, a, b, c=None):
+    """Gemm."""
+    matrix = constant(b, "weights") * node.settings.get("alpha", 1.0)
+    if node.settings.get("transA", 0):
+        raise Refusal("transA=1", "0: the batch comes first")
+    x = product(graph, node, a, matrix.T if node.settings.get("transB", 0) else matrix)
+    return x if c is None else graph.shift(x, beside(x, c) * node.settings.get("beta", 1.0))
+
+
+def product(graph, node, a, b):
+    """MatMul."""
+    a, matrix = tensor(a), constant(b, "weights")
+    if len(a.shape) != 1 or matrix.ndim != 2 or matrix.shape[0] != a.shape[0]:
+        raise Refusal(
+            f"a product of the shapes {onnx_shape(a)} and {matrix.shape}", "a vector and a matrix that fits"
+        )
+    return graph.dense(a, matrix)
+
+
+def normalization(graph, node, x, scale, bias, mean, variance):
+    if node.settings.get("training_mode", 0):
+        raise Refusal("training_mode=1", "0, as in model.eval()")
+    scale, bias, mean, variance = (constant(value, "parameters") for value in (scale, bias, mean, variance))
+    variance = variance + node.settings.get("epsilon", 1e-5)
+    if np.any(variance <= 0):
+        raise Refusal(f"variance + epsilon of {variance.min():g}", "above 0")
+    if len(tensor(x).shape) not in (1, 3):
+        raise Refusal(f"the shape {x.shape}", "an image or a vector")
+    factor = scale / np.sqrt(variance)
+    return graph.shift(graph.scale(x, factor), bias - mean * factor)
+
+
+def plus(graph, node, a, b):
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return graph.add(a, b)
+    x, value = (a, b) if isinstance(a, Tensor) else (b, a)
+    return graph.shift(x, beside(x, value))
+
+
+def minus(graph, node, a, b):
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return graph.add(a, b, factors=(1, -1))
+    if isinstance(a, Tensor):
+        return graph.shift(a, -beside(a, b))
+    return graph.shift(graph.scale(b, -1), beside(b, a))
+
+
+def times(graph, node, a, b):
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        raise Refusal("a product of two tensors", PRODUCTS)
+    x, value = (a, b) if isinstance(a, Tensor) else (b, a)
+    return graph.scale(x, beside(x, value))
+
+
+def divided(graph, node, a, b):
+    divisor = beside(tensor(a), constant(b, "a divisor"))
+    if np.any(divisor == 0):
+        raise Refusal("a division by 0", "other numbers")
+    return graph.scale(a, 1 / divisor)
+
+
+def concatenation(graph, node, *tensors):
+    tensors = [tensor(x) for x in tensors]
+    if len({len(x.shape) for x in tensors}) > 1:
+        raise Refusal("tensors with different numbers of axes", "images, or vectors")
+    return graph.concatenate(tensors, held_axis(tensors[0], node.settings["axis"]))
+
+
+# activations
+
+
+def relu(graph, node, x):
+    return graph.rectify(x)
+
+
+def clip(graph, node, x, low=None, high=None):
+    low = number(low, "a lower bound", node.settings.get("min", -np.inf))
+    high = number(high, "an upper bound", node.settings.get("max", np.inf))
+    if low != 0 or not high > 0:
+        raise Refusal(f"bounds of {low:g} and {high:g}", "0 and a number above")
+    return graph.rectify(tensor(x), high if high < LARGEST_FLOAT else None)
+
+
+def softmax(graph, node, x):
+    return graph.softmax(x, held_axis(x, node.settings.get("axis", 1 if node.opset < 13 else -1)))
+
+
+# names of positions
+
+
+def flatten(graph, node, x):
+    axis = node.settings.get("axis", 1)
+    if axis not in (1, -len(x.shape)):
+        raise Refusal(f"axis={axis}", "axis=1: a vector for each image")
+    return graph.flatten(in_order(graph, x))
+
+
+def reshape(graph, node, x, shape):
+    x, wanted = tensor(x), setting(node, "shape", shape)
+    old = (1, *onnx_shape(x))
+    copies = not node.settings.get("allowzero", 0)
+    sizes = [old[axis] if copies and size == 0 and axis < len(old) else size for axis, size in enumerate(wanted)][1:]
+    known = math.prod(size for size in sizes if size != -1)
+    if -1 in sizes and known > 0:
+        sizes = [math.prod(old) // known if size == -1 else size for size in sizes]
+    # if each image keeps its numbers, what stands for the batch can be nothing but the batch
+    if not sizes or min(sizes) < 1 or math.prod(sizes) != math.prod(old):
+        raise Refusal(f"the shape {tuple(wanted)} for {old[1:]}", "the batch first, and as many numbers of an image")
+    return held(graph, graph.reshape(in_order(graph, x), sizes))
+
+
+def squeeze(graph, node, x, axes=None):
+    x, axes = tensor(x), setting(node, "axes", axes)
+    sizes = (0, *onnx_shape(x))
+    fits = axes is not None and all(-len(sizes) <= axis < len(sizes) and sizes[axis] == 1 for axis in axes)
+    gone = {axis % len(sizes) for axis in axes} if fits else set()
+    kept = [size for axis, size in enumerate(sizes) if axis not in gone][1:]
+    if not fits or not kept:
+        raise Refusal(f"axes={axes} of {sizes[1:]}", "axes of size 1, and not the batch's")
+    return held(graph, graph.reshape(in_order(graph, x), kept))
+
+
+def transpose(graph, node, x):
+    rank = len(x.shape) + 1
+    order = node.settings.get("perm", list(range(rank))[::-1])
+    if sorted(order) != list(range(rank)) or order[0] != 0:
+        raise Refusal(f"perm={order}", "the batch first")
+    return held(graph, graph.transpose(in_order(graph, x), [axis - 1 for axis in order[1:]]))
+
+
+def shape(graph, node, x):
+    """Of one image; a constant."""
+    return np.array((1, *onnx_shape(x)))[node.settings.get("start", 0) : node.settings.get("end")]
+
+
+def nothing(graph, node, x):
+    return x
+
+
+def dropout(graph, node, x, ratio=None, training=None):
+    if training is not None and number(training, "training_mode", 0):
+        raise Refusal("training_mode=1", "0, as in model.eval()")
+    return x
+
+
+OPERATORS = {
+    "Add": plus,
+    "AveragePool": average_pooling,
+    "BatchNormalization": normalization,
+    "Clip": clip,
+    "Concat": concatenation,
+    "Conv": convolution,
+    "Div": divided,
+    "Dropout": dropout,
+    "Flatten": flatten,
+    "Gemm": dense,
+    "GlobalAveragePool": global_average_pooling,
+    "GlobalMaxPool": global_max_pooling,
+    "Identity": nothing,
+    "LogSoftmax": softmax,
+    "MatMul": product,
+    "MaxPool": max_pooling,
+    "Mul": times,
+    "Pad": pad,
+    "ReduceMean": mean,
+    "Relu": relu,
+    "Reshape": reshape,
+    "Shape": shape,
+    "Softmax": softmax,
+    "Squeeze": squeeze,
+    "Sub": minus,
+    "Transpose": transpose,
+}
+OF_CONSTANTS = {  # by which exporters compute shapes
+    "Add",
+    "Cast",
+    "Concat",
+    "Constant",
+    "ConstantOfShape",
+    "Div",
+    "Gather",
+    "Identity",
+    "Mul",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Sub",
+    "Transpose",
+    "Unsqueeze",
+}

@@ -1,0 +1,295 @@
+"""ONNX networks to convert: by onnx.helper, drawn by hypothesis, and how they compute once they are quantised."""
+
+import numpy as np
+import onnx
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from spiking.conversion.onnx_prediction import reference
+from spiking.conversion.tensor import Pooled
+
+OPSETS = st.sampled_from([11, 13, 18, 21])
+SIZES = st.integers(1, 3)
+PAIRS = st.tuples(SIZES, SIZES)
+PADS = st.tuples(*[st.integers(0, 2)] * 4)  # top, left, bottom, right
+
+
+class Net:
+    """A network in float64 that grows, node by node; the values of its tensors for one image tell their shapes."""
+
+    def __init__(self, shape, opset=13, seed=0):
+        """`shape` is (c, h, w)."""
+        self.opset, self.rng = opset, np.random.default_rng(seed)
+        self.nodes, self.arrays = [], []
+        self.values = {"image": self.rng.random((1, *shape))}
+
+    def shape(self, name):
+        """Without the batch."""
+        return self.values[name].shape[1:]
+
+    def constant(self, array, integers=False):
+        """The name of an initialiser."""
+        name = f"array{len(self.arrays)}"
+        array = np.array(array, np.int64 if integers else np.float64)
+        self.arrays.append(numpy_helper.from_array(array, name))
+        self.values[name] = array
+        return name
+
+    def weights(self, *shape):
+        """The name of one with random numbers that keep activations of the size of their inputs."""
+        fan_in = np.prod(shape[1:]) if len(shape) > 1 else 10
+        return self.constant(self.rng.normal(0, 1.5 / np.sqrt(fan_in), shape))
+
+    def add(self, operator, *inputs, **settings):
+        """The name of what an operator gives."""
+        name = f"{operator.lower()}{len(self.nodes)}"
+        node = helper.make_node(operator, inputs, [name], name, **settings)
+        read = {source: self.values[source] for source in inputs}
+        self.values[name] = reference(self._model([node], read, [name])).run(None, read)[0]
+        self.nodes.append(node)
+        return name
+
+    def put(self, operator, *inputs, **settings):
+        """The same of one that may be no operator at all: taken for one that changes nothing."""
+        name = f"{operator.lower()}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [name], name, **settings))
+        self.values[name] = self.values[inputs[0]]
+        return name
+
+    def convolve(self, x, filters, size, groups=1, bias=True, **settings):
+        channels = self.shape(x)[0]
+        inputs = [x, self.weights(filters, channels // groups, *size)]
+        inputs += [self.weights(filters)] if bias else []
+        return self.add("Conv", *inputs, kernel_shape=size, group=groups, **settings)
+
+    def normalize(self, x, positive=False):
+        channels = self.shape(x)[0]
+        scale = self.rng.normal(0.7, 0.5, channels)
+        arrays = [
+            np.abs(scale) if positive else scale,
+            *self.rng.normal(0, 0.3, (2, channels)),
+            self.rng.uniform(0.1, 1, channels),
+        ]
+        return self.add("BatchNormalization", x, *map(self.constant, arrays), epsilon=1e-3)
+
+    def product(self, x, outputs):
+        return self.add("MatMul", x, self.constant(self.rng.normal(0, 1, (*self.shape(x), outputs))))
+
+    def model(self, scores, batch="n"):
+        """The ModelProto."""
+        model = self._model(self.nodes, ["image"], [scores])
+        image = helper.make_tensor_value_info("image", TensorProto.DOUBLE, (batch, *self.shape("image")))
+        model.graph.input[0].CopyFrom(image)
+        model.graph.initializer.extend(self.arrays)
+        return model
+
+    def _model(self, nodes, inputs, outputs):
+        inputs, outputs = (
+            [helper.make_tensor_value_info(name, TensorProto.DOUBLE, None) for name in names]
+            for names in (inputs, outputs)
+        )
+        graph = helper.make_graph(nodes, "net", inputs, outputs)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
+
+
+@st.composite
+def nets(draw):
+    """A Net of every kind of operator, and the name of its scores."""
+    net = Net(draw(st.tuples(SIZES, st.integers(5, 9), st.integers(5, 9))), draw(OPSETS), draw(st.integers(0, 99)))
+    x = "image"
+    for _ in range(draw(st.integers(1, 2))):
+        x = draw(draw(st.sampled_from([stacked, stacked, residual, branched]))(net, x))
+    return net, draw(scores(net, x))
+
+
+@st.composite
+def stacked(draw, net, x, filters=None, strides=None):
+    """Linear operators that end in a ReLU, and what may follow it."""
+    if draw(st.booleans()):
+        x = net.normalize(x)
+    x = draw(linear(net, x, filters or draw(st.integers(1, 6)), strides))
+    factor = draw(st.sampled_from([None, "normalize", "Mul", "Div"]))
+    if factor == "normalize":
+        x = net.normalize(x, positive=True)
+    elif factor:
+        numbers = net.rng.uniform(0.5, 2, draw(st.sampled_from([(), (1,), (net.shape(x)[0], 1, 1)])))
+        x = net.add(factor, x, net.constant(numbers))
+        x = net.add(draw(st.sampled_from(["Add", "Sub"])), x, net.constant(net.rng.normal(0, 0.3, (1, 1, 1, 1))))
+    if strides is None and draw(st.integers(0, 3)) == 0:  # before the ReLU
+        x = draw(max_pooled(net, x))
+    x = draw(rectified(net, x))
+    return x if strides else draw(after(net, x))
+
+
+@st.composite
+def linear(draw, net, x, filters, strides=None):
+    """A convolution of some kind, perhaps after a padding of its own."""
+    channels, height, width = net.shape(x)
+    bias = draw(st.booleans())
+    if strides:
+        size = draw(st.sampled_from([1, 3]))
+        return net.convolve(x, filters, (size, size), bias=bias, pads=[size // 2] * 4, strides=(strides, strides))
+    kind = draw(st.sampled_from(["valid", "pads", "auto", "dilated", "groups", "padded"]))
+    size = tuple(map(min, draw(PAIRS), (height, width)))
+    if kind == "valid":
+        return net.convolve(x, filters, size, bias=bias, strides=draw(PAIRS))
+    if kind == "pads":
+        return net.convolve(x, filters, draw(PAIRS), bias=bias, pads=[1, 1, 1, 1], strides=draw(PAIRS))
+    if kind == "auto":
+        auto = draw(st.sampled_from(["SAME_UPPER", "SAME_LOWER", "VALID"]))
+        return net.convolve(x, filters, size, bias=bias, auto_pad=auto, strides=draw(PAIRS))
+    if kind == "dilated":
+        return net.convolve(x, filters, draw(PAIRS), bias=bias, pads=[4, 5, 4, 3], dilations=draw(PAIRS))
+    if kind == "groups":
+        return net.convolve(x, 2 * channels, draw(PAIRS), channels, bias=bias, pads=[1, 1, 1, 1])
+    top, left, bottom, right = draw(PADS)
+    x = net.add("Pad", x, net.constant((0, 0, top, left, 0, 0, bottom, right), integers=True))
+    return net.convolve(x, filters, (1 + top + bottom, 1 + left + right), bias=bias, strides=draw(PAIRS))
+
+
+@st.composite
+def rectified(draw, net, x):
+    kind = draw(st.sampled_from(["relu", "relu", "clip", "half"]))
+    if kind == "relu":
+        return net.add("Relu", x)
+    high = [net.constant(draw(st.sampled_from([0.6, 1.0, 6.0])))] if kind == "clip" else []
+    return net.add("Clip", x, net.constant(0.0), *high)
+
+
+@st.composite
+def max_pooled(draw, net, x):
+    size, strides = (tuple(map(min, draw(PAIRS), net.shape(x)[1:])) for _ in range(2))
+    strides = strides if size != (1, 1) else size
+    pads = [draw(st.integers(0, length - 1)) for length in (*size, *size)]
+    ceil = draw(st.integers(0, 1))
+    return net.add("MaxPool", x, kernel_shape=size, strides=strides, pads=pads, ceil_mode=ceil)
+
+
+@st.composite
+def after(draw, net, x):
+    """Of a ReLU."""
+    kind = draw(st.sampled_from([None, None, "max", "average", "Dropout", "Identity"]))
+    if kind == "max":
+        return draw(max_pooled(net, x))
+    if kind == "average":  # what follows must not pad before the next ReLU
+        size = tuple(map(min, draw(PAIRS), net.shape(x)[1:]))
+        pads = draw(st.sampled_from([[0, 0, 0, 0], [length - 1 for length in (*size, *size)]]))
+        settings = {"pads": pads, "count_include_pad": int(any(pads))}
+        x = net.add("AveragePool", x, kernel_shape=size, strides=draw(PAIRS), **settings)
+        return draw(rectified(net, net.convolve(x, draw(st.integers(1, 4)), (1, 1))))
+    return net.add(kind, x) if kind else x
+
+
+@st.composite
+def residual(draw, net, x):
+    """A skip connection, whose sum passes a ReLU or not."""
+    filters, strides = net.shape(x)[0], draw(st.sampled_from([1, 1, 2]))
+    shortcut = net.convolve(x, filters, (1, 1), bias=False, strides=(strides, strides)) if strides > 1 else x
+    y = draw(stacked(net, x, strides=strides))
+    y = net.convolve(y, filters, (3, 3), pads=[1, 1, 1, 1])
+    if draw(st.booleans()):
+        y = net.normalize(y)
+    x = net.add(draw(st.sampled_from(["Add", "Sub"])), shortcut, y)
+    if draw(st.booleans()):
+        return draw(rectified(net, x))
+    y = draw(rectified(net, net.normalize(x)))
+    return draw(rectified(net, net.add("Add", net.convolve(y, filters, (1, 1)), x)))
+
+
+@st.composite
+def branched(draw, net, x):
+    """Branches that are joined by channels, as in an Inception or a DenseNet block."""
+    branches = [draw(stacked(net, x, strides=1)) for _ in range(2)]
+    if x != "image" and draw(st.booleans()):
+        branches.append(x)
+    joined = net.add("Concat", *branches, axis=draw(st.sampled_from([1, -3])))
+    return draw(rectified(net, net.normalize(joined))) if draw(st.booleans()) else joined
+
+
+@st.composite
+def scores(draw, net, x):
+    """A classifier."""
+    x = draw(flat(net, x))
+    if draw(st.booleans()):
+        x = net.normalize(x)
+    hidden, classes = draw(st.integers(1, 5)), draw(st.integers(2, 5))
+    weights = net.constant(net.rng.normal(0, 1, (hidden, *net.shape(x))))
+    x = net.add("Gemm", x, weights, net.weights(hidden), transB=1, alpha=0.5, beta=2.0)
+    x = draw(rectified(net, x))
+    x = net.add("Add", net.weights(classes), net.product(x, classes))
+    last = draw(st.sampled_from([None, "Softmax", "LogSoftmax"]))
+    return net.add(last, x, axis=draw(st.sampled_from([1, -1]))) if last else x
+
+
+@st.composite
+def flat(draw, net, x):
+    """A vector of an image, in one of the ways in which exporters write it."""
+    kind = draw(st.sampled_from(["Flatten", "Reshape", "size", "Transpose", "mean", "average", "largest"]))
+    if kind == "Flatten":
+        return net.add("Flatten", x)
+    if kind == "Reshape":
+        return net.add("Reshape", x, net.constant(draw(st.sampled_from([(0, -1), (1, -1)])), integers=True))
+    if kind == "size":  # x.view(x.size(0), -1)
+        batch = net.add("Gather", net.add("Shape", x), net.constant([0], integers=True), axis=0)
+        return net.add("Reshape", x, net.add("Concat", batch, net.constant([-1], integers=True), axis=0))
+    if kind == "Transpose":
+        return net.add(
+            "Flatten", net.add("Transpose", x, perm=draw(st.permutations([1, 2, 3]).map(lambda p: [0, *p])))
+        )
+    if kind == "mean" and net.opset < 18:
+        return net.add("ReduceMean", x, axes=[3, 2], keepdims=0)
+    if kind == "mean":
+        return net.add("ReduceMean", x, net.constant([-2, -1], integers=True), keepdims=0)
+    x = net.add("GlobalAveragePool" if kind == "average" else "GlobalMaxPool", x)
+    if net.opset < 13:
+        return net.add("Flatten", x, axis=-3)
+    return net.add("Squeeze", x, net.constant([-1, 2], integers=True))
+
+
+def quantized(model, graph, inputs, level):
+    """S * activation of every block of a Graph as onnx.reference gives it, and the scores.
+
+    Parameters
+    ----------
+    model : ModelProto in float64
+    graph : the Graph that it was folded to
+    inputs : float64 array (images, c, h, w), what the network expects
+    level : int, of the quantiser that is put after each ReLU
+    """
+    of_label, proto = {}, onnx.ModelProto.FromString(model.SerializeToString())
+    constants = {"S": 2.0**level, "half": 0.5 + 1e-5}
+    proto.graph.initializer.extend(
+        numpy_helper.from_array(np.array(value), name) for name, value in constants.items()
+    )
+    nodes = list(proto.graph.node)
+    del proto.graph.node[:]
+    for number, node in enumerate(nodes, start=1):
+        label, output = f"{node.name} ({node.op_type}, node {number})", node.output[0]
+        if label in graph.rectifiers:
+            node.output[0] = f"{output}.real"
+            steps = [(node.output[0], "S"), (f"{output}.1", "half"), (f"{output}.2",), (f"{output}.3", "S")]
+            operators, results = ("Mul", "Add", "Floor", "Div"), (*(f"{output}.{step}" for step in (1, 2, 3)), output)
+            made = map(helper.make_node, operators, steps, ([result] for result in results))
+            proto.graph.node.extend([node, *made])
+        else:
+            proto.graph.node.append(node)
+        of_label[label] = output
+    wanted = [of_label[node.layers[-1]] for node in graph.nodes]
+    known = {output.name for output in proto.graph.output}
+    for name in dict.fromkeys(wanted):
+        if name not in known:
+            proto.graph.output.append(helper.make_tensor_value_info(name, TensorProto.DOUBLE, None))
+    names = [output.name for output in proto.graph.output]
+    run = reference(proto).run  # an image at a time, as some shapes say so
+    values = dict(zip(names, map(np.concatenate, zip(*(run(names, {"image": image[None]}) for image in inputs)))))
+    counts = [None] * len(graph.nodes)
+    for name in set(wanted):
+        blocks = [index for index, of_block in enumerate(wanted) if of_block == name]
+        pooled = [index for index in blocks if isinstance(graph.nodes[index], Pooled)]
+        blocks, first = pooled if pooled and len(pooled) < len(blocks) else blocks, 0
+        image = values[name].reshape(*values[name].shape, *[1] * (4 - values[name].ndim))
+        for index in blocks:
+            last = first + graph.nodes[index].shape[2]
+            counts[index] = 2**level * image[:, first:last].transpose(0, 2, 3, 1)
+            first = last
+    return counts, values[names[0]]

@@ -1,0 +1,91 @@
+"""The scale of activations of a network that was trained without quantiser."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from numpy.testing import assert_allclose, assert_array_equal
+
+from spiking.conversion import calibration, convert
+from spiking.conversion.from_keras import fold
+from spiking_utils import SpikingNetwork, evaluate
+from tests.keras_graphs import set_random_weights
+from tests.test_conversion_networks import NETWORKS, model_of
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (20, 12, 12, 3))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_observed_activations_are_those_of_keras(network):
+    model = model_of(network)
+    set_random_weights(model, 1)
+    for variable in model.variables:
+        if variable.path.endswith("gamma"):
+            variable.assign(np.abs(variable))
+    graph = fold(model)
+    observations = calibration.observe(graph, PIXELS)
+    for node, observation in zip(graph.nodes, observations):
+        name = node.layers[-1]
+        if observation and name in {layer.name for layer in model.layers}:
+            outputs = keras.Model(model.inputs, model.get_layer(name).output)(PIXELS)
+            values = np.asarray(outputs)
+            if values.shape[1:] == node.shape:  # not where a ReLU has become several blocks, or a pooling follows
+                largest = np.sort(values[values > 0])
+                assert observation.positive == pytest.approx(len(largest), abs=3)  # of float32, near 0
+                index = len(largest) - 1 - int(len(largest) * (1 - calibration.QUANTILE))
+                assert_allclose(observation.scale, largest[index], rtol=1e-3)
+
+
+def dense_network(factor, activation="relu"):
+    """The same function for any factor: activations of the first layer times it."""
+    rng = np.random.default_rng(0)
+    first, last = layers.Dense(20, activation), layers.Dense(4)
+    model = keras.Sequential([keras.Input((12, 12, 3)), layers.Rescaling(1 / 255), layers.Flatten(), first, last])
+    kernels = rng.normal(0, 0.1, (432, 20)), rng.normal(0, 0.5, (20, 4))
+    first.set_weights([kernels[0] * factor, rng.normal(0, 0.1, 20) * factor])
+    last.set_weights([kernels[1] / factor, np.zeros(4)])
+    return model
+
+
+def activity(factor, pixels, calibrated):
+    converted = convert(dense_network(factor), 3, calibrated)
+    return SpikingNetwork(converted.weights, converted.network, 3, 60).run(pixels)
+
+
+def test_rescaled_network_gives_what_the_original_gives():
+    original, rescaled = (activity(factor, PIXELS, PIXELS) for factor in (1, 1 / 128))
+    assert_array_equal(rescaled.trains[0].counts(), original.trains[0].counts())
+    assert_array_equal(rescaled.predictions(), original.predictions())
+    assert 7 <= original.trains[0].counts().max() <= 16  # about 2^3
+
+
+def test_without_images_a_network_of_small_activations_never_fires_and_says_why():
+    with pytest.warns(UserWarning, match="there are no images for calibration: 2.k counts stand for 1"):
+        silent = activity(1 / 128, PIXELS, None)
+    assert silent.trains[0].counts().max() == 0
+
+
+def test_block_that_never_fires_or_clips_is_a_warning_that_names_it():
+    model = dense_network(1)
+    model.layers[2].set_weights([np.zeros((432, 20)), np.full(20, -1.0)])
+    with pytest.warns(UserWarning, match=rf"block 1 \(layer {model.layers[2].name}\) never fires"):
+        convert(model, 2, PIXELS)
+    with pytest.warns(UserWarning, match=r"clips: \d+ % of its positive activations are at max_value=0.01"):
+        convert(dense_network(1, layers.ReLU(0.01)), 2, PIXELS)
+
+
+@pytest.mark.parametrize("pixels", [PIXELS[0], PIXELS[:, :5], PIXELS / 255, PIXELS[:0]])
+def test_images_that_do_not_fit_are_refused(pixels):
+    expected = r"calibration is .*, expected whole pixels \(images, 12, 12, 3\)"
+    with pytest.raises(ValueError, match=expected):
+        convert(dense_network(1), 2, pixels)
+
+
+@pytest.mark.parametrize("labels", [np.zeros((20, 1), int), np.eye(20, 4)])
+def test_labels_that_are_no_classes_are_an_error_and_no_wrong_number(labels):
+    converted = convert(dense_network(1), 2, PIXELS)
+    network = SpikingNetwork(converted.weights, converted.network, 2, 5)
+    with pytest.raises(
+        ValueError, match=r"labels are of the shape .*, expected a number for each image: \(images,\)"
+    ):
+        evaluate(network, PIXELS, labels, batch_size=5, threads=1)

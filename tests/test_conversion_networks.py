@@ -1,0 +1,183 @@
+"""Networks of the field, built small with random weights, and one of keras.applications: all neurons are equal."""
+
+import time
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from numpy.testing import assert_array_equal
+
+from spiking.conversion import convert
+from spiking.conversion.from_keras import fold
+from spiking_utils import SpikingNetwork
+from tests import reference
+from tests.keras_graphs import set_random_weights
+from tests.test_conversion import assert_computes_the_same, assert_spikes_are_exact
+
+CLASSES = 5
+
+
+@pytest.fixture(autouse=True, scope="module")
+def float64():
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def model_of(body, shape=(12, 12, 3)):
+    """A model that rescales its pixels, computes a body and classifies what it gives."""
+    image = keras.Input(shape)
+    x = body(layers.Rescaling(1 / 127.5, -1)(image))
+    return keras.Model(image, layers.Dense(CLASSES, "softmax")(layers.Flatten()(x)))
+
+
+def conv_bn(x, filters, size, strides=1, relu=True, groups=1):
+    x = layers.Conv2D(filters, size, strides, "same", use_bias=False, groups=groups)(x)
+    x = layers.BatchNormalization()(x)
+    return layers.ReLU()(x) if relu else x
+
+
+def mnist_convnet(x):
+    """Keras's own example for MNIST."""
+    for filters in (6, 8):
+        x = layers.MaxPooling2D((2, 2))(layers.Conv2D(filters, (3, 3), activation="relu")(x))
+    return layers.Dropout(0.5)(layers.Flatten()(x))
+
+
+def resnet(x):
+    x = layers.MaxPooling2D(3, 2, "same")(conv_bn(x, 4, 5))
+    for filters, strides in ((4, 1), (6, 2)):
+        y = conv_bn(conv_bn(x, filters, 3, strides), filters, 3, relu=False)
+        shortcut = x if strides == 1 else conv_bn(x, filters, 1, strides, relu=False)
+        x = layers.ReLU()(layers.Add()([shortcut, y]))
+    return layers.GlobalAveragePooling2D()(x)
+
+
+def preactivation_resnet(x):
+    """As ResNet50V2: padding and max pooling before the first ReLU, and a shortcut by a pooling of 1 x 1."""
+    x = layers.ZeroPadding2D(1)(layers.Conv2D(4, 3, padding="same")(x))
+    x = layers.MaxPooling2D(3, 2)(x)
+    x = layers.Conv2D(4, 1)(layers.Activation("relu")(layers.BatchNormalization()(x)))
+    for strides in (1, 2):
+        y = layers.Activation("relu")(layers.BatchNormalization()(x))
+        y = layers.Conv2D(4, 3, strides, padding="same")(y)
+        y = layers.Conv2D(4, 1)(layers.Activation("relu")(layers.BatchNormalization()(y)))
+        x = y + (x if strides == 1 else layers.MaxPooling2D(1, strides)(x))
+    return layers.GlobalAveragePooling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
+
+
+def mobilenet(x):
+    x = conv_bn(x, 4, 3, 2)
+    for filters, strides in ((6, 1), (8, 2)):
+        x = layers.DepthwiseConv2D(3, strides, "same", use_bias=False)(x)
+        x = conv_bn(layers.ReLU(6.0)(layers.BatchNormalization()(x)), filters, 1)
+    return layers.SeparableConv2D(6, 3, padding="same", activation="relu")(x)
+
+
+def inverted_residual(x):
+    """Of MobileNetV2: its bottlenecks pass no activation."""
+    x = conv_bn(x, 4, 3, 2, relu=False)
+    for _ in range(2):
+        y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.Conv2D(12, 1)(x)))
+        y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same")(y)))
+        x = layers.Add()([x, layers.BatchNormalization()(layers.Conv2D(4, 1)(y))])
+    return layers.GlobalAveragePooling2D()(conv_bn(x, 8, 1))
+
+
+def inception(x):
+    x = conv_bn(x, 6, 3)
+    pooled = layers.MaxPooling2D(3, 1, "same")(x)
+    branches = [
+        conv_bn(x, 3, 1),
+        conv_bn(conv_bn(x, 2, 1), 4, 3),
+        conv_bn(conv_bn(x, 2, 1), 2, 5),
+        conv_bn(pooled, 3, 1),
+    ]
+    return layers.AveragePooling2D(2)(layers.Concatenate()(branches))
+
+
+def densenet(x):
+    x = conv_bn(x, 4, 3)
+    for _ in range(2):
+        y = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.Concatenate()([x, layers.Conv2D(3, 3, padding="same", use_bias=False)(y)])
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.AveragePooling2D(2)(layers.Conv2D(5, 1)(x))
+    return layers.GlobalAveragePooling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
+
+
+def resnext_with_subtraction(x):
+    x = conv_bn(x, 4, 3)
+    y = conv_bn(conv_bn(x, 8, 3, groups=4), 4, 1, relu=False)
+    x = layers.ReLU()(layers.Subtract()([x, y]))
+    return layers.GlobalMaxPooling2D()(layers.ReLU()(layers.Average()([x, y, layers.Conv2D(4, 1)(x)])))
+
+
+def pooling_before_the_relu(x):
+    x = layers.MaxPooling2D(2)(layers.Conv2D(4, 3)(x))
+    return layers.Activation("relu")(layers.Permute((1, 2, 3))(layers.BatchNormalization()(x)))
+
+
+NETWORKS = (
+    mnist_convnet,
+    resnet,
+    preactivation_resnet,
+    mobilenet,
+    inverted_residual,
+    inception,
+    densenet,
+    resnext_with_subtraction,
+    pooling_before_the_relu,
+)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_networks_of_the_field_convert_exactly(network):
+    model = model_of(network)
+    set_random_weights(model, 0)
+    if network in (pooling_before_the_relu, preactivation_resnet):  # a negative factor in between is refused
+        gamma = next(variable for variable in model.variables if variable.path.endswith("gamma"))
+        gamma.assign(np.abs(gamma))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 12, 12, 3))
+    assert_computes_the_same(model, 2, pixels)
+    converted = convert(model, 2, pixels)
+    assert_spikes_are_exact(converted, pixels)
+    assert_spikes_are_exact(converted, pixels, max_spikes=1)
+
+
+def application(name, size, seed=0):
+    """One of keras.applications, of random weights, its normalisation adapted to the images that come with it."""
+    keras.utils.set_random_seed(seed)
+    body = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=CLASSES)
+    model = keras.Sequential([keras.Input((size, size, 3)), layers.Rescaling(1 / 127.5, -1), body])
+    pixels = np.random.default_rng(seed).integers(0, 256, (4, size, size, 3), np.uint8)
+    for layer in body.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(pixels, training=True)
+    return model, pixels
+
+
+def test_mobilenet_converts_and_every_neuron_of_an_image_is_equal():
+    keras.config.set_dtype_policy("float32")
+    model, pixels = application("MobileNet", 32)
+    keras.config.set_dtype_policy("float64")
+    converted = convert(model, 2, pixels)
+    network = SpikingNetwork(converted.weights, converted.network, 2, 1, max_spikes=None)
+    counts, scores = reference.artificial(converted.weights, converted.network, 2, pixels[:1])
+    activity = network.run(pixels[:1])
+    for train, count in zip(activity.trains, counts, strict=True):
+        assert_array_equal(train.counts(), count)
+    assert_array_equal(activity.predictions()[:, -1], scores.argmax(axis=1))
+
+
+def test_swish_is_refused_at_once_and_by_name():
+    model = keras.applications.EfficientNetB0(weights=None, input_shape=(32, 32, 3), classes=CLASSES)
+    begin = time.perf_counter()
+    with pytest.raises(
+        ValueError, match="layer stem_activation: found the activation silu, expected relu"
+    ) as refused:
+        fold(model)
+    assert len(str(refused.value).split("\n")) > 50  # every other one as well
+    assert time.perf_counter() - begin < 60

@@ -1,0 +1,234 @@
+"""ONNX networks as spiking networks: every neuron against onnx.reference, predictions against PyTorch's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from onnx import helper, numpy_helper
+
+from experiment.images import load_split
+from spiking.conversion import convert, onnx_prediction
+from spiking.conversion.assembly import assemble
+from spiking.conversion.converted import convert_graph
+from spiking.conversion.from_onnx import fold
+from spiking_utils import SpikingNetwork
+from tests import reference
+from tests.onnx_graphs import Net, nets, quantized
+
+TOLERANCE = 1e-9  # of sums in float64 that add up in another order
+EXPORTED = Path(__file__).parent / "data" / "onnx"
+LEVEL = 6
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("onnx") / "my.onnx"
+
+
+def log_softmax(scores):
+    scores = scores - scores.max(axis=1, keepdims=True)
+    return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+
+
+def assert_computes_the_same(path, model, level=1, scale=1 / 255, offset=0.0, seed=0, by=None):
+    """Every neuron, before anything is rounded; scores that passed a softmax up to a constant.
+
+    `by` is a ModelProto that computes the same as the model, where onnx.reference cannot compute that.
+    """
+    path.write_bytes(model.SerializeToString())
+    graph = fold(path, scale, offset)
+    network, weights = assemble(graph)
+    pixels = np.random.default_rng(seed).integers(0, 256, (3, *graph.image_shape))
+    inputs = (scale * pixels + offset).transpose(0, 3, 1, 2)
+    expected_counts, expected = quantized(by or model, graph, inputs, level)
+    counts, scores = reference.artificial(weights, network, level, pixels)
+    for count, expected_count in zip(counts, expected_counts, strict=True):
+        if expected_count is not None:  # what lies between a max pooling and its ReLU, the file does not compute
+            assert_array_equal(count, expected_count)
+    scores = scores / 2**level
+    if graph.softmaxes:
+        scores, expected = log_softmax(scores), log_softmax(np.log(expected) if np.all(expected > 0) else expected)
+    assert_allclose(scores, expected.reshape(scores.shape), rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def assert_spikes_are_exact(converted, pixels, max_spikes=None):
+    """Every neuron of the spiking network, once quiescent, is that of the reference on the rounded weights."""
+    counts, scores = reference.artificial(converted.weights, converted.network, converted.k, pixels)
+    time_steps, activity = (1 if max_spikes is None else 32), None
+    while activity is None or (max_spikes and not activity.quiescent().all()):
+        network = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps, max_spikes)
+        activity = network.run(pixels)
+        time_steps *= 4
+        assert time_steps < 20_000
+    for train, count in zip(activity.trains, counts, strict=True):
+        assert_array_equal(train.counts(), count)
+    assert_array_equal(activity.predictions()[:, -1], scores.argmax(axis=1))
+    return activity
+
+
+@settings(max_examples=60)
+@given(nets(), st.integers(0, 3), st.sampled_from([0.0, 0.25, -1.0]), st.integers(0, 99))
+def test_folded_blocks_compute_what_the_file_computes(path, net, level, offset, seed):
+    net, scores = net
+    assert_computes_the_same(path, net.model(scores), level, 1 / 255, offset, seed)
+
+
+@settings(max_examples=20)
+@given(nets(), st.integers(0, 3), st.booleans(), st.integers(0, 99))
+def test_every_neuron_equals_the_quantized_network_on_the_rounded_weights(path, net, level, calibrated, seed):
+    net, scores = net
+    path.write_bytes(net.model(scores).SerializeToString())
+    graph = fold(path, 1 / 255, -0.5)
+    pixels = np.random.default_rng(seed).integers(0, 256, (3, *graph.image_shape))
+    converted = convert_graph(graph, level, pixels if calibrated else None)
+    assert_spikes_are_exact(converted, pixels)
+    assert_spikes_are_exact(converted, pixels, max_spikes=1)
+
+
+def ints(net, *numbers):
+    return net.constant(numbers, integers=True)
+
+
+OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of a convolution
+    "Add, two tensors": (13, lambda net, x: net.add("Add", x, net.convolve(x, 4, (1, 1)))),
+    "Add, for each channel": (13, lambda net, x: net.add("Add", net.weights(4, 1, 1), x)),
+    "AveragePool, auto_pad": (13, lambda net, x: net.add("AveragePool", x, kernel_shape=(2, 2), auto_pad="VALID")),
+    "AveragePool, ceil_mode": (
+        13,
+        lambda net, x: net.add("AveragePool", x, kernel_shape=(2, 2), strides=(2, 3), ceil_mode=1),
+    ),
+    "AveragePool, padding that counts": (
+        11,
+        lambda net, x: net.add("AveragePool", x, kernel_shape=(3, 3), pads=[1, 1, 1, 1], count_include_pad=1),
+    ),
+    "BatchNormalization, opset 7": (7, lambda net, x: net.normalize(x)),
+    "Clip, attributes": (7, lambda net, x: net.add("Clip", x, min=0.0, max=0.75)),
+    "Concat": (13, lambda net, x: net.add("Concat", x, net.convolve(x, 2, (1, 1)), x, axis=1)),
+    "Constant": (
+        13,
+        lambda net, x: net.add("Reshape", x, net.add("Constant", value_ints=[-1, 5, 24, 1])),
+    ),
+    "Conv, dilated and in groups": (
+        13,
+        lambda net, x: net.convolve(x, 6, (3, 2), 2, dilations=(2, 3), pads=[0, 2, 1, 3], strides=(2, 1)),
+    ),
+    "Div": (13, lambda net, x: net.add("Div", x, net.constant(3.0))),
+    "Dropout, ratio": (10, lambda net, x: net.add("Dropout", x, ratio=0.5)),
+    "GlobalAveragePool": (13, lambda net, x: net.add("GlobalAveragePool", x)),
+    "GlobalMaxPool": (13, lambda net, x: net.add("GlobalMaxPool", x)),
+    "Identity": (13, lambda net, x: net.add("Identity", x)),
+    "MaxPool, auto_pad": (
+        13,
+        lambda net, x: net.add("MaxPool", x, kernel_shape=(3, 2), strides=(2, 2), auto_pad="SAME_UPPER"),
+    ),
+    "MaxPool, ceil_mode": (
+        13,
+        lambda net, x: net.add("MaxPool", x, kernel_shape=(3, 3), strides=(2, 2), pads=[1, 1, 1, 1], ceil_mode=1),
+    ),
+    "Mul, by position": (13, lambda net, x: net.product(net.add("Flatten", net.add("Mul", x, net.weights(6, 5))), 3)),
+    "Pad, attributes": (10, lambda net, x: net.add("Pad", x, pads=[0, 0, 1, 0, 0, 0, 2, 1], mode="constant")),
+    "Pad, axes": (18, lambda net, x: net.add("Pad", x, ints(net, 1, 2, 0, 1), net.constant(0.0), ints(net, -1, 2))),
+    "Pad, computed": (
+        13,  # as PyTorch writes F.pad
+        lambda net, x: net.add(
+            "Pad",
+            x,
+            net.add(
+                "Cast",
+                net.add("Concat", net.add("ConstantOfShape", ints(net, 7)), ints(net, 2), axis=0),
+                to=7,
+            ),
+        ),
+    ),
+    "ReduceMean": (13, lambda net, x: net.add("ReduceMean", x, axes=[2, -1])),
+    "ReduceMean, opset 18": (18, lambda net, x: net.add("ReduceMean", x, ints(net, 3, 2), keepdims=1)),
+    "Reshape to an image": (13, lambda net, x: net.add("Reshape", x, ints(net, 0, 4, 5, -1))),
+    "Shape": (13, lambda net, x: net.add("Reshape", x, net.add("Shape", x))),
+    "Sub from numbers": (13, lambda net, x: net.add("Sub", net.constant(1.0), x)),
+    "Transpose": (13, lambda net, x: net.add("Transpose", x, perm=[0, 3, 1, 2])),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_operator_is_what_onnx_says(path, name):
+    opset, build = OPERATORS[name]
+    net = Net((2, 7, 6), opset)
+    x = build(net, net.add("Relu", net.convolve("image", 4, (2, 2))))
+    if len(net.shape(x)) == 3:
+        x = net.add("Flatten", x)
+    assert_computes_the_same(path, net.model(net.product(net.add("Relu", net.product(x, 5)), 3)), level=2)
+
+
+@pytest.mark.parametrize("last", ["Softmax", "LogSoftmax"])
+def test_a_softmax_of_an_image_of_one_position_is_left_out(path, last):
+    net = Net((1, 4, 4))
+    x = net.add("GlobalAveragePool", net.convolve(net.add("Relu", net.convolve("image", 3, (3, 3))), 5, (2, 2)))
+    assert_computes_the_same(path, net.model(net.add(last, x, axis=1)))
+
+
+def test_negative_padding_crops(path):
+    net = Net((1, 6, 7))
+    x = net.add(
+        "Slice", net.add("Relu", net.convolve("image", 3, (2, 2))), ints(net, 1, 0), ints(net, 9, -2), ints(net, 2, 3)
+    )
+    sliced = net.model(net.product(net.add("Flatten", net.add("Relu", net.convolve(x, 2, (1, 1)))), 3))
+    padded = type(sliced).FromString(sliced.SerializeToString())
+    crop = [0, 0, -1, 0, 0, 0, 0, -2]  # onnx.reference cannot pad so
+    padded.graph.initializer.append(numpy_helper.from_array(np.array(crop), "crop"))
+    padded.graph.node[2].CopyFrom(helper.make_node("Pad", ["relu1", "crop"], [x], x))
+    assert_computes_the_same(path, padded, by=sliced)
+
+
+def test_a_squeeze_by_an_attribute_is_a_flatten(path):
+    net = Net((1, 4, 4), opset=11)
+    x = net.add("GlobalMaxPool", net.add("Relu", net.convolve("image", 3, (2, 2))))
+    assert_computes_the_same(path, net.model(net.product(net.add("Squeeze", x, axes=[2, 3]), 3)))
+
+
+def test_the_order_of_channels_first_is_kept_through_a_flatten(path):
+    """A network whose scores are single activations, each at its place (c, h, w)."""
+    net = Net((2, 3, 4))
+    net.arrays.clear()
+    identity = net.constant(np.eye(2).reshape(2, 2, 1, 1))
+    x = net.add("Flatten", net.add("Relu", net.add("Conv", "image", identity)))
+    path.write_bytes(net.model(net.add("MatMul", x, net.constant(np.eye(24)))).SerializeToString())
+    network, weights = assemble(fold(path, 1.0))
+    pixels = np.random.default_rng(0).permutation(24).reshape(1, 3, 4, 2)
+    _, scores = reference.artificial(weights, network, 0, pixels)
+    assert_allclose(scores[0], pixels[0].transpose(2, 0, 1).reshape(-1))
+
+
+def test_scale_and_offset_may_be_of_each_channel(path):
+    net = Net((3, 5, 5))
+    model = net.model(
+        net.product(net.add("Flatten", net.add("Relu", net.convolve("image", 2, (3, 3), pads=[1] * 4))), 3)
+    )
+    scale, offset = np.array([0.01, 0.02, 0.03]), np.array([-1.0, 0.5, 0.0])
+    assert_computes_the_same(path, model, 2, scale, offset)
+
+
+@pytest.mark.parametrize("name", ["pool_then_relu", "resnet_small"])
+def test_networks_of_pytorch_predict_what_pytorch_predicts(name):
+    pixels = load_split("test").pixels[:200]
+    for_calibration = load_split("train").pixels[:200]
+    with np.load(EXPORTED / f"{name}.npz") as file:
+        expected = file["scores"]
+    converted = convert(EXPORTED / f"{name}.onnx", LEVEL, for_calibration, scale=1 / 255)
+    activity = assert_spikes_are_exact(converted, pixels)
+    assert np.sum(activity.predictions()[:, -1] == expected.argmax(axis=1)) >= 197
+    assert_allclose(onnx_prediction.scores(EXPORTED / f"{name}.onnx", pixels[:20], 1 / 255), expected[:20], atol=1e-4)
+
+
+def test_the_scores_of_a_file_that_takes_a_fixed_number_of_images(path):
+    net = Net((1, 4, 4))
+    scores = net.product(net.add("Flatten", net.add("Relu", net.convolve("image", 3, (2, 2)))), 3)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1))
+    results = []
+    for batch in ("n", 2):
+        path.write_bytes(net.model(scores, batch).SerializeToString())
+        results.append(onnx_prediction.scores(path, pixels, 1 / 255, -0.5))
+    assert results[0].shape == (5, 3)
+    assert_allclose(*results, rtol=1e-12)

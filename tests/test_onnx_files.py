@@ -1,0 +1,212 @@
+"""What is no ONNX file, or one beyond limits, is refused before any array is read; with one line."""
+
+import subprocess
+import sys
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from spiking.conversion import convert, onnx_files
+from tests.helpers import ROOT
+from tests.onnx_graphs import Net
+
+pytestmark = pytest.mark.filterwarnings("ignore:no quantiser was trained")
+
+
+@pytest.fixture
+def model():
+    """A network, small and good."""
+    net = Net((1, 6, 6))
+    return net.model(net.product(net.add("Flatten", net.add("Relu", net.convolve("image", 2, (2, 2)))), 3))
+
+
+def message(tmp_path, content, **settings):
+    """Of the ValueError that the file leads to."""
+    path = tmp_path / "my.onnx"
+    path.write_bytes(content if isinstance(content, bytes) else content.SerializeToString())
+    with pytest.raises(ValueError, match="expected") as caught:
+        convert(path, 3, **({"scale": 1 / 255} | settings))
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+def outside(array, **settings):
+    """Puts the numbers of an array into a file of its own, so it says."""
+    array.ClearField("raw_data")
+    array.data_location = TensorProto.EXTERNAL
+    for key, value in settings.items():
+        array.external_data.add(key=key, value=str(value))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"PK\x03\x04" + b"\x01" * 50, b"no model\n"])
+def test_what_is_no_onnx_file_is_refused(tmp_path, content):
+    assert "expected an ONNX file of a network" in message(tmp_path, content)
+
+
+def test_a_file_that_ends_early_is_refused(tmp_path, model):
+    assert "damaged" in message(tmp_path, model.SerializeToString()[:-10])
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 10**6), st.integers(0, 255))
+def test_damage_leads_to_a_network_or_to_a_message(tmp_path_factory, place, byte):
+    """Nothing but ValueError or OverflowError, wherever a byte is another one."""
+    net = Net((1, 4, 4))
+    content = net.model(net.product(net.add("Flatten", net.add("Relu", net.convolve("image", 2, (2, 2)))), 3))
+    content = bytearray(content.SerializeToString())
+    content[place % len(content)] = byte
+    path = tmp_path_factory.getbasetemp() / "damaged.onnx"
+    path.write_bytes(content)
+    with suppress(ValueError, OverflowError):
+        assert convert(path, 3, scale=1 / 255).network.classes == 3
+
+
+def test_a_device_is_refused(tmp_path):
+    path = tmp_path / "zero.onnx"
+    path.symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match="no regular file"):
+        convert(path, 3, scale=1)
+
+
+def test_a_large_file_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "my.onnx"
+    with open(path, "wb") as file:
+        file.truncate(onnx_files.LARGEST_FILE + 1)
+    with pytest.raises(ValueError, match="bytes, expected at most"):
+        convert(path, 3, scale=1)
+
+
+def test_arrays_beyond_the_limit_are_refused_before_they_are_read(tmp_path, model):
+    model.graph.initializer[0].dims[0] = 2**40
+    assert "expected at most 268,435,456" in message(tmp_path, model)
+
+
+@pytest.mark.parametrize(
+    ("dims", "expected"), [((2, 1, 2, 3), "found 64 bytes, expected 96 bytes"), ((-2, 1, 2, 2), "found the shape")]
+)
+def test_an_array_of_another_size_than_its_shape_is_refused(tmp_path, model, dims, expected):
+    model.graph.initializer[0].dims[:] = dims
+    assert expected in message(tmp_path, model)
+
+
+def test_numbers_in_a_file_beside_are_read(tmp_path, model):
+    path, array = tmp_path / "my.onnx", model.graph.initializer[0]
+    path.write_bytes(model.SerializeToString())
+    expected = convert(path, 3, scale=1 / 255).weights
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "my.data").write_bytes(b"12345678" + array.raw_data)
+    outside(array, location="more/my.data", offset=8, length=len(array.raw_data))
+    array.external_data[2].value = "64"
+    path.write_bytes(model.SerializeToString())
+    found = convert(path, 3, scale=1 / 255).weights
+    assert all(np.array_equal(found[key], expected[key]) for key in expected)
+
+
+@pytest.mark.parametrize("location", ["../secret", "{}/secret", "linked", "", "folder/../../secret", "a\0b"])
+def test_numbers_outside_the_folder_are_refused_before_they_are_read(tmp_path, model, location):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"\x00" * 64)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "linked").symlink_to(secret)
+    outside(model.graph.initializer[0], location=location.format(tmp_path))
+    found = message(folder, model)
+    assert "expected a file in the folder of the ONNX file" in found or "found no file" in found
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"location": "absent"}, "found no file absent"),
+        ({"location": "short"}, "expected 64 bytes inside it"),
+        ({"location": "long", "offset": 64}, "expected 64 bytes inside it"),
+        ({"location": "long", "offset": -1}, "expected 64 bytes inside it"),
+        ({"location": "long", "length": 10}, "expected 64 bytes inside it"),
+        ({"location": "long", "offset": "many"}, "expected 64 bytes inside it"),
+    ],
+)
+def test_a_file_beside_that_does_not_hold_the_numbers_is_refused(tmp_path, model, settings, expected):
+    (tmp_path / "short").write_bytes(b"\x00" * 63)
+    (tmp_path / "long").write_bytes(b"\x00" * 100)
+    outside(model.graph.initializer[0], **settings)
+    assert expected in message(tmp_path, model)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda model: model.opset_import[0].__setattr__("version", 6), "found opset 6, expected opset 7 to"),
+        (lambda model: model.opset_import[0].__setattr__("version", 999), "found opset 999"),
+        (lambda model: model.opset_import.pop(), "found no opset"),
+        (lambda model: model.graph.output.add(name="relu1"), "found 2 outputs, expected one"),
+        (lambda model: model.graph.input.add(name="other"), "found 2 inputs, expected one"),
+        (
+            lambda model: model.graph.output[0].__setattr__("name", "nobody"),
+            "found nothing that gives the output nobody",
+        ),
+        (lambda model: model.graph.node[1].input.__setitem__(0, "nobody"), "reads nobody, which nothing before it"),
+        (lambda model: model.graph.node.insert(0, model.graph.node.pop()), "which nothing before it gives"),
+        (lambda model: shape_of(model, [None, 1, "h", 6]), "input image: found the shape (?, 1, h, 6), expected (n"),
+        (lambda model: shape_of(model, [None, 36]), "input image: found the shape (?, 36), expected (n, c, h, w)"),
+        (lambda model: shape_of(model, [1, 1, 6, 6], TensorProto.UINT8), "found no floats, expected floats"),
+    ],
+)
+def test_a_network_that_is_not_of_one_image_and_one_vector_is_refused(tmp_path, model, change, expected):
+    change(model)
+    assert expected in message(tmp_path, model)
+
+
+def shape_of(model, shape, kind=TensorProto.FLOAT):
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", kind, shape))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"scale": None}, "expected what it makes of a pixel: scale=1 / 255, say"),
+        ({"scale": [1, 2]}, "scale: found [1. 2.], expected one finite number"),
+        ({"offset": np.nan}, "offset: found nan, expected one finite number"),
+    ],
+)
+def test_what_becomes_of_a_pixel_must_be_said(tmp_path, model, settings, expected):
+    assert expected in message(tmp_path, model, **settings)
+
+
+def test_a_name_that_cannot_be_printed_stays_on_one_line(tmp_path, model):
+    model.graph.node[1].name = "a\nb\x1b[31m"
+    model.graph.node[1].op_type = "Tanh" * 100
+    path = tmp_path / "my.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match="layer") as caught:
+        convert(path, 3, scale=1 / 255)
+    assert str(caught.value).splitlines()[0].startswith(r"layer a\nb\x1b[31m (TanhTanh")
+
+
+def test_an_array_of_text_is_refused_by_the_node_that_reads_it(tmp_path, model):
+    model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.array(["a"], object), "array1"))
+    assert "layer conv0 (Conv, node 1): found" in message_of_many(tmp_path, model)
+
+
+def message_of_many(tmp_path, model):
+    path = tmp_path / "my.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match="expected") as caught:
+        convert(path, 3, scale=1 / 255)
+    return str(caught.value)
+
+
+def test_without_the_package_onnx_one_line_says_so():
+    convert = "from spiking.conversion import convert; convert('my.onnx', 1, scale=1)"
+    code = f"import sys; sys.modules['onnx'] = None; {convert}"
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert process.stderr.splitlines()[-1].startswith("ImportError: ONNX files need the package onnx (")
+    assert "pip install -e .[onnx]" in process.stderr
+
+
+def test_another_file_is_refused():
+    with pytest.raises(ValueError, match=r"found my\.pt, expected an ONNX file"):
+        convert("my.pt", 3, scale=1)

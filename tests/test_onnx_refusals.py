@@ -1,0 +1,122 @@
+"""Which operators of ONNX files are refused, by node and operator and position, and what to use instead."""
+
+import numpy as np
+import pytest
+
+from spiking.conversion import convert
+from tests.onnx_graphs import Net
+
+pytestmark = pytest.mark.filterwarnings("ignore:no quantiser was trained")
+
+
+def model_around(build, opset=13):
+    """A network with something between a ReLU (4, 6, 5) and the classifier."""
+    net = Net((2, 7, 6), opset)
+    x = build(net, net.add("Relu", net.convolve("image", 4, (2, 2))))
+    x = net.add("Relu", net.product(net.add("Flatten", x), 5))
+    return net.model(net.product(x, 3))
+
+
+def refusals(tmp_path, model):
+    """The lines of the message."""
+    path = tmp_path / "my.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match=r"\(") as caught:
+        convert(path, 3, scale=1 / 255)
+    return str(caught.value).splitlines()
+
+
+def ints(*numbers):
+    return lambda net: net.constant(numbers, integers=True)
+
+
+def floats(numbers):
+    return lambda net: net.constant(numbers)
+
+
+REFUSED = [  # operator, what else it reads, attributes, and the message
+    ("Sigmoid", [], {}, "found an operator that blocks do not compute, expected Relu, or two scores at the end"),
+    ("LeakyRelu", [], {}, "found an operator that blocks do not compute, expected Relu"),
+    ("Tile", [ints(1, 1, 1, 1)], {}, "expected operators that docs/your-own-network.md lists"),
+    ("QuantizeLinear", [floats(0.1), ints(3)], {}, "expected a network in floating point"),
+    ("DequantizeLinear", [floats(0.1), ints(3)], {}, "expected a network in floating point"),
+    ("Mul", [lambda net: "relu1"], {}, "found a product of two tensors"),
+    ("Div", [floats(0.0)], {}, "found a division by 0"),
+    ("Add", [floats(np.nan)], {}, "found NaN or infinite numbers"),
+    ("Add", [floats(np.ones((2, 1, 1, 1)))], {}, "expected the same ones for each image"),
+    ("Add", [floats(np.ones(3))], {}, "found numbers of the shape (1, 3, 1)"),
+    (
+        "Conv",
+        [floats(np.ones((4, 3, 1, 1)))],
+        {},
+        "found weights of the shape (4, 3, 1, 1) in 1 groups for 4 channels",
+    ),
+    ("Conv", [floats(np.ones((4, 4, 1)))], {}, "found windows of 1 axes"),
+    ("Conv", [floats(np.ones((4, 4, 9, 1)))], {}, "expected windows that fit into the image"),
+    ("Conv", [lambda net: "relu1"], {}, "found weights that the network computes, expected constants"),
+    ("AveragePool", [], {"kernel_shape": (3, 3), "pads": [1] * 4}, "expected count_include_pad=True, or no padding"),
+    (
+        "AveragePool",
+        [],
+        {"kernel_shape": (4, 4), "strides": (2, 2), "ceil_mode": 1},
+        "found ceil_mode that adds windows beyond the border",
+    ),
+    ("MaxPool", [], {"kernel_shape": (2, 2), "dilations": (2, 2)}, "found dilations=(2, 2), expected (1, 1)"),
+    ("MaxPool", [], {"kernel_shape": (2, 2), "pads": [2] * 4}, "expected less, so that no window lies in it"),
+    ("ReduceMean", [], {"axes": [1, 2]}, "found axes=[1, 2], expected the rows and columns, 2 and 3"),
+    ("Pad", [ints(*[0, 0, 1, 1] * 2)], {"mode": "reflect"}, "found padding reflect with 0"),
+    ("Pad", [ints(*[0, 0, 1, 1] * 2), floats(1.0)], {}, "found padding constant with 1"),
+    ("Pad", [ints(0, 1, 0, 0, 0, 1, 0, 0)], {}, "expected padding of rows and columns alone"),
+    ("Clip", [floats(-1.0)], {}, "found bounds of -1 and inf, expected 0 and a number above"),
+    ("Concat", [lambda net: "relu1"], {"axis": 2}, "expected a concatenation of channels"),
+    ("Flatten", [], {"axis": 2}, "found axis=2, expected axis=1"),
+    ("Transpose", [], {"perm": [1, 0, 2, 3]}, "expected the batch first"),
+    ("MatMul", [floats(np.ones((5, 5)))], {}, "found a product of the shapes (4, 6, 5) and (5, 5)"),
+    ("Gemm", [floats(np.ones((5, 5)))], {"transA": 1}, "found transA=1, expected 0"),
+    ("Softmax", [], {"axis": 1}, "found a softmax in between, expected it last"),
+    ("Reshape", [ints(-1, 5)], {}, "found the shape (-1, 5) for (4, 6, 5)"),
+    ("Reshape", [ints(-1, 4, 30)], {"no_such": 1}, "found what ONNX does not allow"),
+    ("Squeeze", [ints(0)], {}, "found axes=[0] of (4, 6, 5), expected axes of size 1, and not the batch's"),
+    ("Dropout", [floats(0.5), ints(1)], {}, "found training_mode=1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "settings", "expected"), REFUSED, ids=[f"{row[0]} {row[3]}"[:60] for row in REFUSED]
+)
+def test_what_blocks_do_not_compute_is_refused_by_its_name(tmp_path, operator, inputs, settings, expected):
+    model = model_around(lambda net, x: net.put(operator, x, *(name(net) for name in inputs), **settings))
+    name = f"layer {operator.lower()}2 ({operator}, node 3): "
+    lines = refusals(tmp_path, model)
+    assert any(line.startswith(name) and expected in line for line in lines), lines
+
+
+def test_all_refusals_come_at_once_also_behind_one_whose_shape_nobody_knows(tmp_path):
+    net = Net((1, 6, 6))
+    x = net.put("Mystery", net.put("Sigmoid", net.convolve("image", 2, (2, 2))), domain="com.mine")
+    lines = refusals(tmp_path, net.model(net.product(net.put("Tanh", net.add("Flatten", x)), 3)))
+    assert [line.split(":")[0] for line in lines] == [
+        "layer sigmoid1 (Sigmoid, node 2)",
+        "layer mystery2 (com.mine.Mystery, node 3)",
+        "layer tanh4 (Tanh, node 5)",
+        "found no ReLU, expected one at least",
+    ]
+
+
+def test_what_the_scores_do_not_depend_on_is_not_looked_at(tmp_path):
+    net = Net((1, 6, 6))
+    x = net.add("Relu", net.convolve("image", 2, (2, 2)))
+    net.put("Sigmoid", x)
+    path = tmp_path / "my.onnx"
+    path.write_bytes(net.model(net.product(net.add("Flatten", x), 3)).SerializeToString())
+    assert len(convert(path, 3, scale=1 / 255).network.blocks) == 1
+
+
+def test_a_second_output_that_something_reads_is_refused(tmp_path):
+    net = Net((1, 6, 6))
+    x = net.add("Relu", net.convolve("image", 2, (2, 2)))
+    x = net.put("MaxPool", x, kernel_shape=(2, 2))
+    net.nodes[-1].output.append("indices")
+    net.values["indices"] = net.values[x]
+    lines = refusals(tmp_path, net.model(net.put("Flatten", "indices")))
+    assert lines[0].startswith("layer maxpool2 (MaxPool, node 3): found a use of indices")
