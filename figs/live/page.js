@@ -202,6 +202,7 @@ function showTakenBack() {
   }
   play(false, found.step);
   select(found.block, found.neuron, true);
+  find("neuron").scrollIntoView({ block: "nearest" });
 }
 
 /** Shows what the address asks for, or the first image; says what in the address this page does not have. */
