@@ -112,8 +112,11 @@ def test_sentence_on_a_burst_names_the_threshold_of_its_last_spike(shown, mnist,
 
 
 def test_example_is_a_neuron_that_takes_a_spike_back(shown):
+    show_as(shown.driver, 1280, 720, scale=1, touch=False, scheme="light")
     shown.press("#example")
     assert re.search(r"has said \d+ so far\. .* takes back what was too much: −1\.$", shown.text("#neuron-sentence"))
+    bottom = "return arguments[0].getBoundingClientRect().bottom"
+    assert 0 < shown.driver.execute_script(bottom, shown.find("#neuron-chart")) <= 720  # in sight
     shown.press("label:has([name=burst][value='Infinity'])")  # in bursts without limit all is said at once
     shown.press("#example")
     assert "no neuron takes a spike back" in shown.text("#sentence")

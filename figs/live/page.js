@@ -2,7 +2,6 @@
 
 const LONGEST_RUN = 60; // steps; the networks of the page fall silent before
 const WORDS_PER_MINUTE = { slow: 120, normal: 180, fast: 360 }; // read while playing; 180 is what pupils do
-const SHORTEST_STAY = 1500; // ms at a step
 const SETTLED = 400; // ms without a change, after which the address is written and a screen reader told
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const narrow = matchMedia("(max-width: 1000px)"); // as in style.css
@@ -133,7 +132,7 @@ function settle(text) {
 /** How long playing stays at a step, in ms: as long as it takes to read its sentences. */
 function readingTime(sentences) {
   const words = sentences.join(" ").split(" ").length;
-  return Math.max(SHORTEST_STAY, (60_000 * words) / WORDS_PER_MINUTE[find("speed").value]);
+  return (60_000 * words) / WORDS_PER_MINUTE[find("speed").value];
 }
 
 /** Goes to a step, and if `playing` on to the end from there. */
@@ -203,6 +202,7 @@ function showTakenBack() {
   }
   play(false, found.step);
   select(found.block, found.neuron, true);
+  find("neuron").scrollIntoView({ block: "nearest" });
 }
 
 /** Shows what the address asks for, or the first image; says what in the address this page does not have. */
