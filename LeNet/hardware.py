@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiment import InputError, command_line
-from spiking.encoding import image_train
 from spiking.thresholds import ALWAYS, NEVER
 
 MOST_MEASURED = 1 << 22  # neurons times time steps in memory at a time
@@ -61,6 +60,8 @@ def _steps(network, activity, pixels):
 
 def _image_train(network, pixels):
     """What comes in: (images, time steps, h, w, c)."""
+    from spiking.encoding import image_train  # imports Numba, which errors of the script do not wait for
+
     return image_train(pixels, network.network.input_shape, network.time_steps).to_dense()
 
 

@@ -79,11 +79,11 @@ def parse(notation):
     """
     first, *layers, last = _split(notation) if "-" in notation else (notation, "")
     if not (sizes := INPUT.fullmatch(first)):
-        raise ValueError(f"{first!r} is no input, expected rows x columns x channels such as 28x28x1")
+        raise ValueError(f"{_short(first)!r} is no input, expected rows x columns x channels such as 28x28x1")
     shapes = [tuple(map(int, sizes.groups()))]
     position_shift(shapes[0])
     if not layers:
-        raise ValueError(f"{notation} has no layer, expected at least one")
+        raise ValueError(f"{_short(notation)} has no layer, expected at least one")
     blocks = []
     for number, text in enumerate(layers, start=1):
         with _named(number, text):
@@ -120,7 +120,12 @@ def _named(number, text):
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"layer {number} ({text}): {error}") from None
+        raise ValueError(f"layer {number} ({_short(text)}): {error}") from None
+
+
+def _short(text):
+    """A part of a notation as a message shows it."""
+    return text if len(text) <= 100 else f"{text[:100]} ..."
 
 
 def _terms(text):
@@ -157,7 +162,7 @@ def _classifier(text, shapes):
     except ValueError:
         terms, of_layer = [], {}
     if not terms or any(term.kind != "n" or term.filters < 1 for term in terms) or "max_value" in of_layer:
-        raise ValueError(f"{text!r} is no number of classes, expected an integer of at least 1")
+        raise ValueError(f"{_short(text)!r} is no number of classes, expected an integer of at least 1")
     return Classifier(tuple(_edge(term, shapes) for term in terms), "initial" in of_layer)
 
 
