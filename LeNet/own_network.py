@@ -10,7 +10,7 @@ import numpy as np
 
 from experiment import InputError, disk, images, logs, model, printable, shown, weights
 from spiking.conversion.calibration import QUANTILE
-from spiking.conversion.tensor import Pooled
+from spiking.conversion.nodes import Pooled
 
 SUFFIX = ".keras"
 KERAS_FILE = "a .keras file of a Sequential or functional model"  # as error messages call it

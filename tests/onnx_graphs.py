@@ -5,8 +5,8 @@ import onnx
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from spiking.conversion.nodes import Pooled
 from spiking.conversion.onnx_prediction import reference
-from spiking.conversion.tensor import Pooled
 
 OPSETS = st.sampled_from([11, 13, 18, 21])
 SIZES = st.integers(1, 3)

@@ -63,6 +63,13 @@ def test_name_is_the_level_and_what_differs_from_the_paper(found, name, label):
     assert found.logs == ROOT / "figs" / name
 
 
+def test_name_of_a_deep_network_is_short_and_its_own():
+    deep = ["-".join([*["16C3p-16C3p+I@1"] * 40, last]) for last in ("20", "21")]
+    names = {Model(2, network, recipe="own-deep").name for network in deep}
+    assert len(names) == 2
+    assert all(name.startswith("k2-81layers-") and len(name) < 60 for name in names)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

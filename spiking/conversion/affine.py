@@ -174,6 +174,10 @@ class Part:
     def only_image(self):
         return all(term.source == IMAGE for term in self.terms)
 
+    def passed(self, layer):
+        """Itself after one more layer, by name."""
+        return self if layer in self.layers else replace(self, layers=(*self.layers, layer))
+
     def settled(self):
         """Itself; refused where it waits for a ReLU."""
         if self.poolings:

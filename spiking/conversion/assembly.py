@@ -6,7 +6,7 @@ by it, and what batch normalisation gives is divided by the block's own.
 
 import numpy as np
 
-from spiking.conversion.tensor import Pooled
+from spiking.conversion.nodes import Pooled
 from spiking.edges import Convolution, Pooling
 from spiking.network import BN_EPSILON, PIXEL_LEVELS, Block, Classifier, Network
 from spiking.notation import write

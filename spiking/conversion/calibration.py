@@ -6,7 +6,7 @@ kernels that read the block, so that it costs nothing and changes no function.
 
 import numpy as np
 
-from spiking.conversion.tensor import Pooled
+from spiking.conversion.nodes import Pooled
 
 QUANTILE = 0.99  # of the positive activations of a block is its scale; docs/performance.md compares others
 NUMBERS_AT_ONCE = 1 << 26  # activations in memory, float32

@@ -23,8 +23,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from spiking.conversion.affine import Part
-from spiking.conversion.composition import Refusal, composed, regrouped
-from spiking.conversion.tensor import Opaque, Pooled, Rectified, Tensor, alike, cut, renumbered
+from spiking.conversion.composition import Refusal, regrouped
+from spiking.conversion.nodes import Opaque, Rectified, pooled, rectified, unchanged
+from spiking.conversion.tensor import Tensor, alike, cut, renumbered
 from spiking.edges import IMAGE, padded_starts, window_starts
 from spiking.network import HIGHEST_LEVEL
 
@@ -70,7 +71,7 @@ class Graph:
         """A tensor of which nothing is known, of any shape."""
         image = shape if len(shape) == 3 else (1, 1, math.prod(shape))
         self.nodes.append(Opaque(image))
-        result = Tensor(image, (self._of_node(image),))
+        result = Tensor(image, (Part.identity(len(self.nodes), image),))
         return result if len(shape) == 3 else self.reshape(result, shape)
 
     @property
@@ -113,7 +114,7 @@ class Graph:
         for part, places in zip(x.parts, x.indices()):
             parts.append(part.convolved(matrix[places], 1, range(1), range(1)))
         outputs = matrix.shape[1]
-        return Tensor((outputs,), (self._named(_sum(parts)),), (np.arange(outputs).reshape(1, 1, -1),))
+        return Tensor((outputs,), (_sum(parts).passed(self.layer),), (np.arange(outputs).reshape(1, 1, -1),))
 
     def average_pool(self, x, size, strides, padding="valid"):
         """Means of windows, in which zeros of the padding count."""
@@ -126,7 +127,7 @@ class Graph:
         """Zeros around an image, ((top, bottom), (left, right)); negative numbers crop."""
         self._need_image(x)
         windows = self._windows(x, (1, 1), (1, 1), padding)
-        parts = tuple(self._named(part.framed(*windows)) for part in x.parts)
+        parts = tuple(part.framed(*windows).passed(self.layer) for part in x.parts)
         return Tensor((*map(len, windows), x.shape[2]), parts)
 
     def scale(self, x, factor):
@@ -204,7 +205,9 @@ class Graph:
             max_value = None
         if max_value is not None and not max_value > 0:
             raise Refusal(f"max_value={max_value}", "above 0")
-        return replace(x, parts=tuple(self._rectified(part, max_value) for part in x.parts), softmax=None)
+        return replace(
+            x, parts=tuple(rectified(self.nodes, part, max_value, self.layer) for part in x.parts), softmax=None
+        )
 
     def max_pool(self, x, size, strides, padding="valid"):
         """The largest number of each window. Padding, but by `pad`, never is the largest."""
@@ -212,7 +215,7 @@ class Graph:
         rows, columns = windows = self._windows(x, size, strides, padding)
         if tuple(size) == (1, 1):
             return self._convolved(x, np.ones((1, 1, 1, x.shape[2])), x.shape[2], windows)
-        parts = tuple(self._pooled(part, tuple(size), rows, columns) for part in x.parts)
+        parts = tuple(pooled(self.nodes, part, tuple(size), rows, columns, self.layer) for part in x.parts)
         return Tensor((len(rows), len(columns), x.shape[2]), parts)
 
     def quantize(self, x, level):
@@ -222,11 +225,11 @@ class Graph:
         parts = []
         for part in x.parts:
             term = part.terms[0]
-            if term.source == IMAGE or not self._unchanged(part):
+            if term.source == IMAGE or not unchanged(part):
                 raise Refusal("no ReLU before it", "a MedianQuantizer right after a ReLU")
             if term.level not in (None, level):
                 raise Refusal(f"a second quantiser, of k={level}", f"one of k={term.level}")
-            parts.append(self._named(replace(part, terms=(replace(term, level=level),))))
+            parts.append(replace(part, terms=(replace(term, level=level),)).passed(self.layer))
         return replace(x, parts=tuple(parts), softmax=None)
 
     def softmax(self, x, axis=-1):
@@ -255,70 +258,6 @@ class Graph:
 
     # parts
 
-    def _rectified(self, part, max_value):
-        if self._unchanged(part) and part.terms[0].source != IMAGE:
-            bound = getattr(self.nodes[part.terms[0].source - 1], "max_value", None)
-            if max_value is None or (bound is not None and bound <= max_value):
-                return self._named(part)  # it is rectified already
-        if any(term.gain.ndim == 3 for term in part.terms):
-            raise Refusal("a ReLU of factors that differ from position to position", "one for each channel")
-        sums = replace(part, frame=None, poolings=())
-        self.nodes.append(Rectified(sums, max_value, (*part.layers, self.layer)))
-        result = self._of_node(sums.shape)
-        if part.frame:
-            result = self._framed(result, part.frame, max_value)
-        for pooling in part.poolings:
-            result = self._pooled(result, *pooling)
-        return replace(result, layers=())
-
-    def _framed(self, part, frame, max_value):
-        """What a node gives, and around it what the ReLU makes of the values of a frame: by a block of its own."""
-        inner = part.shape
-        part = part.framed(frame.rows, frame.columns)
-        values = np.clip(frame.values, 0, max_value)
-        if not np.any(values):
-            return part
-        axes = zip((frame.rows, frame.columns), inner)
-        within = [[0 <= position < size for position in positions] for positions, size in axes]
-        offset = np.where(np.outer(*within)[..., None], 0.0, values)
-        same = part.terms[0].source
-        self.nodes.append(Rectified(replace(part, offset=offset), max_value, (self.layer,), same))
-        return self._of_node(part.shape)
-
-    def _pooled(self, part, window, rows, columns):
-        term = part.terms[0]
-        of_spikes = len(part.terms) == 1 and not part.waits and term.source != IMAGE and term.selects
-        of_spikes &= term.gain.ndim == part.offset.ndim == 1 and (term.rows.step, term.columns.step) == (1, 1)
-        if not of_spikes or np.any(term.gain <= 0):
-            if part.only_image and all(term.selects for term in part.terms):
-                raise Refusal("a max pooling of the image", "a convolution with a ReLU before it")
-            if any(term.gain.ndim == 3 for term in part.terms):
-                raise Refusal(
-                    "a max pooling of factors that differ from position to position", "one for each channel"
-                )
-            return replace(self._named(part), poolings=(*part.poolings, (window, rows, columns)))
-        starts = [
-            composed(of_term, 1, size, second, extent)
-            for of_term, size, second, extent in zip((term.rows, term.columns), term.shape, (rows, columns), window)
-        ]
-        ends = zip(starts, window, term.shape)
-        if any(begin[0] + extent <= 0 or begin[-1] >= size for begin, extent, size in ends):
-            raise Refusal("a window that lies in the padding", "less padding than the pooling is wide")
-        self.nodes.append(Pooled(term.source, term.shape, window, *starts, (*part.layers, self.layer)))
-        pooled = Part.identity(len(self.nodes), self.nodes[-1].shape, term.level)
-        return pooled.scaled(term.gain).shifted(part.offset)
-
-    def _of_node(self, shape):
-        """What the last node gives."""
-        return Part.identity(len(self.nodes), shape)
-
-    @staticmethod
-    def _unchanged(part):
-        """Whether it is what a source gives, perhaps with zeros around it."""
-        term = part.terms[0]
-        plain = len(part.terms) == 1 and not part.waits and not np.any(part.offset)
-        return plain and term.selects and bool(np.all(term.gain == 1))
-
     def _added(self, x, y):
         shape = x.shape
         if len(shape) == 1:  # vectors, perhaps of one position
@@ -328,7 +267,7 @@ class Graph:
             x, y = (cut(tensor, ends) for tensor in (x, y))
         elif not alike(x.indices(), y.indices()):
             raise Refusal("a sum of vectors that come from images of different shapes", "a Dense layer before it")
-        parts = tuple(self._named(a.plus(b)) for a, b in zip(x.parts, y.parts))
+        parts = tuple(a.plus(b).passed(self.layer) for a, b in zip(x.parts, y.parts))
         return self.reshape(replace(x, parts=parts, softmax=None), shape)
 
     def _each(self, x, method, numbers):
@@ -346,7 +285,7 @@ class Graph:
             shares = [numbers[..., first:last] for first, last in x.channels]
         else:
             shares = [numbers.reshape(-1)[places] for places in x.places]
-        parts = (self._named(method(part, share)) for part, share in zip(x.parts, shares))
+        parts = (method(part, share).passed(self.layer) for part, share in zip(x.parts, shares))
         return replace(x, parts=tuple(parts), softmax=None)
 
     def _convolved(self, x, kernel, groups, windows):
@@ -367,7 +306,7 @@ class Graph:
                 )
                 for part, begin, end in parts
             ]
-            result.append(self._named(_sum(shares)))
+            result.append(_sum(shares).passed(self.layer))
             parts, first = [], end
         return Tensor((*map(len, windows), kernel.shape[3]), tuple(result))
 
@@ -386,11 +325,7 @@ class Graph:
             raise Refusal(f"a tensor of the shape {x.shape} that is no image", "an image (h, w, channels)")
 
     def _renamed(self, x):
-        return replace(x, parts=tuple(self._named(part) for part in x.parts))
-
-    def _named(self, part):
-        """The part, which has passed the layer that is being added."""
-        return part if self.layer in part.layers else replace(part, layers=(*part.layers, self.layer))
+        return replace(x, parts=tuple(part.passed(self.layer) for part in x.parts))
 
 
 def _sum(parts):

@@ -1,4 +1,4 @@
-"""What the builder in graph.py hands from layer to layer, and the nodes that it makes."""
+"""What the builder in graph.py hands from layer to layer."""
 
 import math
 from dataclasses import dataclass, replace
@@ -30,48 +30,6 @@ class Tensor:
             return self.places
         numbers = np.arange(math.prod(self.shape)).reshape(self.shape)
         return tuple(numbers[..., first:last] for first, last in self.channels)
-
-
-@dataclass
-class Rectified:
-    """A node: the ReLU of a Part."""
-
-    part: Part
-    max_value: float | None
-    layers: tuple[str, ...]  # names of those that are folded in it, its own last
-    scale_of: int | None = None  # the node whose activations it repeats, if it does, and whose scale it has
-
-    @property
-    def shape(self):
-        return self.part.shape
-
-
-@dataclass
-class Pooled:
-    """A node: the largest of each window."""
-
-    source: int
-    input_shape: tuple[int, int, int]
-    window: tuple[int, int]
-    rows: range
-    columns: range
-    layers: tuple[str, ...]
-    max_value = None
-
-    @property
-    def scale_of(self):
-        return self.source
-
-    @property
-    def shape(self):
-        return len(self.rows), len(self.columns), self.input_shape[2]
-
-
-@dataclass
-class Opaque:
-    """A node: what a refused layer gives, so that the layers after it are looked at too."""
-
-    shape: tuple[int, int, int]
 
 
 def renumbered(x, shape, places):
