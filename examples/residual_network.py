@@ -75,7 +75,7 @@ def trained(model, train, epochs):
     from spiking.weight_grid import round_to_grid
 
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(2e-3), loss, ["accuracy"], jit_compile=False)
+    model.compile(keras.optimizers.Adam(2e-3), loss, metrics=["accuracy"], jit_compile=False)
     model.fit(train.pixels, train.labels, batch_size=128, epochs=epochs, verbose=2)
     model.set_weights([round_to_grid(values) if values.ndim > 1 else values for values in model.get_weights()])
     return model
