@@ -8,6 +8,7 @@ python Spiking_LeNet_MNIST.py --k 0 --noise_ratio 0.5     noisy pixels
 python Spiking_LeNet_MNIST.py --k 0 --recipe augmented    the network of our own recipe
 python Spiking_LeNet_MNIST.py --k 0 --export k0_int.npz   the network as integers, for hardware
 python Spiking_LeNet_MNIST.py --weights my.keras          a Keras network of your own, converted
+python Spiking_LeNet_MNIST.py --weights my.onnx --k 4 --scale 1/255    one of PyTorch, say, as an ONNX file
 python Spiking_LeNet_MNIST.py --weights my.keras --dry_run    only checks it: what becomes of each layer
 python Spiking_LeNet_MNIST.py --weights my.keras --save my.npz    writes it for figs/raster.py and other scripts
 python Spiking_LeNet_MNIST.py --k 0 --golden k0_golden.npz    every spike and potential of 10 images, to compare with
@@ -31,7 +32,6 @@ AUTO = "auto"  # as many time steps as it takes until nothing fires
 FIRST_TIME_STEPS, MOST_TIME_STEPS = 16, 4096  # of that
 K = 1  # where neither --k nor --weights says it
 GOLDEN_IMAGES = 10
-CALIBRATION_IMAGES = 1000
 UNUSED_OPTIONS = {
     "dry_run": ("time_steps", "batch_size", "logs", "threads", "limit", "noise_ratio", "noise_seed", "sizes", "save"),
     "verify": ("time_steps", "logs", "threads", "negative_spikes", "sizes"),
@@ -43,7 +43,7 @@ UNUSED_OPTIONS = {
 def parse_arguments():
     parser = command_line.ArgumentParser(__doc__)
     model.add_options(parser, k=K)
-    model.add_weights(parser, files="npz file, or .keras file,")
+    model.add_weights(parser, files="npz file, or .keras or .onnx file,")
     add_simulation(parser)
     instead = parser.add_mutually_exclusive_group().add_argument
     verify = "compare every neuron, once quiescent, with Keras's artificial network; writes no logs"
@@ -56,11 +56,7 @@ def parse_arguments():
     instead("--golden", type=command_line.path, metavar="FILE.npz", help=golden)
     sizes = "measure the ranges and sizes that hardware needs, too; takes minutes"
     parser.add_argument("--sizes", action="store_true", help=sizes)
-    calibrate = "training images that choose the scale of activations where a network of one's own has no quantiser"
-    number = {"type": command_line.integer_from(0), "default_text": f"{CALIBRATION_IMAGES:,}"}
-    parser.add_argument("--calibrate", **number, metavar="N", help=calibrate)
-    save = "also write a network of one's own, once converted, as weights that all scripts read"
-    parser.add_argument("--save", type=Path, metavar="FILE.npz", help=save)
+    own_network.add_options(parser)
     args = parser.parse_args()
     for mode, unused in UNUSED_OPTIONS.items():
         for name in unused:
@@ -70,10 +66,7 @@ def parse_arguments():
         path = getattr(args, mode)
         if path and path.is_dir():
             parser.error(f"argument --{mode}: {path} is a folder, expected the name of a file")
-    own = own_network.given(args.weights)
-    for name in ("dry_run", "calibrate", "save"):
-        if getattr(args, name) not in (None, False) and not own:
-            parser.error(f"argument --{name}: found without --weights FILE.keras, which it is about")
+    own_network.check_options(args)
     if args.export and args.max_spikes is None:
         parser.error("argument --max_spikes: found unbounded, expected a number with --export: thresholds end there")
     return args
@@ -110,12 +103,11 @@ def time_steps(text):
 def main():
     args = parse_arguments()
     if args.dry_run:
-        own_network.describe(own_network.read(args.weights))
+        own_network.describe(own_network.read(args.weights, *own_network.of_pixels(args)))
         return
     trained, k, own = load(args)
     if args.save:
-        save(trained, args.save)
-
+        own_network.save(trained, args.save)
     if args.export:
         write_arrays(spiking_network(trained, k, args).integer_arrays(), args.export)
         return
@@ -138,7 +130,6 @@ def load(args):
     """The Trained that the options choose, the level to run it at, and the Own network that it was, else None."""
     own = None
     if own_network.given(args.weights):
-        args.calibrate = CALIBRATION_IMAGES if args.calibrate is None else args.calibrate
         trained, own = own_network.load(args, K)
         k = trained.model.k
     else:
@@ -148,13 +139,6 @@ def load(args):
     if args.export and args.time_steps == AUTO:
         raise InputError("argument --time_steps: found auto, expected a number with --export: thresholds end there")
     return trained, k, own
-
-
-def save(trained, path):
-    """Writes a Trained as a npz file."""
-    with OutputFolder(path.parent) as output, output.replacing() as staging:
-        weights.save_npz(trained, staging / path.name)
-    print(f"written    {shown(path)}")
 
 
 def spiking_network(trained, k, args):

@@ -1,29 +1,33 @@
-"""A network of one's own beside --weights, a .keras file: checked, converted, and compared with itself."""
+"""A network of one's own beside --weights, a .keras or .onnx file: checked, converted, and compared with itself."""
 
 import warnings as python_warnings
 import zipfile
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from experiment import InputError, disk, images, logs, model, printable, shown, weights
+from experiment import InputError, command_line, disk, images, logs, model, printable, shown, weights
 from spiking.conversion.calibration import QUANTILE
 from spiking.conversion.nodes import Pooled
 
-SUFFIX = ".keras"
+KERAS, ONNX = ".keras", ".onnx"
+FILES = f"FILE{KERAS} or FILE{ONNX}"
 KERAS_FILE = "a .keras file of a Sequential or functional model"  # as error messages call it
+CALIBRATION_IMAGES = 1000
 RECIPE = "own"  # of the Model: how it was trained is not known here
 IN_KERAS = "read it where it was made, and model.save('my.keras') it"
+IN_PYTORCH = "read it where it was made, and torch.onnx.export(model.eval(), image, 'my.onnx') it"
 FOREIGN = {  # what to do with files of other kinds
     ".h5": f"is a HDF5 file of Keras: {IN_KERAS}",
     ".hdf5": f"is a HDF5 file of Keras: {IN_KERAS}",
     ".pb": f"is of a SavedModel: {IN_KERAS}",
-    ".pt": "is a file of PyTorch: build the same network in Keras, copy its weights, and model.save('my.keras') it",
-    ".pth": "is a file of PyTorch: build the same network in Keras, copy its weights, and model.save('my.keras') it",
-    ".onnx": "is an ONNX file: build the same network in Keras, copy its weights, and model.save('my.keras') it",
+    ".pt": f"is a file of PyTorch: {IN_PYTORCH}",
+    ".pth": f"is a file of PyTorch: {IN_PYTORCH}",
 }
+PIXELS = ("scale", "offset", "mean", "std")  # options that say what a network expects of a pixel
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,10 @@ class Own:
     path: Path
     sha256: str  # of the file
     graph: object  # spiking.conversion.graph.Graph
-    predict: Callable  # from integer pixels (images, h, w, channels) to the classes that the model itself predicts
+    predict: (
+        Callable  # from integer pixels (images, h, w, channels) to the classes that the model itself predicts, of
+    )
+    # the first images at least
     layers: tuple = ()  # of each block, once converted: names of what is folded into it
 
 
@@ -45,17 +52,94 @@ def given(path):
         raise InputError(f"{shown(path)}: is a SavedModel: {IN_KERAS}")
     if path.suffix in FOREIGN and disk.exists(path):
         raise InputError(f"{shown(path)}: {FOREIGN[path.suffix]}")
-    return path.suffix == SUFFIX
+    return path.suffix in (KERAS, ONNX)
 
 
-def read(path):
-    """The Own of a file. No code that the file holds is run: Keras's safe mode.
+def add_options(parser):
+    """The options of a network of one's own, among them what becomes of a pixel, which no ONNX file says."""
+    add, several = parser.add_argument, ", or a number for each channel, with commas"
+    calibrate = "training images that choose the scale of activations where a network of one's own has no quantiser"
+    images_of = {"type": command_line.integer_from(0), "default_text": f"{CALIBRATION_IMAGES:,}"}
+    add("--calibrate", **images_of, metavar="N", help=calibrate)
+    scale = f"what the network of FILE{ONNX} expects is X * pixel + offset, of pixels from 0 to 255; 1/255, say"
+    add("--scale", type=numbers, metavar="X", help=scale + several)
+    add("--offset", type=numbers, metavar="X", default_text="0", help=f"of --scale{several}")
+    mean = "instead of --scale, as after ToTensor and Normalize of PyTorch: it expects (pixel / 255 - X) / std"
+    add("--mean", type=numbers, metavar="X", help=mean + several)
+    add("--std", type=numbers, metavar="X", help=f"of --mean{several}")
+    save = "also write a network of one's own, once converted, as weights that all scripts read"
+    add("--save", type=command_line.path, metavar="FILE.npz", help=save)
+
+
+def numbers(text):
+    """Option type: numbers, with commas between them; each may be a fraction, as 1/255."""
+    try:
+        values = [
+            float(above) / float(below or 1) for above, _, below in (part.partition("/") for part in text.split(","))
+        ]
+    except (ValueError, ZeroDivisionError):
+        values = [np.nan]
+    if not np.all(np.isfinite(values)):
+        raise ArgumentTypeError(f"found {text!r}, expected numbers, as 1/255 or 0.49,0.48,0.45")
+    return np.array(values)
+
+
+def check_options(args):
+    """Raises InputError where options are about another file, or do not say what becomes of a pixel and must."""
+    for name in ("dry_run", "calibrate", "save"):
+        if getattr(args, name) not in (None, False) and not given(args.weights):
+            raise InputError(f"argument --{name}: found without --weights {FILES}, which it is about")
+    found = [name for name in PIXELS if getattr(args, name) is not None]
+    onnx = args.weights is not None and args.weights.suffix == ONNX
+    if found and not onnx:
+        raise InputError(f"argument --{found[0]}: found without --weights FILE{ONNX}, which it is about")
+    if onnx and found not in (["scale"], ["scale", "offset"], ["mean", "std"]):
+        names = " and ".join(f"--{name}" for name in found) or "nothing about pixels"
+        expected = "--scale 1/255, or another number, perhaps with --offset, or --mean and --std"
+        raise InputError(f"{shown(args.weights)}: found {names}, expected {expected}: no ONNX file says them")
+    if args.std is not None and (np.any(args.std <= 0) or len({len(args.mean), len(args.std), 1}) > 2):
+        found = ",".join(f"{number:g}" for number in args.std)
+        raise InputError(f"argument --std: found {found}, expected numbers above 0, one or as many as --mean has")
+
+
+def of_pixels(args):
+    """The scale and the offset that the options say."""
+    if args.std is None:
+        return args.scale, 0 if args.offset is None else args.offset
+    return 1 / (255 * args.std), -args.mean / args.std
+
+
+def read(path, scale=None, offset=0):
+    """The Own of a file. No code that the file holds is run.
+
+    Parameters
+    ----------
+    path : Path
+    scale, offset : as of spiking.conversion.convert, of an ONNX file
 
     Raises
     ------
     InputError
         Missing, or no such file, or blocks cannot compute the model; the text names all layers that are in the way.
     """
+    return _read_onnx(path, scale, offset) if path.suffix == ONNX else _read_keras(path)
+
+
+def _read_onnx(path, scale, offset):
+    from spiking.conversion import from_onnx, onnx_prediction
+
+    def predict(pixels):
+        with _naming(path):
+            return onnx_prediction.scores(path, pixels, scale, offset).argmax(axis=1)
+
+    with _naming(path):
+        graph = from_onnx.fold(path, scale, offset)
+    with disk.opened(path, ONNX) as file:
+        return Own(path, disk.sha256(file), graph, predict)
+
+
+def _read_keras(path):
+    """In Keras's safe mode."""
     with disk.opened(path, KERAS_FILE) as file:
         sha256 = disk.sha256(file)
     if not zipfile.is_zipfile(path):
@@ -95,7 +179,7 @@ def load(args, k):
 
     Parameters
     ----------
-    args : the options of model.add_options, and `weights`, the path of the file, and `calibrate`
+    args : the options of model.add_options and add_options, `weights`, the path of the file, and `calibrate`
     k : int
         Level of the Model that options which do not say it are compared with.
 
@@ -106,11 +190,12 @@ def load(args, k):
     """
     from spiking.conversion.converted import convert_graph
 
-    named, own = model.named(args, k), read(args.weights)
+    named, own = model.named(args, k), read(args.weights, *of_pixels(args))
     pixels = None
-    if args.calibrate:
+    calibrate = CALIBRATION_IMAGES if args.calibrate is None else args.calibrate
+    if calibrate:
         train = images.load_split("train", args.data or named.images)
-        pixels = train.pixels[: args.calibrate]
+        pixels = train.pixels[:calibrate]
     with _naming(args.weights):
         converted = convert_graph(own.graph, args.k, pixels)
         # of the file's name, so that the logs of two files lie apart
@@ -124,12 +209,19 @@ def load(args, k):
     print(f"weights    {shown(args.weights)}")
     print(f"           converted to {network.notation}, k={trained.model.k}")
     if not converted.quantized:
-        scale = f"the {100 * QUANTILE:g} % quantile" if args.calibrate else "1"
+        scale = f"the {100 * QUANTILE:g} % quantile" if calibrate else "1"
         print(f"           without quantiser: that of k={converted.k} is put in, 2^{converted.k} counts are {scale}")
     print(f"           rounded to the weight grid, which changed them by {converted.rounding:.2g} at most")
     for sentence in converted.warnings:
         print(f"warning    {sentence}")
     return trained, replace(own, layers=converted.layers)
+
+
+def save(trained, path):
+    """Writes a Trained as a npz file."""
+    with disk.OutputFolder(path.parent) as output, output.replacing() as staging:
+        weights.save_npz(trained, staging / path.name)
+    print(f"written    {shown(path)}")
 
 
 def describe(own):
@@ -176,8 +268,11 @@ def _flat(outputs):
 def report(own, evaluation, test):
     """Prints how the model itself does, before rounding and quantising, and how the spiking network compares."""
     predicted, count = own.predict(test.pixels), len(test.labels)
-    print(f"model      {100 * np.mean(predicted == test.labels):.2f} %, as it is, in its own precision")
-    print(f"agreement  {np.sum(predicted == evaluation.predictions):,} of {count:,} of its predictions are the same")
+    known = len(predicted)
+    right, same = predicted == test.labels[:known], predicted == evaluation.predictions[:known]
+    first = "" if known == count else f", on the first {known:,} images"
+    print(f"model      {100 * np.mean(right):.2f} %, as it is, in its own precision{first}")
+    print(f"agreement  {np.sum(same):,} of {known:,} of its predictions are the same")
     quiescent = f"{evaluation.quiescent.sum():,} of {count:,} images, the quiescent ones"
     print(f"equal      to the quantised network in every neuron, in {quiescent}; --verify counts them")
     from spiking.trains import SPIKES  # by now Numba is there

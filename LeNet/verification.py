@@ -131,8 +131,11 @@ def report(result, trained_so=True):
 
 
 def report_own(result, own, labels):
-    """Prints how the spiking network compares with the model that it was; the classes which that predicts."""
-    predicted = np.concatenate(result.predictions)
-    print(f"predictions equal to the model's own: {np.sum(predicted == own):,} of {len(own):,}")
-    accuracies = (100 * np.mean(classes == labels) for classes in (predicted, own))
+    """Prints how the spiking network compares with the model that it was; the classes which that predicts.
+
+    Those may be of the first images alone.
+    """
+    predicted, known = np.concatenate(result.predictions), len(own)
+    print(f"predictions equal to the model's own: {np.sum(predicted[:known] == own):,} of {known:,}")
+    accuracies = (100 * np.mean(classes == labels[: len(classes)]) for classes in (predicted, own))
     print("accuracy   {:.2f} % spiking, {:.2f} % the model itself".format(*accuracies))

@@ -134,7 +134,9 @@ def test_dry_run_says_what_becomes_of_each_layer(unquantized, run_here):
 @pytest.mark.parametrize("option", [("--dry_run",), ("--calibrate", 5), ("--save", "my.npz")])
 def test_options_about_networks_of_ones_own_need_one(option, run_here):
     process = run_here(Spiking_LeNet_MNIST.main, "--k", 0, *option)
-    assert_refused(process, f"argument {option[0]}: found without --weights FILE.keras, which it is about")
+    assert_refused(
+        process, f"argument {option[0]}: found without --weights FILE.keras or FILE.onnx, which it is about"
+    )
 
 
 @pytest.mark.parametrize("suffix", FOREIGN)

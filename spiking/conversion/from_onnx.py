@@ -37,7 +37,8 @@ def fold(path, scale, offset=0):
     """
     file = path if isinstance(path, OnnxFile) else OnnxFile(path)
     graph = Graph(limited(file.image_shape))
-    image = graph.rescale(graph.image, *by_channel(file.image_shape, scale=scale, offset=offset))
+    numbers = by_channel(file.image_shape, scale=scale, offset=offset)
+    image = graph.attempt(file.image_name, file.image_shape, graph.rescale, graph.image, *numbers)
     scores = _Walk(file, graph).result(image)
     if scores is not UNKNOWN and not isinstance(scores, Tensor):
         graph.refuse("found scores that no image changes, expected a network that reads its input")
