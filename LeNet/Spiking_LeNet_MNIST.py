@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import command_line, images, logs, model, shown, weights
+from experiment import InputError, command_line, images, logs, model, runs, shown, weights
 from experiment.disk import OutputFolder
 from LeNet import hardware
 
@@ -68,14 +68,14 @@ def add_simulation(parser):
     add(
         "--time_steps",
         type=command_line.integer_from(1, 10_000),
-        default=logs.TIME_STEPS,
+        default=runs.TIME_STEPS,
         help="time steps per image",
     )
     bursts = "spikes of one sign that a neuron may fire in a time step: 1, 2, ... or unbounded"
     add("--max_spikes", type=command_line.spikes, default=1, metavar="B", help=bursts)
     negative = {"type": command_line.boolean, "default": True, "metavar": "True|False"}
     add("--negative_spikes", **negative, help="False takes the negative spikes away, to show what they are for")
-    add("--batch_size", type=command_line.POSITIVE, default=logs.BATCH_SIZE, help="images per line of the logs")
+    add("--batch_size", type=command_line.POSITIVE, default=runs.BATCH_SIZE, help="images per line of the logs")
     add("--logs", type=command_line.path, metavar="DIR", default_text="figs/k0 etc.", help="folder of the logs")
     command_line.add_limit(parser)
     command_line.add_threads(parser, "batches simulated at a time")
@@ -87,6 +87,8 @@ def add_simulation(parser):
 
 def main():
     args = parse_arguments()
+    for path in filter(None, (args.export, args.golden)):
+        check_place(path)
     trained, k, keras_model = load(args)
 
     if args.export:
@@ -101,6 +103,17 @@ def main():
         evaluation = evaluate_and_log(spiking_network(trained, k, args), trained, test, args)
         if keras_model is not None:
             compare_with_keras(keras_model, evaluation, test)
+
+
+def check_place(path):
+    """Refuses, before the work, a folder that cannot be written to, and a file that holds a trained model."""
+    with OutputFolder(path.parent):
+        pass
+    try:
+        held = weights.read_npz(path).model.name
+    except InputError:
+        return
+    raise InputError(f"{shown(path)}: holds the weights of {held}, expected another file or none")
 
 
 def load(args):
@@ -131,13 +144,13 @@ def read_images(trained, args):
 
 def evaluate_and_log(network, trained, test, args):
     """Runs the network over the test images, writes the logs and prints the results; returns the Evaluation."""
-    run = logs.settings(trained, network.k, len(test.pixels), args.batch_size, args.time_steps, **variation(args))
-    with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
+    run = runs.settings(trained, network.k, len(test.pixels), args.batch_size, args.time_steps, **variation(args))
+    with logs.opened(args.logs, trained.model, run) as output:
         start = time.perf_counter()
         evaluation = simulate(network, test, args)
         seconds = time.perf_counter() - start
         ann_right = count_ann_right(evaluation, trained, network.k, test, args)
-        run = logs.describe(run, trained, evaluation, ann_right)
+        run = runs.describe(run, trained, evaluation, ann_right)
         if args.sizes:
             run["sizes"] = measure_sizes(network, test.pixels)
         logs.write(output, run, evaluation.right, evaluation.statistics)
@@ -180,7 +193,7 @@ def measure_sizes(network, pixels):
 def variation(args):
     """What sets the run apart from the paper's, as run.json holds it."""
     noise = {"noise_ratio": args.noise_ratio, "noise_seed": args.noise_seed} if args.noise_ratio > 0 else {}
-    burst = {} if args.max_spikes == 1 else {"max_spikes": args.max_spikes or logs.UNBOUNDED}
+    burst = {} if args.max_spikes == 1 else {"max_spikes": args.max_spikes or runs.UNBOUNDED}
     limit = {"limit": args.limit} if args.limit else {}
     return noise | burst | ({} if args.negative_spikes else {"negative_spikes": False}) | limit
 

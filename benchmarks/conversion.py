@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line, images, logs
+from experiment import command_line, images, runs
 
 LEVELS = (2, 3, 4)
 TIME_STEPS = (1, 2, 4, 8, 16, 32, 64, 128)  # of the table
@@ -65,7 +65,7 @@ def convert(model, k, own, test, threads):
 
     trained, _ = keras_network(model, k)
     network = SpikingNetwork(trained.weights, trained.network, k, max(TIME_STEPS))
-    evaluation = evaluate(network, test.pixels, test.labels, logs.BATCH_SIZE, threads)
+    evaluation = evaluate(network, test.pixels, test.labels, runs.BATCH_SIZE, threads)
     accuracy = 100 * evaluation.right.sum(axis=0) / len(own)
     return accuracy, np.sum(evaluation.predictions == own), np.sum(evaluation.quiescent)
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, logs, printable, shown
+from experiment import InputError, command_line, printable, runs, shown
 from experiment.images import load_test
 from experiment.weights import announce, read_npz
 from spiking.network import FULL_PRECISION
@@ -48,11 +48,11 @@ def prepare(path, threads, limit):
     if trained.model.k == FULL_PRECISION:
         raise InputError(f"{shown(path)}: is of full precision, expected a quantised network")
     announce(trained)
-    network = SpikingNetwork(trained.weights, trained.network, trained.model.k, logs.TIME_STEPS)
+    network = SpikingNetwork(trained.weights, trained.network, trained.model.k, runs.TIME_STEPS)
     test = load_test(trained.model.images, trained.network).first(limit)
 
     def run():
-        return evaluate(network, test.pixels, test.labels, logs.BATCH_SIZE, threads).statistics[..., SOPS].sum()
+        return evaluate(network, test.pixels, test.labels, runs.BATCH_SIZE, threads).statistics[..., SOPS].sum()
 
     return run
 

@@ -19,14 +19,12 @@ import keras
 import numpy as np
 
 from experiment import InputError
-from experiment.model import MNIST, Model
+from experiment.model import MNIST, OWN, Model
 from experiment.weights import Trained, check_size
 from LeNet.tensorlayer.folding import Folding, refusal
 from spiking.layers import check_integer
 from spiking.network import BN_EPSILON, HIGHEST_LEVEL, Network
 from spiking.weight_grid import on_grid
-
-RECIPE = "own"  # of the Model: how it was trained is not known here
 
 
 def keras_network(model, k=None, data=MNIST):
@@ -65,7 +63,7 @@ def keras_network(model, k=None, data=MNIST):
     notation, weights = blocks_of(folded)
     try:
         network = check_size(Network.parse(notation))
-        identity = Model(level, network.layers, data, RECIPE)
+        identity = Model(level, network.layers, data, OWN)
     except ValueError as error:
         raise InputError(f"{model.name}: {error}") from None
     weights, rounding = on_grid(weights)

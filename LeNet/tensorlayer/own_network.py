@@ -6,7 +6,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from experiment import InputError, disk, logs, model, printable, shown, weights
+from experiment import InputError, disk, model, printable, runs, shown, weights
 from LeNet.tensorlayer.keras_network import chain, keras_network
 from LeNet.tensorlayer.layers import MedianQuantizer
 
@@ -33,8 +33,8 @@ def load(args, k):
         trained, rounding = keras_network(keras_model, args.k, given.data)
     except (ValueError, OverflowError) as error:
         raise InputError(f"{shown(args.weights)}: {error}") from None
-    # of the file's name, so that the logs of two files lie apart
-    recipe = f"{trained.model.recipe}-{printable(args.weights.stem)[:80]}"
+    # of the file's name and content, so that the logs of two files lie apart
+    recipe = f"{trained.model.recipe}-{printable(args.weights.stem)[:80]}-{sha256[:8]}"
     trained = replace(trained, model=replace(trained.model, recipe=recipe), path=args.weights, sha256=sha256)
     binding = {name for name in ("network", "recipe", "seed") if getattr(args, name) is not None}
     weights.refuse_contradiction(args.weights, trained.model, given, binding)
@@ -70,7 +70,7 @@ def read(path):
 def predict(model, pixels):
     """The classes that the model itself predicts for integer pixels (images, h, w, channels): int array (images,)."""
     inputs = pixels.reshape(len(pixels), *model.input_shape[1:]).astype(np.float32)
-    return model.predict(inputs, batch_size=logs.BATCH_SIZE, verbose=0).reshape(len(pixels), -1).argmax(axis=1)
+    return model.predict(inputs, batch_size=runs.BATCH_SIZE, verbose=0).reshape(len(pixels), -1).argmax(axis=1)
 
 
 def report(right, agreeing):
