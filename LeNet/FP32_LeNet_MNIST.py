@@ -13,8 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line, logs, model, shown
-from experiment.disk import OutputFolder
+from experiment import command_line, logs, model, runs, shown
 from experiment.recipes import BATCH_SIZE
 from LeNet import train_and_test
 from spiking.network import FULL_PRECISION
@@ -33,11 +32,11 @@ def main():
         return
     trained, test_set = train_and_test.load_test(FULL_PRECISION, args)
     limit = {"limit": args.limit} if args.limit else {}
-    run = logs.settings(trained, FULL_PRECISION, len(test_set.labels), BATCH_SIZE, time_steps=1, **limit)
-    with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
+    run = runs.settings(trained, FULL_PRECISION, len(test_set.labels), BATCH_SIZE, time_steps=1, **limit)
+    with logs.opened(args.logs, trained.model, run) as output:
         right = train_and_test.test(trained, test_set)
         batches = [right[start : start + BATCH_SIZE].sum() for start in range(0, len(right), BATCH_SIZE)]
-        logs.write(output, logs.describe_artificial(run, trained, right), batches)
+        logs.write(output, runs.describe_artificial(run, trained, right), batches)
     print(f"{'written':18}{shown(output.path)}")
 
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, images, logs, model, shown, weights
+from experiment import InputError, command_line, images, logs, model, runs, shown, weights
 from experiment.disk import OutputFolder
 from LeNet import hardware, own_network
 
@@ -78,14 +78,14 @@ def add_simulation(parser):
     add(
         "--time_steps",
         type=time_steps,
-        default_text=f"{logs.TIME_STEPS}; {AUTO} for a network of one's own",
+        default_text=f"{runs.TIME_STEPS}; {AUTO} for a network of one's own",
         help=f"time steps per image, or {AUTO}: until no image fires any more",
     )
     bursts = "spikes of one sign that a neuron may fire in a time step: 1, 2, ... or unbounded"
     add("--max_spikes", type=command_line.spikes, default=1, metavar="B", help=bursts)
     negative = {"type": command_line.boolean, "default": True, "metavar": "True|False"}
     add("--negative_spikes", **negative, help="False takes the negative spikes away, to show what they are for")
-    add("--batch_size", type=command_line.POSITIVE, default=logs.BATCH_SIZE, help="images per line of the logs")
+    add("--batch_size", type=command_line.POSITIVE, default=runs.BATCH_SIZE, help="images per line of the logs")
     add("--logs", type=command_line.path, metavar="DIR", default_text="figs/k0 etc.", help="folder of the logs")
     command_line.add_limit(parser)
     command_line.add_threads(parser, "batches simulated at a time")
@@ -105,6 +105,8 @@ def main():
     if args.dry_run:
         own_network.describe(own_network.read(args.weights, *own_network.of_pixels(args)))
         return
+    for path in filter(None, (args.export, args.golden, args.save)):
+        check_place(path)
     trained, k, own = load(args)
     if args.save:
         own_network.save(trained, args.save)
@@ -126,6 +128,17 @@ def main():
             own_network.report(own, evaluation, test)
 
 
+def check_place(path):
+    """Refuses, before the work, a folder that cannot be written to, and a file that holds a trained model."""
+    with OutputFolder(path.parent):
+        pass
+    try:
+        held = weights.read_npz(path).model.name
+    except InputError:
+        return
+    raise InputError(f"{shown(path)}: holds the weights of {held}, expected another file or none")
+
+
 def load(args):
     """The Trained that the options choose, the level to run it at, and the Own network that it was, else None."""
     own = None
@@ -135,7 +148,7 @@ def load(args):
     else:
         trained, k = weights.load(args, K, converts=True)
     if args.time_steps is None:
-        args.time_steps = logs.TIME_STEPS if own is None else AUTO
+        args.time_steps = runs.TIME_STEPS if own is None else AUTO
     if args.export and args.time_steps == AUTO:
         raise InputError("argument --time_steps: found auto, expected a number with --export: thresholds end there")
     return trained, k, own
@@ -159,14 +172,14 @@ def read_images(trained, args):
 
 def evaluate_and_log(network, trained, test, args):
     """Runs the network over the test images, writes the logs and prints the results; returns the Evaluation."""
-    run = logs.settings(trained, network.k, len(test.pixels), args.batch_size, network.time_steps, **variation(args))
-    with OutputFolder(args.logs or logs.default_folder(trained.model, run)) as output:
+    run = runs.settings(trained, network.k, len(test.pixels), args.batch_size, network.time_steps, **variation(args))
+    with logs.opened(args.logs, trained.model, run) as output:
         start = time.perf_counter()
         evaluation = simulate(network, test, args) if args.time_steps != AUTO else settle(network, test, args)
         run["time_steps"] = evaluation.right.shape[1]
         seconds = time.perf_counter() - start
         ann_right = count_ann_right(evaluation, trained, network.k, test, args)
-        run = logs.describe(run, trained, evaluation, ann_right)
+        run = runs.describe(run, trained, evaluation, ann_right)
         if args.sizes:
             run["sizes"] = measure_sizes(network, test.pixels)
         logs.write(output, run, evaluation.right, evaluation.statistics)
@@ -229,7 +242,7 @@ def measure_sizes(network, pixels):
 def variation(args):
     """What sets the run apart from the paper's, as run.json holds it."""
     noise = {"noise_ratio": args.noise_ratio, "noise_seed": args.noise_seed} if args.noise_ratio > 0 else {}
-    burst = {} if args.max_spikes == 1 else {"max_spikes": args.max_spikes or logs.UNBOUNDED}
+    burst = {} if args.max_spikes == 1 else {"max_spikes": args.max_spikes or runs.UNBOUNDED}
     limit = {"limit": args.limit} if args.limit else {}
     return noise | burst | ({} if args.negative_spikes else {"negative_spikes": False}) | limit
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment import InputError, command_line, disk, images, logs, model, printable, shown, weights
+from experiment import InputError, command_line, disk, images, model, printable, runs, shown, weights
 from spiking.conversion.calibration import QUANTILE
 from spiking.conversion.nodes import Pooled
 
@@ -17,7 +17,6 @@ KERAS, ONNX = ".keras", ".onnx"
 FILES = f"FILE{KERAS} or FILE{ONNX}"
 KERAS_FILE = "a .keras file of a Sequential or functional model"  # as error messages call it
 CALIBRATION_IMAGES = 1000
-RECIPE = "own"  # of the Model: how it was trained is not known here
 IN_KERAS = "read it where it was made, and model.save('my.keras') it"
 IN_PYTORCH = "read it where it was made, and torch.onnx.export(model.eval(), image, 'my.onnx') it"
 FOREIGN = {  # what to do with files of other kinds
@@ -199,7 +198,7 @@ def load(args, k):
     with _naming(args.weights):
         converted = convert_graph(own.graph, args.k, pixels)
         # of the file's name, so that the logs of two files lie apart
-        recipe = f"{RECIPE}-{printable(args.weights.stem)[:80]}"
+        recipe = f"{model.OWN}-{printable(args.weights.stem)[:80]}-{own.sha256[:8]}"
         identity = model.Model(converted.k, converted.network.layers, named.data, recipe)
         network = weights.check_size(converted.network)
     nothing = {"epochs": 0, "images": 0, "all_images": 0, "threads": 0}  # is known of the training
@@ -254,7 +253,7 @@ def predict(keras_model, pixels):
     inputs = pixels.reshape(len(pixels), *keras_model.inputs[0].shape[1:]).astype(np.float32)
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore")  # about how the input of a functional model is called
-        (scores,) = _flat(keras_model.predict(inputs, batch_size=logs.BATCH_SIZE, verbose=0))
+        (scores,) = _flat(keras_model.predict(inputs, batch_size=runs.BATCH_SIZE, verbose=0))
     return scores.reshape(len(pixels), -1).argmax(axis=1)
 
 

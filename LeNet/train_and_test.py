@@ -46,7 +46,7 @@ def train(k, args):
     network = network_for(trained_model.network, train_set.pixels.shape[1:], train_set.classes)
 
     with disk.OutputFolder(folder) as output:
-        state = find_state(folder, args.resume)
+        state = find_state(folder, args.resume, trained_model)
         # the last bits depend on the number of threads, so that a resumed training keeps it
         threads = state.threads if args.resume and state.threads else args.threads
         from LeNet.tensorlayer import use_threads
@@ -64,20 +64,28 @@ def train(k, args):
     report(training, folder)
 
 
-def find_state(folder, resume):
-    """The Trained of a training state; without one None, or, if it is to be resumed, an InputError."""
-    if not disk.exists(folder / disk.SUMS):
-        if resume:
-            raise InputError(f"{shown(folder)}: nothing to resume, expected a checkpoint; start with --resume False")
-        return None
+def find_state(folder, resume, expected):
+    """The Trained of a training state that is to be resumed or replaced; None if there is nothing to replace.
+
+    Raises
+    ------
+    InputError
+        There is nothing to resume, or what would be replaced is of another model than the expected one.
+    """
     if resume:
+        if not disk.exists(folder / disk.SUMS):
+            hint = weights.older_place(expected) or "; start with --resume False"
+            raise InputError(f"{shown(folder)}: nothing to resume, expected a checkpoint{hint}")
         disk.check_sums(folder, [NPZ_NAME])
-    try:
         return weights.read_npz(folder / NPZ_NAME)
-    except InputError:
-        if resume:
-            raise
+    try:
+        state = weights.read_npz(folder / NPZ_NAME)
+    except InputError:  # missing or damaged
         return None
+    if state.model != expected:
+        found = f"{state.model.name}, expected {expected.name} or nothing"
+        raise InputError(f"{shown(folder)}: is a training of {found}; --checkpoint names another folder")
+    return state
 
 
 def report(training, folder):

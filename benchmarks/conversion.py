@@ -15,7 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line, images, logs
+from experiment import command_line, images, runs
 
 LEVELS = (2, 3, 4, 5, 6)
 RULES = {"without": None, "99 %": 0.99, "99.9 %": 0.999, "99.99 %": 0.9999, "largest": 1.0}
@@ -107,14 +107,14 @@ def row(model, k, own, train, test, threads):
         pixels = None if quantile is None else train.pixels[:CALIBRATION_IMAGES]
         converted = convert_graph(graph, k, pixels, **settings)
         network = SpikingNetwork(converted.weights, converted.network, k, 1, max_spikes=None)
-        evaluation = evaluate(network, test.pixels, test.labels, logs.BATCH_SIZE, threads)
+        evaluation = evaluate(network, test.pixels, test.labels, runs.BATCH_SIZE, threads)
         cells += f"{100 * np.mean(evaluation.predictions == test.labels):10.2f}"
         if quantile == calibration.QUANTILE:
             agreeing, chosen = np.sum(evaluation.predictions == own), converted
     network = SpikingNetwork(chosen.weights, chosen.network, k, 16 * 2**k)
-    few = test.first(logs.BATCH_SIZE)
-    evaluation = evaluate(network, few.pixels, few.labels, logs.BATCH_SIZE, threads)
-    steps = logs.time_steps_needed(evaluation.right.sum(axis=0))
+    few = test.first(runs.BATCH_SIZE)
+    evaluation = evaluate(network, few.pixels, few.labels, runs.BATCH_SIZE, threads)
+    steps = runs.time_steps_needed(evaluation.right.sum(axis=0))
     return f"{cells}{agreeing:10,}{steps:8,}{f'{evaluation.quiescent.sum()}/{len(few.labels)}':>10}"
 
 

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, images, logs, printable, shown
+from experiment import InputError, command_line, images, printable, runs, shown
 from experiment.model import Model
 from experiment.weights import announce, read_npz, read_published
 from spiking.network import FULL_PRECISION
@@ -108,7 +108,7 @@ class Runs:
 
         self.test = images.load_test(folder, network).first(args.limit)
         self.threads, self.scaled = args.threads, images.scaled(self.test.pixels)
-        self.spiking = SpikingNetwork(weights, network, k, logs.TIME_STEPS)
+        self.spiking = SpikingNetwork(weights, network, k, runs.TIME_STEPS)
         self.one_step = SpikingNetwork(weights, network, k, time_steps=1, max_spikes=None)
         self.model = models.build(network, k)
         models.assign(network, self.model, weights)
@@ -118,7 +118,7 @@ class Runs:
     def evaluate(self, network):
         """Runs a spiking network over all images; returns its synaptic operations."""
         test = self.test
-        found = evaluate(network, test.pixels, test.labels, logs.BATCH_SIZE, self.threads)
+        found = evaluate(network, test.pixels, test.labels, runs.BATCH_SIZE, self.threads)
         return int(found.statistics[..., SOPS].sum())
 
     def seconds(self):
@@ -126,7 +126,7 @@ class Runs:
         return [
             seconds(lambda: self.evaluate(self.spiking)),
             seconds(lambda: self.evaluate(self.one_step)),
-            seconds(lambda: self.model.predict(self.scaled, batch_size=logs.BATCH_SIZE, verbose=0)),
+            seconds(lambda: self.model.predict(self.scaled, batch_size=runs.BATCH_SIZE, verbose=0)),
         ]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import InputError, command_line, disk, images, logs, shown
+from experiment import InputError, command_line, disk, images, runs, shown
 from experiment.model import NPZ_NAME, Model
 from experiment.recipes import AUGMENTED
 from experiment.weights import network_for, read_npz
@@ -94,10 +94,10 @@ def artificial_results(training, validation):
 def spiking_results(training, validation, threads):
     """Accuracy in percent, time steps and synaptic operations per image of the spiking network."""
     weights = {key: variable.numpy() for key, variable in training.weights().items()}
-    network = SpikingNetwork(weights, training.network, K, logs.TIME_STEPS)
-    evaluation = evaluate(network, validation.pixels, validation.labels, logs.BATCH_SIZE, threads)
+    network = SpikingNetwork(weights, training.network, K, runs.TIME_STEPS)
+    evaluation = evaluate(network, validation.pixels, validation.labels, runs.BATCH_SIZE, threads)
     right, count = evaluation.right.sum(axis=0), len(validation.labels)
-    return 100 * right[-1] / count, logs.time_steps_needed(right), evaluation.statistics[..., SOPS].sum() / count
+    return 100 * right[-1] / count, runs.time_steps_needed(right), evaluation.statistics[..., SOPS].sum() / count
 
 
 if __name__ == "__main__":

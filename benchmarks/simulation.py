@@ -49,8 +49,8 @@ import numpy as np
 
 from experiment import ROOT, command_line
 from experiment.images import load_split, scaled
-from experiment.logs import BATCH_SIZE, TIME_STEPS
 from experiment.model import PAPER_NETWORK, Model
+from experiment.runs import BATCH_SIZE, TIME_STEPS
 from experiment.weights import read_published
 from spiking.network import BN_EPSILON, ROUNDING_OFFSET
 from spiking.trains import SOPS

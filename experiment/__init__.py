@@ -1,10 +1,12 @@
 """What scripts and figures share, free of TensorFlow and Numba."""
 
+import hashlib
 import os
 from pathlib import Path
 
-# Some of Numba's settings let no kernel run; a user may only choose where compiled kernels are kept.
-for _name in [name for name in os.environ if name.startswith("NUMBA_") and name != "NUMBA_CACHE_DIR"]:
+# Settings that a user has elsewhere: with some, trainings end in other bytes, with some no kernel runs.
+LIBRARIES = ("DNNL_", "KERAS_", "NPY_", "NUMBA_", "ONEDNN_", "TF_", "XLA_")
+for _name in [name for name in os.environ if name.startswith(LIBRARIES) and name != "NUMBA_CACHE_DIR"]:
     del os.environ[_name]
 
 ROOT = Path(__file__).resolve().parents[1]  # of the repository: every default place lies below it
@@ -18,6 +20,11 @@ def shown(path):
     """The path as a message gives it: printable, and relative to the repository's root where it lies inside."""
     path = Path(os.path.realpath(path))  # Path.resolve may fail where links lead round in a circle
     return printable(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def digest(*texts):
+    """Twelve letters that tell texts from others."""
+    return hashlib.sha256(repr(texts).encode()).hexdigest()[:12]
 
 
 def printable(text):

@@ -196,10 +196,12 @@ def run(main):
             _stop(BAD_INPUT, f"error: {place}{error.strerror or error}")
         except MemoryError as error:
             _stop(BAD_INPUT, ": ".join(filter(None, ["error: out of memory", str(error)])))
-        except RuntimeError as error:
-            if "can't start new thread" not in str(error):
-                raise
-            _stop(BAD_INPUT, "error: no further thread can be started, expected room for one (see ulimit -u)")
+        except Exception as error:
+            if "can't start new thread" in str(error):
+                _stop(BAD_INPUT, "error: no further thread can be started, expected room for one (see ulimit -u)")
+            if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
+                _stop(BAD_INPUT, "error: out of memory, expected room for the network and its images")
+            raise
         except KeyboardInterrupt:
             _stop(128 + signal.SIGINT, "interrupted")
         except Terminated:

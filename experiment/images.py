@@ -4,8 +4,8 @@
     *train*-labels-idx1-ubyte.gz    their classes, from 0 or 1 on
     *t10k* or *test*                the same for testing
 
-`.idx3-ubyte` instead of `-idx3-ubyte` is known as well, and so are files that are not compressed. The two folders of
-experiment/public_data.py are checked against SHA-256 sums, and only there is a missing file downloaded.
+`.idx3-ubyte` instead of `-idx3-ubyte` is known as well, and so are files that are not compressed. Folders with a name
+of public_data.py are checked against SHA-256 sums; in data/ a missing file is fetched from its official address.
 """
 
 import gzip
@@ -129,28 +129,34 @@ def _read(folder, split, what):
     """The array of one of the four files."""
     path = _find(folder, split, what)
     content = _read_idx(path, DIMENSIONS[what])
-    if (sums := public_data.sums(folder)) is not None:
-        _check_sum(path, content, sums)
+    sums = public_data.SHA256.get(folder.resolve().name)  # wherever it lies: models know data by the folder's name
+    if sums is not None:
+        _check_sum(path, content, sums[_official_name(split, what)])
     return np.frombuffer(content.data, np.uint8).reshape(content.shape)
 
 
 def _find(folder, split, what):
     """The path of one of the four files."""
-    ending = f"{what}-idx{DIMENSIONS[what][0]}-ubyte"
     words = [word for word, meaning in SPLITS.items() if meaning == split]
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     # archives leave folders of these names, and hidden files
     found = [path for path in found if _named(path.name) == (split, what) and path.is_file()]
     if not found and public_data.sums(folder) is not None:
-        found = [folder / f"{words[0]}-{ending}"]
+        found = [folder / _official_name(split, what)]
         public_data.fetch(found[0])
     if not found and not folder.is_dir():
         raise InputError(f"{shown(folder)}: no such folder, expected one of four IDX files; --data names it")
     if len({path.name.removesuffix(".gz") for path in found}) != 1:
         names = ", ".join(path.name for path in found) or "no file"
+        ending = _official_name(split, what).partition("-")[2]
         expected = f"{' or '.join(f'*{word}*' for word in words)}-{ending}, .gz or not"
         raise InputError(f"{shown(folder)}: found {names}, expected one named {expected}")
     return found[0]
+
+
+def _official_name(split, what):
+    """As MNIST and Fashion-MNIST call one of the four files."""
+    return f"{'train' if split == 'train' else 't10k'}-{what}-idx{DIMENSIONS[what][0]}-ubyte"
 
 
 def _named(name):
@@ -194,9 +200,9 @@ def _read_idx(path, dimensions):
     return _Idx(magic + sizes, shape, data)
 
 
-def _check_sum(path, content, sums):
-    """Raises InputError unless the content of a file is what the sums, by name without .gz, say."""
-    expected = sums.get(path.name.removesuffix(".gz"))
+def _check_sum(path, content, expected):
+    """Raises InputError unless the content of a file has the expected SHA-256."""
     found = hashlib.sha256(content.header + content.data).hexdigest()
     if found != expected:
-        raise InputError(f"{shown(path)}: content has SHA-256 {found}, expected {expected or 'no such file'}")
+        hint = f"a folder of other images needs another name than {path.parent.resolve().name}"
+        raise InputError(f"{shown(path)}: content has SHA-256 {found}, expected {expected}; {hint}")

@@ -1,11 +1,11 @@
 """What names a model, where it lies by default, and the options that choose it."""
 
-import zlib
+import re
 from argparse import ArgumentTypeError
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiment import ROOT, InputError
+from experiment import ROOT, InputError, digest
 from experiment.command_line import HIGHEST_SEED, LEVEL, SEED, path
 from experiment.recipes import PAPER, RECIPES
 from spiking.network import FULL_PRECISION, HIGHEST_LEVEL
@@ -17,8 +17,13 @@ MNIST = "mnist"
 PUBLISHED_LEVELS = (0, 1, 2)  # k of the quantised networks that the repository is about
 # what training writes into its checkpoint folder, beside the checkpoint itself
 NPZ_NAME = "model_MNIST.npz"
-LONGEST_NAME = 60  # of a network, in names of files and folders
 HISTORY_NAME = "training.csv"
+OWN = "own"  # recipe of a Keras network of one's own; of a file its name and a digest follow
+# data whose name tells itself from a network (32C5-P2), a recipe, a seed, and all else that stands in names
+PLAIN = re.compile(r"[a-z]{2}[a-z0-9_]*(-[a-z]{2}[a-z0-9_]*)*")
+TAKEN = re.compile(rf"(seed|first|image|steps|shown)\d*|noise.*|burst|positive|{OWN}")
+LONGEST_WORDS = 100  # letters of a name that stays as it is: file systems have room for 255 bytes
+SHORTENED = 40  # letters of one that does not
 
 
 @dataclass(frozen=True)
@@ -48,26 +53,42 @@ class Model:
 
     @property
     def differences(self):
-        """What differs from the paper's model of this level, for names: network, data, recipe, seed."""
-        seed = f"seed{self.seed}" if self.seed else ""
-        found = [
-            self._network_name if self.network != LENET else "",
-            self.data if self.data != MNIST else "",
-            self.recipe if self.recipe != PAPER.name else "",
-        ]
-        return tuple(filter(None, [*found, seed]))
-
-    @property
-    def _network_name(self):
-        """The notation of its layers; what is too long for a file's name is told apart by a sum."""
-        if len(self.network) <= LONGEST_NAME:
-            return self.network
-        return f"{len(self.network.split('-'))}layers-{zlib.crc32(self.network.encode()):08x}"
+        """What differs from the paper's model of this level, in words: network, data, recipe, seed."""
+        words = {"data": "" if _is_plain_data(self.data) else "data "}
+        words |= {"recipe": "" if _is_plain_recipe(self.recipe) else "recipe "}
+        return (*(f"{words.get(name, '')}{value}" for name, value in self._differing().items()), *self._seed)
 
     @property
     def name(self):
-        """Of its files and folders: fp32, k0, k1-augmented, k0-usps, k0-seed3."""
-        return "-".join((self.level, *self.differences))
+        """Of its files and folders: fp32, k0, k1-augmented, k0-usps-seed3. No other model has it."""
+        return self._unique(self.level, *self._differing().values())
+
+    @property
+    def older_name(self):
+        """Its name before names were unique."""
+        return "-".join([self.level, *self._differing().values(), *self._seed])
+
+    def figure_name(self, figure):
+        """Of a figure of its levels: scnn_sop_mnist, scnn_sop_mnist-augmented. No other models' figure has it."""
+        others = {name: value for name, value in self._differing().items() if name != "data"}
+        return self._unique(f"{figure}_{self.data}", *others.values())
+
+    def _differing(self):
+        """Network, data and recipe by name, where they differ from the paper's."""
+        values = {name: getattr(self, name) for name in ("network", "data", "recipe")}
+        return {name: value for name, value in values.items() if value != getattr(Model, name)}
+
+    @property
+    def _seed(self):
+        return [f"seed{self.seed}"] if self.seed else []
+
+    def _unique(self, *words):
+        """The words as a name; with a digest where another model, on some file system, could be meant by them."""
+        name, identity = "-".join(words), (self.network, self.data, self.recipe)
+        plain = _is_plain_data(self.data) and _is_plain_recipe(self.recipe)
+        if not plain or sum(map(len, identity)) > LONGEST_WORDS:
+            name = f"{name[:SHORTENED]}~{digest(*identity)}"
+        return "-".join([name, *self._seed])
 
     @property
     def label(self):
@@ -102,6 +123,16 @@ class Model:
     def at(self, k):
         """The model of another level that has all else in common."""
         return replace(self, k=k)
+
+
+def _is_plain_data(data):
+    """Whether nothing else in a name of files, of runs or of figures can be meant by it, in capitals or not."""
+    is_recipe = any(f"-{recipe}-" in f"-{data}-" for recipe in RECIPES)
+    return PLAIN.fullmatch(data) and not is_recipe and not any(map(TAKEN.fullmatch, data.split("-")))
+
+
+def _is_plain_recipe(recipe):
+    return recipe in RECIPES or recipe == OWN or re.fullmatch(rf"{OWN}-[a-z][a-z0-9_]*-[0-9a-f]{{8}}", recipe)
 
 
 def _network_option(text):

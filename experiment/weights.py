@@ -5,7 +5,8 @@ import math
 import os
 import stat
 import zipfile
-from dataclasses import dataclass, fields, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,20 +50,10 @@ class Trained:
     @property
     def identity(self):
         """As the npz file and run.json hold it."""
-        model, network = self.model, self.network.notation
-        identity = {
-            "k": model.k,
-            "network": network,
-            "data": model.data,
-            "recipe": model.recipe,
-            "seed": model.seed,
-            "epochs": self.epochs,
-            "images": self.images,
-            "all_images": self.all_images,
-            "threads": self.threads,
-        }
+        counts = {name: getattr(self, name) for name in COUNTS}
         own = self.network.own_multiply_accumulates
-        return identity if own is None else identity | {OWN: own}
+        counts |= {} if own is None else {OWN: own}
+        return asdict(self.model) | {"network": self.network.notation} | counts
 
     @property
     def shortfall(self):
@@ -168,11 +159,17 @@ def default_weights(model, data=None):
     checkpoint = model.checkpoint / NPZ_NAME
     if disk.exists(checkpoint):
         return checkpoint
-    try:
-        return _published(model)
-    except InputError as error:
-        hint = "" if data is None or data.is_dir() else f"; {shown(data)} of --data is no folder"
-        raise InputError(f"{error}{hint}") from None
+    hint = "" if data is None or data.is_dir() else f"; {shown(data)} of --data is no folder"
+    return _published(model, hint + older_place(model))
+
+
+def older_place(model):
+    """Where a model's training lies by its name of before, in words; "" if it does not."""
+    folder = model.checkpoint.with_name(model.older_name)
+    with suppress(InputError):
+        if folder != model.checkpoint and read_npz(folder / NPZ_NAME).model == model:
+            return f"; {shown(folder)} has it by its older name, rename that to {model.name}"
+    return ""
 
 
 def read_published(model):
@@ -182,12 +179,12 @@ def read_published(model):
     return trained
 
 
-def _published(model):
+def _published(model, hint=""):
     """The npz file of a model in the repository; raises InputError if there is none."""
     if not disk.exists(model.published):
         raise InputError(
             f"{shown(model.published)}: not found, expected published weights of {model.name}, or in "
-            f"{shown(model.checkpoint)} those of a training"
+            f"{shown(model.checkpoint)} those of a training{hint}"
         )
     return model.published
 

@@ -46,7 +46,7 @@ def main():
     for axes in (whole, zoomed):
         axes.set_ylabel("accuracy (%)")
         plotting.label_time_steps(axes)
-    plotting.save(figure, plotting.picture_name("scnn_accuracy", args, [log.model for log in networks]), args.output)
+    plotting.save(figure, plotting.picture_name("scnn_accuracy", args, networks), args.output)
 
 
 if __name__ == "__main__":

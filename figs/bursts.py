@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import InputError, command_line, logs, model, shown
+from experiment import InputError, command_line, logs, model, runs, shown
 from experiment.model import PUBLISHED_LEVELS
 from figs import plotting
 
@@ -20,7 +20,7 @@ VARIANTS = {  # what is not the default in run.json, by the name in the figure
     "B = 1": {},
     "B = 2": {"max_spikes": 2},
     "B = 4": {"max_spikes": 4},
-    "unbounded": {"max_spikes": logs.UNBOUNDED},
+    "unbounded": {"max_spikes": runs.UNBOUNDED},
     NO_NEGATIVE: {"negative_spikes": False},
 }
 
@@ -39,7 +39,7 @@ def main():
         for name, log in variants.items():
             numbers = f"{log.positive_spikes[-1]:12,.0f}{log.negative_spikes[-1]:12,.0f}{log.sops[-1]:14,.0f}"
             print(f"{named.level:10}{name:22}{log.accuracy[-1]:8.2f} %{log.time_steps_needed:12}{numbers}")
-    plotting.save(draw(found), plotting.stem("scnn_bursts", next(iter(found))), args.output)
+    plotting.save(draw(found), next(iter(found)).figure_name("scnn_bursts"), args.output)
 
 
 def read_variants(named):
@@ -47,11 +47,11 @@ def read_variants(named):
     found = {}
     for name, variation in VARIANTS.items():
         run = {"k": named.k, "model": {"k": named.k}} | variation
-        folder = logs.default_folder(named, run)
+        folder = runs.default_folder(named, run)
         if not logs.exist(folder):
             raise InputError(f"{shown(folder)}: no logs found, expected those of LeNet/Spiking_LeNet_MNIST.py")
         found[name] = logs.read(folder)
-        if found[name].model != named or logs.variations(found[name].run) != logs.variations(run):
+        if found[name].model != named or runs.variations(found[name].run) != runs.variations(run):
             raise InputError(f"{shown(folder)}: is of {found[name].label}, expected {named.label}, {name}")
     return found
 

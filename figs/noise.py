@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, images, logs, model, weights
+from experiment import InputError, command_line, images, model, runs, weights
 from experiment.disk import OutputFolder
 from experiment.model import PUBLISHED_LEVELS
 from figs import plotting
@@ -45,13 +45,13 @@ def main():
     from spiking_utils import SpikingNetwork, evaluate
 
     networks = {
-        one.model.label: SpikingNetwork(one.weights, one.network, one.model.k, logs.TIME_STEPS) for one in trained
+        one.model.label: SpikingNetwork(one.weights, one.network, one.model.k, runs.TIME_STEPS) for one in trained
     }
     accuracy = {label: [] for label in networks}  # in percent, for each noise ratio
     for noise_ratio in command_line.progress(NOISE_RATIOS, len(NOISE_RATIOS), "noise ratio"):
         noisy = images.noisy(test.pixels, noise_ratio, args.noise_seed)
         for label, network in networks.items():
-            right = evaluate(network, noisy, test.labels, logs.BATCH_SIZE, args.threads).right
+            right = evaluate(network, noisy, test.labels, runs.BATCH_SIZE, args.threads).right
             accuracy[label].append(100 * right[:, -1].sum() / len(noisy))
 
     report(accuracy)
@@ -62,7 +62,7 @@ def main():
     models = [one.model for one in trained]
     names = [one.label for one in plotting.distinct(models)]
     figure = draw(dict(zip(names, accuracy.values(), strict=True)), plotting.subject(models))
-    plotting.save(figure, "-".join([plotting.stem("scnn_noise", models[0]), *settings]), args.output)
+    plotting.save(figure, "-".join([models[0].figure_name("scnn_noise"), *settings]), args.output)
 
 
 def load(args):

@@ -6,11 +6,12 @@ import warnings
 from dataclasses import replace
 from itertools import cycle
 
-from experiment import ROOT, InputError, command_line, logs, model, published, shown
+from experiment import ROOT, InputError, command_line, digest, logs, model, published, runs, shown
 from experiment.disk import OutputFolder
 from experiment.model import LENET, MNIST, PUBLISHED_LEVELS
 from spiking.network import FULL_PRECISION
 
+LONGEST_NAME = 200  # bytes, of which file systems have room for 255
 WIDTH = 7.0  # inches, of a figure across a page
 # Okabe and Ito's colours, which colour-blind people tell apart; the markers differ as well
 STYLES = (
@@ -68,7 +69,9 @@ def read_logs(args):
     if not folders:
         expected = ", ".join(shown(named.logs) for named in models)
         raise InputError(f"no logs found, expected one of {expected}; LeNet/Spiking_LeNet_MNIST.py writes them")
-    found = [logs.read(folder) for folder in folders]
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise InputError("argument --logs: found a folder twice, expected each once")
+    found = logs.told_apart([logs.read(folder) for folder in folders])
     for log in found:
         if log.spike_num is None:
             raise InputError(f"{shown(log.folder)}: is of full precision, expected logs of a spiking network")
@@ -125,21 +128,18 @@ def alike(models):
     return {name: found.pop() for name, found in values.items() if len(found) == 1}
 
 
-def stem(name, drawn_model):
-    """A figure's name, which says what differs from the paper's models: scnn_sop_mnist-augmented."""
-    differences = [part for part in drawn_model.differences if part != drawn_model.data]
-    return "-".join([f"{name}_{drawn_model.data}", *differences])
-
-
-def picture_name(name, args, models):
-    """Of a figure of some models; the folders of --logs tell it from the picture of the default."""
-    folders = args.logs
-    if not folders:
-        return stem(name, model.named(args, PUBLISHED_LEVELS[0]))
-    data = {MNIST if one is None else one.data for one in models}
-    return "-".join(
-        [f"{name}_{data.pop() if len(data) == 1 else 'several'}", *(path.resolve().name for path in folders)]
-    )
+def picture_name(name, args, found):
+    """Of a figure of some Logs; the folders of --logs tell it from the picture of the default."""
+    if not args.logs:
+        return model.named(args, PUBLISHED_LEVELS[0]).figure_name(name)
+    folders = [log.folder.resolve() for log in found]
+    data = {MNIST if log.model is None else log.model.data for log in found}
+    words = "-".join([f"{name}_{data.pop() if len(data) == 1 else 'several'}", *(path.name for path in folders)])
+    defaults = [log.model and runs.default_folder(log.model, log.run) for log in found]
+    if folders == defaults:
+        return words
+    words = words if len(os.fsencode(words)) <= LONGEST_NAME else words[: model.SHORTENED]
+    return f"{words}~{digest(*map(str, folders))}"
 
 
 def new_figure(panels=1, width_ratios=None):
@@ -176,7 +176,7 @@ def pyplot():
 
 def published_of(log):
     """What Zou et al. (2023) published of the network of these Logs; nothing if it was trained or run otherwise."""
-    comparable = log.model is not None and not log.shortfall and not logs.variations(log.run)
+    comparable = log.model is not None and not log.shortfall and not runs.variations(log.run)
     return published.of(log.model) if comparable else published.NOTHING
 
 
@@ -187,7 +187,7 @@ def draw_published_accuracy(axes, theirs, name, style):
         curve = {"linestyle": ":", "linewidth": 1.4, "marker": "."}
         axes.plot(theirs.accuracy.keys(), theirs.accuracy.values(), color=color, label=label, **curve)
     elif accuracy := theirs.results.get("SNN accuracy (%)"):
-        axes.plot(logs.TIME_STEPS, accuracy, color=color, label=label, **STAR)
+        axes.plot(runs.TIME_STEPS, accuracy, color=color, label=label, **STAR)
 
 
 def mark_published(axes, found, quantity, scales):
@@ -196,7 +196,7 @@ def mark_published(axes, found, quantity, scales):
         if value := published_of(log).results.get(quantity):
             if "published" not in axes.get_legend_handles_labels()[1]:
                 axes.plot([], color="white", label="published", **STAR)
-            axes.plot(logs.TIME_STEPS, value / scale, color=style["color"], **STAR)
+            axes.plot(runs.TIME_STEPS, value / scale, color=style["color"], **STAR)
 
 
 def emphasis(number, of):

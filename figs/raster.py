@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, images, model, printable, weights
+from experiment import InputError, command_line, digest, images, model, printable, weights
 from experiment.digit import IMAGE_SIZE, read_digit
-from experiment.logs import TIME_STEPS, time_steps_needed, variations
+from experiment.runs import TIME_STEPS, time_steps_needed, variations
 from figs import plotting
 
 K = 0  # where neither --k nor --weights says it
@@ -103,12 +103,12 @@ def picture_name(args, drawn_model, conversion):
     settings = [drawn_model.level] if drawn_model.k != K else []
     settings += [part for part, _ in conversion]
     if isinstance(args.image, Path):
-        settings += [f"image-{args.image.stem}"]
+        settings += [f"image-{args.image.stem[: model.SHORTENED]}~{digest(str(args.image.resolve()))}"]
     elif args.image:
         settings += [f"image{args.image}"]
     settings += [f"steps{args.time_steps}"] if args.time_steps != TIME_STEPS else []
     settings += ["shown{}-{}".format(*args.steps)] if args.steps else []
-    return "-".join([plotting.stem("scnn_raster", drawn_model), *settings])
+    return "-".join([drawn_model.figure_name("scnn_raster"), *settings])
 
 
 def last_spike_step(spikes):

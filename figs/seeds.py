@@ -7,6 +7,7 @@ The table has mean, standard deviation (of a sample), lowest and highest of the 
 (2023) published for the paper's recipe lies within.
 """
 
+import glob
 import statistics
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, logs, model, published, shown
+from experiment import InputError, command_line, logs, model, published, runs, shown
 from experiment.model import PUBLISHED_LEVELS
 from figs import plotting
 from spiking.network import FULL_PRECISION
@@ -50,7 +51,7 @@ def main():
         for quantity, values in quantities(seeds).items():
             print(plotting.table_row([one.label, *row(quantity, values, reference.get(quantity))]))
     spiking = {one: seeds for one, seeds in found.items() if seeds and one.k != FULL_PRECISION}
-    plotting.save(draw(spiking), plotting.stem("scnn_seeds", named[1]), args.output)
+    plotting.save(draw(spiking), named[1].figure_name("scnn_seeds"), args.output)
 
 
 def read_seeds(one):
@@ -62,10 +63,10 @@ def read_seeds(one):
         They differ in more than their seed.
     """
     first = replace(one, seed=0)
-    folders = [first.logs, *first.logs.parent.glob(f"{first.name}-seed[0-9]*")]
+    folders = [first.logs, *first.logs.parent.glob(f"{glob.escape(first.name)}-seed[0-9]*")]
     seeds = [logs.read(folder) for folder in folders if logs.exist(folder)]
     same = [log for log in seeds if log.model is not None and replace(log.model, seed=0) == first]
-    seeds = sorted((log for log in same if not logs.variations(log.run)), key=lambda log: log.model.seed)
+    seeds = sorted((log for log in same if not runs.variations(log.run)), key=lambda log: log.model.seed)
     for log in seeds[1:]:
         for name, expected in _settings(seeds[0]).items():
             found = _settings(log)[name]

@@ -70,7 +70,7 @@ def main():
     bars.invert_yaxis()
     bars.grid(axis="y", visible=False)
     plotting.label_time_steps(curves)
-    plotting.save(figure, plotting.picture_name("scnn_sop", args, [log.model for log in logs]), args.output)
+    plotting.save(figure, plotting.picture_name("scnn_sop", args, logs), args.output)
 
 
 def energies(operations, microjoule):

@@ -41,9 +41,7 @@ def main():
     )
     axes.legend(title="spikes per image", loc="center left", bbox_to_anchor=(1, 0.5))
     plotting.label_time_steps(axes)
-    plotting.save(
-        figure, plotting.picture_name("scnn_spike_neuron", args, [log.model for log in networks]), args.output
-    )
+    plotting.save(figure, plotting.picture_name("scnn_spike_neuron", args, networks), args.output)
 
 
 if __name__ == "__main__":

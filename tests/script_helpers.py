@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from experiment import logs
+from experiment import logs, runs
 from experiment.disk import OutputFolder
 from experiment.model import HISTORY_NAME
 from experiment.weights import Trained
@@ -17,7 +17,7 @@ def write_logs(folder, model, images, batch_size, right, statistics=None, networ
     """Writes logs from (batches, time steps) and (batches, blocks, time steps, 3) as the scripts do."""
     right, statistics = (None if numbers is None else np.array(numbers) for numbers in (right, statistics))
     trained = Trained(model, network, {}, epochs=150, images=50_000, all_images=50_000, threads=1)
-    run = logs.settings(trained, model.k, images, batch_size, right.shape[1], **variation)
+    run = runs.settings(trained, model.k, images, batch_size, right.shape[1], **variation)
     with OutputFolder(folder) as output:
         logs.write(output, run, right, statistics)
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import experiment
-from experiment import logs, model, published
+from experiment import model, published, runs
 from experiment.model import Model
 from figs import bursts, seeds
 from tests.helpers import assert_refused
@@ -15,7 +15,7 @@ from tests.script_helpers import change_run, write_logs
 
 STATISTICS = [[[(9, 1, 70), (5, 3, 50)]], [[(4, 0, 30), (2, 0, 10)]]]  # of two batches, one block, two time steps
 RIGHT = [[1, 3], [1, 1]]  # of 5 images: 40 %, then 80 %
-VARIATIONS = ({}, {"max_spikes": 2}, {"max_spikes": 4}, {"max_spikes": logs.UNBOUNDED}, {"negative_spikes": False})
+VARIATIONS = ({}, {"max_spikes": 2}, {"max_spikes": 4}, {"max_spikes": runs.UNBOUNDED}, {"negative_spikes": False})
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def root(tmp_path, monkeypatch):
 
 def write(one, right=RIGHT, statistics=STATISTICS, **variation):
     run = {"k": one.k, "model": {"k": one.k}} | variation
-    folder = logs.default_folder(one, run)
+    folder = runs.default_folder(one, run)
     write_logs(folder, one, 5, 3, right, statistics, **variation)
     return folder
 

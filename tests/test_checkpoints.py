@@ -151,7 +151,7 @@ def test_full_disk_leaves_the_older_files(folder):
 
 def resume(folder, k=0, seed=0, network=LENET, recipe=PAPER, epochs=2, images=400):
     training = Training(Model(k, network.layers, seed=seed), recipe, network, epochs, images, 50_000, threads=1)
-    training.resume(folder, find_state(folder, resume=True))
+    training.resume(folder, find_state(folder, True, training.model))
     return training
 
 
@@ -289,7 +289,7 @@ def test_damage_that_the_sums_agree_with_is_refused_or_harmless(two_epochs, trai
     for variable in variables.values():
         variable.assign(np.zeros(variable.shape))
     try:
-        training.resume(folder, find_state(folder, resume=True))
+        training.resume(folder, find_state(folder, True, training.model))
     except InputError as error:
         assert "\n" not in str(error)  # noqa: PT017 - both outcomes are right
     else:

@@ -119,6 +119,18 @@ def test_signal_that_is_ignored_stays_ignored(run_here):
     assert (process.returncode, process.stderr) == (0, "")
 
 
+def test_too_little_memory_for_tensorflow_is_one_line(run_here):
+    class ResourceExhaustedError(Exception):
+        """As TensorFlow's is called, which is not imported here."""
+
+    def main():
+        raise ResourceExhaustedError("OOM when allocating tensor\nand 50 lines more")
+
+    expected = "error: out of memory, expected room for the network and its images\n"
+    process = run_here(main)
+    assert (process.returncode, process.stderr) == (2, expected)
+
+
 @pytest.mark.parametrize("bug", [ZeroDivisionError(), ValueError("of a library"), RuntimeError("of a library")])
 def test_a_bug_keeps_its_traceback(run_here, bug):
     def main():

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 import spiking_utils
+from experiment import digest
 from experiment.model import NPZ_NAME, Model
 from figs import accuracy_speed, noise, raster, sops, sparsity
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
@@ -16,6 +17,7 @@ from tests.networks import LENET, random_weights
 from tests.script_helpers import snapshot, write_logs
 
 PUBLISHED = Model(0).published
+LOGS = ("--logs", "{logs}")
 
 # by name: the function, the options, the option of the output folder, a size in bytes that its files exceed,
 # and the file that is written first or last
@@ -41,9 +43,15 @@ SCRIPTS = {
         100,
         "accuracy.txt",
     ),
-    "accuracy": (accuracy_speed.main, ("--logs", "{logs}"), "--output", 1000, "scnn_accuracy_mnist-logs.svg"),
-    "sparsity": (sparsity.main, ("--logs", "{logs}"), "--output", 1000, "scnn_spike_neuron_mnist-logs.svg"),
-    "sops": (sops.main, ("--logs", "{logs}"), "--output", 1000, "scnn_sop_mnist-logs.svg"),
+    "accuracy": (
+        accuracy_speed.main,
+        ("--logs", "{logs}"),
+        "--output",
+        1000,
+        "scnn_accuracy_mnist-logs~{digest}.svg",
+    ),
+    "sparsity": (sparsity.main, ("--logs", "{logs}"), "--output", 1000, "scnn_spike_neuron_mnist-logs~{digest}.svg"),
+    "sops": (sops.main, ("--logs", "{logs}"), "--output", 1000, "scnn_sop_mnist-logs~{digest}.svg"),
     "raster": (raster.main, ("--weights", PUBLISHED), "--output", 1000, "scnn_raster_mnist.svg"),
     "noise": (noise.main, ("--k", 0, "--limit", 2), "--output", 1000, "scnn_noise_mnist-k0-first2.svg"),
 }
@@ -56,7 +64,7 @@ def inputs(tmp_path_factory):
     (folder / "fp32").mkdir()
     save_model(folder / "fp32" / NPZ_NAME, random_weights(LENET, seed=0), FULL_PRECISION)
     write_logs(folder / "logs", Model(0), 1, 1, [[0, 1]], [[[(2, 1, 30), (1, 0, 10)]]])
-    return {name: folder / name for name in ("fp32", "logs")}
+    return {"fp32": folder / "fp32", "logs": folder / "logs", "digest": digest(str(folder / "logs"))}
 
 
 @pytest.fixture
@@ -71,11 +79,11 @@ def run_into(run_here, inputs):
 
 
 @pytest.fixture
-def folder(one_epoch, tmp_path):
+def folder(one_epoch, inputs, tmp_path):
     """A folder with older files of all scripts."""
     folder = shutil.copytree(one_epoch, tmp_path / "output")
-    for name in ("accuracy.txt", "run.json", "scnn_sop_mnist-logs.svg"):
-        (folder / name).write_text("of an older run\n")
+    for name in ("accuracy.txt", "run.json", "scnn_sop_mnist-logs~{digest}.svg"):
+        (folder / name.format(**inputs)).write_text("of an older run\n")
     return folder
 
 
@@ -96,8 +104,8 @@ def test_read_only_folder(name, run_into):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_folder_with_the_name_of_a_file(name, folder, run_into):
-    *_, file = SCRIPTS[name]
+def test_folder_with_the_name_of_a_file(name, folder, inputs, run_into):
+    file = SCRIPTS[name][-1].format(**inputs)
     (folder / file).unlink(missing_ok=True)
     (folder / file).mkdir()
     (folder / file / "notes.txt").write_text("the user's own\n")

@@ -240,7 +240,26 @@ def test_networks_of_the_same_name_have_a_bar_each(project, tmp_path):
     copy = shutil.copytree(project / "figs/k0", tmp_path / "k0")
     options = ("--logs", project / "figs/k0", copy, "--output", tmp_path / "figs")
     drawn(project, "sops.py", *options, cwd=tmp_path, output=tmp_path / "new")
-    assert (tmp_path / "figs/scnn_sop_mnist-k0-k0.svg").read_text().count("<!-- 3.23 -->") == 2
+    (svg,) = (tmp_path / "figs").glob("scnn_sop_mnist-k0-k0~*.svg")
+    assert svg.read_text().count("<!-- 3.23 -->") == 2
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_folders_of_the_same_name_are_told_apart(project, tmp_path, script):
+    """By as much of their paths as that takes; a curve, a bar or a row each, and a picture of each choice."""
+    copies = [
+        shutil.copytree(project / "figs/k0", tmp_path / place / "k0") for place in ("old", "new/old", "new/new")
+    ]
+    output = ("--output", tmp_path / "figs") if script in FIGURES else ()
+    texts = "".join(
+        drawn(project, script, "--logs", *chosen, *output, cwd=tmp_path, output=tmp_path / "drawn").stdout
+        for chosen in (copies, copies[:1], copies[1:2])
+    )
+    texts += "".join(path.read_text() for path in (tmp_path / "figs").glob("*.svg"))
+    for place in (f"{tmp_path.name}/old/k0", "new/old/k0", "new/k0"):
+        assert texts.count(f"k=0 ({place})") >= 1 + (script in FIGURES), place
+    if script in FIGURES:
+        assert len(list((tmp_path / "figs").glob("*.svg"))) == 3
 
 
 def test_logs_of_a_killed_run_are_drawn(project, tmp_path):
@@ -255,4 +274,5 @@ def test_figures_without_full_precision_logs_have_no_such_line(project, tmp_path
     copy = copy_of_project(tmp_path / "project")
     run = drawn(copy, "accuracy_speed.py", "--logs", project / "figs/k0", cwd=tmp_path, output=copy / "figs")
     assert "full precision" not in run.stdout
-    assert b"full precision" not in run.files["scnn_accuracy_mnist-k0.svg"]
+    (svg,) = (content for name, content in run.files.items() if name.endswith(".svg"))
+    assert b"full precision" not in svg

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from experiment import InputError, logs
+from experiment import InputError, logs, runs
 from experiment.disk import COMPLETE, OutputFolder
 from experiment.model import Model
 from spiking.network import FULL_PRECISION
@@ -109,7 +109,7 @@ def test_reading_finishes_a_move_that_was_interrupted(folder):
     [([7], 1), ([7, 7, 7], 1), ([0, 7, 7], 2), ([1, 2, 7], 3), ([7, 6, 7], 3), ([7, 7, 6], 3), ([6, 7, 6, 6], 3)],
 )
 def test_time_steps_needed_is_the_first_from_which_the_last_value_stays(right, expected):
-    assert logs.time_steps_needed(np.array(right)) == expected
+    assert runs.time_steps_needed(np.array(right)) == expected
 
 
 def test_artificial_network_has_an_accuracy_and_no_spikes(tmp_path):
@@ -143,7 +143,7 @@ def test_model_and_settings_name_the_default_folder_and_the_legend(folder, model
     change_run(tmp_path / folder, **variation)
     log = logs.read(tmp_path / folder)
     assert log.label == label
-    assert (logs.default_folder(log.model, log.run) == ROOT / "figs" / folder) == (not label.endswith(")"))
+    assert (runs.default_folder(log.model, log.run) == ROOT / "figs" / folder) == (not label.endswith(")"))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 from experiment import InputError, images, public_data
 from experiment.images import MNIST, load_split, load_training
 from tests.damage import damaged, damages, flip_bit, little_memory
+from tests.script_helpers import write_images
 
 PUBLIC = public_data.FOLDER
 NAMES = {
@@ -194,3 +195,18 @@ def test_without_network_nothing_is_created(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"-labels-idx1-ubyte: not found, and .*\.gz did not give it .*refused"):
         load_split("test", tmp_path / "mnist")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("data", public_data.SHA256)
+def test_other_images_in_a_folder_of_the_same_name_are_refused(data, tmp_path):
+    """Their models would have the names of models of the public images, and replace them."""
+    folder = write_images(tmp_path / data, (28, 28), classes=10)
+    with pytest.raises(InputError, match=f"; a folder of other images needs another name than {data}$"):
+        load_split("test", folder)
+
+
+def test_the_same_images_in_a_folder_of_the_same_name_are_read_whatever_the_files_are_called(tmp_path):
+    for path in MNIST.iterdir():
+        (tmp_path / "mnist").mkdir(exist_ok=True)
+        shutil.copyfile(path, tmp_path / "mnist" / path.name.replace("-idx", ".idx").replace("t10k", "test"))
+    assert_array_equal(load_split("test", tmp_path / "mnist").labels, load_split("test", MNIST).labels)

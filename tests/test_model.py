@@ -1,5 +1,6 @@
 """The identity of a model: its names and places, the options that choose it, and what its file may not contradict."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -249,6 +250,18 @@ def test_published_number_of_epochs_of_a_network_is_no_trial(data, layers, epoch
     identity = {"network": f"28x28x1-{layers}-10", "data": data, "recipe": "paper", "images": 9, "all_images": 9}
     assert shortfall(identity | {"epochs": epochs}) == ""
     assert shortfall(identity | {"epochs": epochs - 1}) == f"{epochs - 1} of {epochs} epochs"
+
+
+def test_training_that_lies_by_its_older_name_is_told_of(repository, save):
+    """Names were not unique before: what lies there may be of another model, too."""
+    older = repository / f"LeNet/checkpoints/k1-{LAYERS}-Stripes"
+    older.mkdir(parents=True)
+    told = rf"k1-{LAYERS}-Stripes has it by its older name, rename that to k1-{LAYERS}-Stripes~[0-9a-f]{{12}}$"
+    for data in ("Stripes", "stripes"):
+        save_npz(replace(TRAINED, model=Model(1, LAYERS, data)), older / NPZ_NAME)
+        with pytest.raises(InputError, match=r"\.npz: not found, expected published weights") as refused:
+            load(parse("--k", 1, "--network", LAYERS, "--data", "Stripes"), 0)
+        assert bool(re.search(told, str(refused.value))) == (data == "Stripes")
 
 
 @pytest.mark.parametrize("settings", [{"k": 2}, {"k": FULL_PRECISION}])

@@ -1,5 +1,6 @@
 """A .keras file beside --weights, the examples and the benchmark of conversions, run as a user runs them."""
 
+import hashlib
 import json
 import re
 import zipfile
@@ -12,7 +13,7 @@ from keras import layers
 
 from benchmarks import conversion
 from examples import own_network, residual_network
-from experiment import images
+from experiment import images, model
 from experiment.logs import read as read_logs
 from experiment.weights import read_npz
 from figs import raster
@@ -75,7 +76,9 @@ def test_evaluation_prints_the_models_own_accuracy_and_the_agreement(quantized, 
     assert f"equal      to the quantised network in every neuron, in {IMAGES} of {IMAGES} images" in process.stdout
     assert "lossless" not in process.stdout
     run = json.loads((tmp_path / "logs" / "run.json").read_text())
-    assert (run["k"], run["model"]["recipe"], run["model"]["network"]) == (2, "own-my", "28x28x1-3C5ps2m4-10")
+    digest = hashlib.sha256(quantized.read_bytes()).hexdigest()[:8]
+    assert (run["k"], run["model"]["recipe"]) == (2, f"own-my-{digest}")
+    assert run["model"]["network"] == "28x28x1-3C5ps2m4-10"
     assert run["ann_accuracy"] == np.mean(own == test.labels)
 
 
@@ -99,6 +102,15 @@ def test_model_without_quantiser_is_said_to_be_one(quantized, unquantized, evalu
         process = evaluate(path, "--k", 2, "--calibrate", 50, "--logs", tmp_path / path.parent.name)
         assert process.returncode == 0, process.stderr
         assert (said in process.stdout) == (path == unquantized)
+
+
+def test_files_of_the_same_name_have_logs_of_their_own(quantized, unquantized, evaluate, tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "ROOT", tmp_path)
+    for path in (quantized, unquantized):
+        assert evaluate(path, "--k", 2, "--data", images.MNIST).returncode == 0
+    names = [path.name for path in (tmp_path / "figs").iterdir()]
+    assert len(names) == 2
+    assert all(re.fullmatch(r"k2-3C5ps2m4-own-my-[0-9a-f]{8}-first40", name) for name in names)
 
 
 def test_keras_file_where_a_npz_file_is_expected(quantized, run_here):

@@ -266,8 +266,14 @@ def test_picture_of_a_digit_is_prepared_and_has_no_label(weights_path, tmp_path,
     process = run_here(raster.main, *options, "--output", tmp_path / "figs")
     assert (process.returncode, process.stderr) == (0, "")
     assert "image      one.png\n" in process.stdout
-    svg = (tmp_path / "figs/scnn_raster_mnist-k1-image-one-steps2.svg").read_text()
+    (svg,) = (tmp_path / "figs").glob("scnn_raster_mnist-k1-image-one~*-steps2.svg")
+    svg = svg.read_text()
     digit, *_ = images_of(svg)
     assert_array_equal(digit[..., :3], np.repeat(read_digit(tmp_path / "one.png")[..., None], 3, axis=2))
     assert "one.png, k=1" in svg
     assert "label" not in re.findall(r"<!-- (\w+)", svg)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "one.png").rename(tmp_path / "other/one.png")  # another picture of the same name
+    options[1] = tmp_path / "other/one.png"
+    assert run_here(raster.main, *options, "--output", tmp_path / "figs").returncode == 0
+    assert len(list((tmp_path / "figs").glob("*.svg"))) == 2

@@ -194,7 +194,9 @@ def test_logs_that_cannot_be_a_folder(folder, refuses, name):
     ],
 )
 def test_damaged_images(folder, refuses, name, content, expected):
-    data = write_images(folder / "mnist", (28, 28), classes=10)
+    save_model(folder / "digits.npz", random_weights(LENET, seed=0), 0, data="digits")
+    data = write_images(folder / "digits", (28, 28), classes=10)
     (data / name.removesuffix(".gz")).unlink()
     (data / name).write_bytes(content)
-    refuses("--data", data, expected=[f"mnist/{name}: " if "label" not in expected else "mnist: ", expected])
+    place = f"digits/{name}: " if "label" not in expected else "digits: "
+    refuses("--weights", folder / "digits.npz", "--data", data, expected=[place, expected])

@@ -185,3 +185,14 @@ def test_model_that_nobody_trained_is_refused(run_here):
     process = run_here(Quant_LeNet_MNIST.main, "--k", 9, "--mode", "inference")
     assert process.stdout == ""
     assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected published weights of k9")
+
+
+@pytest.mark.parametrize("kilobytes", [1_000_000, 2_000_000, 3_000_000])
+def test_too_little_address_space_is_one_line(kilobytes, tmp_path):
+    """Less than TensorFlow takes, where it would end in many lines or abort."""
+    options = ["--limit", "10", "--checkpoint", str(tmp_path / "checkpoint")]
+    limited = ["bash", "-c", f'ulimit -v {kilobytes}; exec "$@"', "bash"]
+    command = [*limited, sys.executable, "LeNet/Quant_LeNet_MNIST.py", *options]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert_refused(process, "out of memory: expected 3584 MiB of address space for TensorFlow (see ulimit -v)")
+    assert list(tmp_path.iterdir()) == []

@@ -1,16 +1,28 @@
 """What the LeNet scripts need of TensorLayer, on Keras 3, under TensorLayer's names.
 
 Importing it imports TensorFlow and Keras, without their banner, at full speed and with settings of our own,
-whatever a user's keras.json or environment says: other float types or axes would train other weights.
+whatever a user's keras.json says: other float types or axes would train other weights. What the environment says is
+gone already, since experiment was imported.
 """
 
 import ctypes
+import mmap
 import os
 
 from experiment import InputError
 from experiment.command_line import muted_stderr, usable_cores
 
 M_TOP_PAD = -2  # of malloc.h
+ROOM = 7 << 29  # bytes of address space that TensorFlow takes for the smallest training; without it, it aborts
+
+
+def _check_room():
+    """Raises MemoryError where there is no room for TensorFlow: `ulimit -v` may leave too little."""
+    try:
+        mmap.mmap(-1, ROOM, flags=mmap.MAP_PRIVATE, prot=0).close()  # reserved, not taken
+    except OSError:
+        expected = f"expected {ROOM >> 20} MiB of address space for TensorFlow (see ulimit -v)"
+        raise MemoryError(expected) from None
 
 
 def _keep_freed_memory():
@@ -23,12 +35,11 @@ def _keep_freed_memory():
         mallopt(M_TOP_PAD, 512 << 20)
 
 
-for _name in [name for name in os.environ if name.startswith("KERAS_")]:
-    del os.environ[_name]
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # oneDNN convolves in half of the time of Eigen, but TensorFlow chooses it on its own on some processors only
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+_check_room()
 _keep_freed_memory()
 with muted_stderr():
     import keras
