@@ -203,6 +203,7 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
     """
     check_integer("batch_size", batch_size, 1)
     check_integer("threads", threads, 1)
+    labels = np.asarray(labels)
     if np.ndim(labels) != 1:
         raise ValueError(f"labels are of the shape {np.shape(labels)}, expected a number for each image: (images,)")
     if len(pixels) != len(labels) or len(pixels) == 0:

@@ -117,8 +117,8 @@ class Sizes:
     """What one block, or the classifier, needs, over all images."""
 
     name: str
-    lowest: int = 0  # potential after a time step
-    highest: int = 0
+    lowest: int = 2**31  # potential after a time step
+    highest: int = -(2**31)
     lowest_partial: int = 0  # on the way there, whatever the order of the additions of a time step
     highest_partial: int = 0
     largest_count: int = 0

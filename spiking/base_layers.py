@@ -190,17 +190,19 @@ class SpikingBlock(SpikingLayer):
         """Makes a rule for four times the counts, unless another thread has done so."""
         with self._extending:
             if self._rule is rule:
-                if 4 * len(rule.rising) > MOST_THRESHOLDS:
-                    raise OverflowError(
-                        f"{self.name}: a neuron reaches the count {highest_count(rule)}, expected fewer than "
-                        f"{MOST_THRESHOLDS:,} thresholds of all its filters"
-                    )
-                self._rule = self._rule_up_to(4 * highest_count(rule))
+                found, most = highest_count(rule), MOST_THRESHOLDS // rule.filters
+                if found >= most:
+                    raise OverflowError(f"{self.name}: a neuron reaches the count {found}, expected less than {most}")
+                self._rule = self._rule_up_to(min(4 * found, most))
 
 
 def _in_first_step(trains):
-    """Whether all spikes of some trains are in the first time step, as those of an image."""
-    return all(np.array_equal(train.data.steps[:, 1], train.data.steps[:, -1]) for train in trains)
+    """Whether all spikes of some trains are bursts in the first time step, as those of an image."""
+    return all(
+        len(train.data.sizes) == len(train.data.events)
+        and np.array_equal(train.data.steps[:, 1], train.data.steps[:, -1])
+        for train in trains
+    )
 
 
 def check_integer(name, value, lowest, highest=math.inf):

@@ -130,6 +130,12 @@ class Convolution(Edge):
         return 0 if self.identity else self.input_shape[2] * int(self.fan_out.sum())
 
 
+def identity(source, shape):
+    """The Convolution that adds each channel of a source of this shape, (h, w, channels), as it is."""
+    height, width, channels = shape
+    return Convolution(source, shape, (1, 1), range(height), range(width), channels, channels, identity=True)
+
+
 @dataclass(frozen=True)
 class Pooling(Edge):
     """Takes, for each window and channel, the largest spike count in the window. Padding never is the largest."""

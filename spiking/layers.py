@@ -12,7 +12,7 @@ from spiking.layout import new_neurons, stored, stored_potentials, window_member
 from spiking.network import PIXEL_LEVELS
 from spiking.pooling import Pool
 from spiking.thresholds import LargestCount, TargetCount
-from spiking.weight_grid import bias_to_grid, layer_on_grid
+from spiking.weight_grid import INT32_MAX, bias_to_grid, layer_on_grid
 
 
 class SpikingConv(SpikingBlock):
@@ -52,7 +52,7 @@ class SpikingConv(SpikingBlock):
         finest = max(units)  # the potential is in units of 2^-f / finest of a pre-activation
         initial = np.zeros(block.output_shape[2], np.int64)
         if block.initial:
-            initial = bias_to_grid(weights[block.offset_key], self.exponent) * finest * sign
+            initial = initial_potentials(weights, block, self.exponent, finest) * sign
         unit = 2.0**-self.exponent / finest
         target = TargetCount(gamma * sign, beta, mean * sign, variance, unit, k, block.max_value)
         factors = [finest // unit_of_input for unit_of_input in units]
@@ -99,7 +99,7 @@ class SpikingLinear(SpikingLayer):
         grid_kernels, self.exponent = layer_on_grid(classifier, shaped)
         initial = np.zeros(classifier.classes, np.int64)
         if classifier.bias:
-            initial = bias_to_grid(weights["fc/b"], self.exponent) * 2**k
+            initial = initial_potentials(weights, classifier, self.exponent, 2**k)
         super().__init__(classifier, grid_kernels, initial, [1] * len(grid_kernels))
 
     def forward(self, trains):
@@ -111,3 +111,15 @@ class SpikingLinear(SpikingLayer):
         kernels.run_classifier(inputs, stored_potentials(self.initial), neurons, potentials)
         self._credit(trains, inputs)
         return potentials
+
+
+def initial_potentials(weights, layer, exponent, units):
+    """The initial potentials of a Block, or the bias of a Classifier, times so many units: int64 of their shape.
+
+    Raises OverflowError, with their key, where int32 cannot hold them.
+    """
+    key = layer.offset_key
+    potentials = bias_to_grid(weights[key], exponent) * units
+    if (largest := np.abs(potentials).max()) >= INT32_MAX:
+        raise OverflowError(f"{key}: potentials begin at up to {largest}, expected less than {INT32_MAX}")
+    return potentials

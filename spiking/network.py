@@ -7,12 +7,14 @@ follows the sum is batch normalisation -> ReLU -> quantiser. The `Classifier` is
 Blocks are numbered from 1, in an order in which each reads only the image, which is source 0, or blocks before it.
 """
 
+import math
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from spiking.edges import IMAGE, Convolution, Edge, Pooling, position_shift
+from spiking.edges import IMAGE, Convolution, Edge, Pooling, identity, position_shift
 
 PIXEL_LEVELS = 256  # an input of the network is pixel / 256
 BN_EPSILON = 1e-5  # added to the variance in batch normalisation
@@ -149,17 +151,18 @@ class Network:
     def __post_init__(self):
         if not self.blocks:
             raise ValueError("found no layer, expected at least one")
+        position_shift(self.input_shape)
         shapes = [self.input_shape]
-        for number, block in enumerate((*self.blocks, self.classifier), start=1):
-            try:
-                position_shift(shapes[-1])
-                check_inputs(block, shapes)
-            except ValueError as error:
-                raise ValueError(f"layer {number}: {error}") from None
-            if number <= len(self.blocks):
-                shapes.append(block.output_shape)
+        for number, block in enumerate(self.blocks, start=1):
+            with named(f"layer {number}"):
+                check_block(block, shapes)
                 if not self.readers(number):
-                    raise ValueError(f"layer {number}: is read by nothing, expected a layer after it that reads it")
+                    raise ValueError("is read by nothing, expected a layer after it that reads it")
+            shapes.append(block.output_shape)
+        with named("classifier"):
+            check_inputs(self.classifier, shapes)
+            if IMAGE in self.classifier.sources or not all(edge.whole_input for edge in self.classifier.inputs):
+                raise ValueError("reads the image or a part of a layer, expected it to read all of some layers")
 
     @property
     def layers(self):
@@ -216,6 +219,25 @@ class Network:
         return 3 * self.counted_multiply_accumulates
 
 
+@contextmanager
+def named(place):
+    """Lets a ValueError begin with the place where it was found."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def check_block(block, shapes):
+    """Raises ValueError unless a block can follow sources of these shapes, and runs."""
+    check_inputs(block, shapes)
+    position_shift(block.output_shape)
+    if block.name != str(len(shapes)):
+        raise ValueError(f"is called {block.name}, expected its number, {len(shapes)}")
+    if block.max_value is not None and not 0 < block.max_value < math.inf:
+        raise ValueError(f"has activations of at most {block.max_value}, expected a number above 0")
+
+
 def check_inputs(block, shapes):
     """Raises ValueError unless a layer reads what there is; `shapes` are those of the sources so far."""
     for edge in block.inputs:
@@ -235,5 +257,7 @@ def check_inputs(block, shapes):
                 f"{edge.groups} groups of {edge.input_shape[2]} channels and {edge.filters} filters, expected at "
                 "least one of each, and groups that divide both"
             )
+        elif edge.identity and edge != identity(edge.source, edge.input_shape):
+            raise ValueError("has an identity of other windows or filters, expected each channel as it is")
         if edge.output_shape != block.inputs[0].output_shape:
             raise ValueError(f"adds {edge.output_shape} to {block.inputs[0].output_shape}, expected the same shape")

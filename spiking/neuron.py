@@ -7,11 +7,11 @@
 B is the most spikes of one sign in a step, 1 in the paper; without negative spikes the lower bound is 0. Thresholds
 stand for m: theta_j is the lowest u that justifies the count j.
 
-`target_count` and `spike_of` are the rule, for every B. The rest is bookkeeping that follows from it: m - n is above
-0 where u >= theta_(n+1) and below 0 where u < theta_n, so each neuron keeps these two, and `list_due` finds the
-neurons beyond one of them, whose spike is not 0. The blocks that read the image, whose input does not change, are a
-shortcut in encoding.py that asks the same rule. The same in plain NumPy, without thresholds: `spiking` in
-tests/reference.py.
+`target_count` and `spike_of` are the rule, for every B: what fires, and how much, is what they say. Who is asked is
+bookkeeping that follows from the rule: m - n is above 0 where u >= theta_(n+1) and below 0 where u < theta_n, so each
+neuron keeps these two thresholds, and `list_due` lists the neurons beyond one of them. The blocks that read nothing
+but the image, whose potentials do not change, are a shortcut in encoding.py that asks the same rule. The same in
+plain NumPy, without thresholds: `spiking` in tests/reference.py.
 
 Zou et al., "Towards a Lossless Conversion for Spiking Neural Networks with Negative-Spike Dynamics", Advanced
 Intelligent Systems, 2023.
@@ -126,7 +126,7 @@ def fire(neurons, rule, order, outgoing, t, written):
             before = written
             written = list_due(neurons, window, rule.filters, outgoing, written)
             neurons.pending[window] = written > before
-    return written, count_spikes(neurons, rule, outgoing, t, first, written)
+    return count_spikes(neurons, rule, outgoing, t, first, written)
 
 
 @compiled
@@ -147,29 +147,34 @@ def list_due(neurons, window, filters, outgoing, written):
 
 @compiled
 def count_spikes(neurons, rule, outgoing, t, begin, end):
-    """Gives events[begin:end] their signs and sizes, counts them and moves the thresholds of their neurons.
+    """Makes spikes of events[begin:end] as the rule says, counts them and moves the thresholds of their neurons.
 
-    Returns the largest count.
+    Returns
+    -------
+    written : int, the end of the events that are spikes
+    largest : int, the largest count
     """
     events, sizes, shift = outgoing.events, outgoing.sizes, outgoing.shift
-    largest, spikes, negative, filters = 0, end - begin, 0, uintp(rule.filters)
+    largest, further, negative, filters, written = 0, 0, 0, uintp(rule.filters), uintp(begin)
     for index in range(uintp(begin), uintp(end)):
-        filter = uintp((events[index] & ((1 << shift) - 1)) >> 1)
-        at = uintp(events[index] >> shift) * filters + filter
+        event = events[index]
+        filter = uintp((event & ((1 << shift) - 1)) >> 1)
+        at = uintp(event >> shift) * filters + filter
         n = neurons.count[at]
         m = target_count(neurons.potential[at], n, neurons.lower[at], filter, rule)
         spike = spike_of(m, n, rule)
-        events[index] |= spike < 0
+        events[written] = event | (spike < 0)
         if len(sizes) > 0:
-            sizes[index] = abs(spike)
-            spikes += abs(spike) - 1
+            sizes[written] = abs(spike)
+            further += max(abs(spike) - 1, 0)
             negative += max(-spike - 1, 0)
+        written += uintp(spike != 0)
         negative += spike < 0
         n += spike
         neurons.count[at] = n
         neurons.upper[at] = rule.rising[uintp(n + 1) * filters + filter]
         neurons.lower[at] = rule.falling[uintp(n) * filters + filter]
         largest = max(largest, n)
-    outgoing.statistics[t, SPIKES] += spikes
+    outgoing.statistics[t, SPIKES] += np.int64(written) - begin + further
     outgoing.statistics[t, NEGATIVE] += negative
-    return largest
+    return np.int64(written), largest

@@ -28,11 +28,12 @@ A layer may be a sum of such terms, 16C3p+I@1: each is one input of the block.
 """
 
 import re
-from contextlib import contextmanager
 from typing import NamedTuple
 
-from spiking.edges import Convolution, Pooling, padded_starts, position_shift, window_starts
-from spiking.network import Block, Classifier, Network, check_inputs
+import numpy as np
+
+from spiking.edges import Convolution, Pooling, identity, padded_starts, position_shift, window_starts
+from spiking.network import Block, Classifier, Network, check_block, named
 
 INPUT = re.compile(r"(\d+)x(\d+)x(\d+)", re.ASCII)
 PATTERNS = {
@@ -86,18 +87,17 @@ def parse(notation):
         raise ValueError(f"{_short(notation)} has no layer, expected at least one")
     blocks = []
     for number, text in enumerate(layers, start=1):
-        with _named(number, text):
+        with named(f"layer {number} ({_short(text)})"):
             blocks.append(_block(str(number), text, shapes))
-            check_inputs(blocks[-1], shapes)
+            check_block(blocks[-1], shapes)
             shapes.append(blocks[-1].output_shape)
-            position_shift(shapes[-1])
     return Network(tuple(blocks), _classifier(last, shapes), notation)
 
 
 def check_layers(layers):
     """Raises ValueError unless every layer of a notation without ends can be read, on whatever input."""
     for number, text in enumerate(_split(layers), start=1):
-        with _named(number, text):
+        with named(f"layer {number} ({_short(text)})"):
             _terms(text)
 
 
@@ -112,15 +112,6 @@ def write(blocks, classifier):
 def _split(notation):
     """The layers of a notation; a hyphen inside parentheses is a sign."""
     return re.split(r"-(?![^(]*\))", notation)
-
-
-@contextmanager
-def _named(number, text):
-    """Lets a ValueError begin with the place and the name of the layer."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"layer {number} ({_short(text)}): {error}") from None
 
 
 def _short(text):
@@ -163,7 +154,8 @@ def _classifier(text, shapes):
         terms, of_layer = [], {}
     if not terms or any(term.kind != "n" or term.filters < 1 for term in terms) or "max_value" in of_layer:
         raise ValueError(f"{_short(text)!r} is no number of classes, expected an integer of at least 1")
-    return Classifier(tuple(_edge(term, shapes) for term in terms), "initial" in of_layer)
+    with named("classifier"):
+        return Classifier(tuple(_edge(term, shapes) for term in terms), "initial" in of_layer)
 
 
 def _edge(term, shapes):
@@ -172,16 +164,17 @@ def _edge(term, shapes):
     if source >= len(shapes):
         raise ValueError(f"reads layer {source}, expected the image (0) or a layer before it")
     height, width, channels = shape = shapes[source]
-    kernel = {"n": (height, width), "I": (1, 1)}.get(term.kind, term.window)
+    if term.kind == "I":
+        return identity(source, shape)
+    kernel = (height, width) if term.kind == "n" else term.window
     stride = kernel if term.kind in "PM" else (1, 1)
     if "stride" in term.suffixes:
         stride = _pair(*term.suffixes["stride"][1:].partition("x")[::2])
     starts = _starts(shape, kernel, stride, term.suffixes.get("padding", ""))
     if term.kind == "M":
         return Pooling(source, shape, kernel, *starts)
-    groups = channels if term.kind == "I" else int(term.suffixes.get("groups", "g1")[1:])
-    filters = channels if term.kind in "IP" else term.filters
-    return Convolution(source, shape, kernel, *starts, filters, groups, identity=term.kind == "I")
+    groups = int(term.suffixes.get("groups", "g1")[1:])
+    return Convolution(source, shape, kernel, *starts, channels if term.kind == "P" else term.filters, groups)
 
 
 def _starts(shape, kernel, stride, padding):
@@ -199,7 +192,7 @@ def _pair(rows, columns):
 
 def _layer_text(block, before):
     """The notation of a block that comes after so many others."""
-    of_layer = "" if block.max_value is None else f"m{block.max_value:.17f}".rstrip("0").rstrip(".")
+    of_layer = "" if block.max_value is None else f"m{np.format_float_positional(block.max_value, trim='-')}"
     first, *others = (_term_text(edge) for edge in block.inputs)
     sources = [_source_text(edge, before) for edge in block.inputs]
     terms = [first + of_layer + "b" * block.initial, *others]

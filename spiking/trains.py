@@ -38,14 +38,14 @@ class Events(NamedTuple):
         """
         # WIDTH events are written before it is known which of them stay
         most = images * time_steps * int(np.prod(shape)) + WIDTH
-        steps, statistics = np.zeros((images, time_steps + 1), np.int64), np.zeros((time_steps, 3), np.int64)
         try:
+            steps, statistics = np.zeros((images, time_steps + 1), np.int64), np.zeros((time_steps, 3), np.int64)
             events, sizes = np.empty(most, np.int32), np.empty(most if bursts else 0, np.int32)
         except MemoryError:
             size = 4 * most * (2 if bursts else 1) / 1e9
             neurons = "x".join(map(str, shape))
             raise MemoryError(
-                f"the spikes of {neurons} neurons in {time_steps} time steps take {size:.1f} GB"
+                f"{neurons} neurons in {time_steps} time steps of {images} images can fire {size:.1f} GB of spikes"
             ) from None
         return cls(events, sizes, steps, statistics, position_shift(shape))
 

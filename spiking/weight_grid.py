@@ -90,7 +90,8 @@ def layer_on_grid(layer, weights):
     kernels = [weights[key] if key else np.ones(edge.kernel_shape) for key, edge in keyed]
     mixed = len({edge.source == IMAGE for edge in layer.inputs}) > 1
     bounds = [PIXEL_LEVELS - 1 if edge.source == IMAGE else LARGEST_COUNT for edge in layer.inputs]
-    # beside the image, counts are in units of its grid, or pixels in those of the counts: up to 256 times as many
+    # beside the image, counts are in units of its grid, or pixels in those of the counts: up to 256 times as many.
+    # Which of the two depends on k, and the rounding of weights must not
     w, exponent = to_grid(kernels, [bound * PIXEL_LEVELS for bound in bounds] if mixed else bounds)
     if exponent < 0 and None in layer.kernel_keys:
         largest = max(float(np.max(np.abs(kernel))) for kernel in kernels)

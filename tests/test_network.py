@@ -1,7 +1,9 @@
 """The description of the network: everything derived from it, against the tables of the paper."""
 
+import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spiking.edges import Convolution, Pooling, reached_windows, window_starts
-from spiking.network import Network
+from spiking.network import Block, Classifier, Network
 from spiking.notation import check_layers, parse, write
 from tests.networks import LENET, graphs, small_chains
 
@@ -145,11 +147,28 @@ def test_notation_of_a_parsed_network_is_what_it_was_parsed_from(notation):
 
 
 def test_network_whose_edges_do_not_fit_their_sources_is_refused():
-    (first,), classifier = parse("6x6x1-4C3-3").blocks, parse("8x8x1-4C3-3").classifier
-    with pytest.raises(ValueError, match=r"^layer 2: reads \(6, 6, 4\) from layer 1, expected \(4, 4, 4\)$"):
-        Network((first,), classifier)
+    (first,), fitting = parse("6x6x1-4C3-3").blocks, parse("6x6x1-4C3-3").classifier
+    with pytest.raises(ValueError, match=r"^classifier: reads \(6, 6, 4\) from layer 1, expected \(4, 4, 4\)$"):
+        Network((first,), parse("8x8x1-4C3-3").classifier)
+    for wrong, found in [
+        (Classifier((Convolution(0, (6, 6, 1), (6, 6), range(1), range(1), 3),)), "layer 1: is read by nothing"),
+        (Classifier((*fitting.inputs, Convolution(0, (6, 6, 1), (6, 6), range(1), range(1), 3))), "reads the image"),
+        (Classifier((Convolution(1, (4, 4, 4), (3, 4), range(1), range(1), 3),)), "reads .* a part of a layer"),
+    ]:
+        with pytest.raises(ValueError, match=found):
+            Network((first,), wrong)
+    for block, found in [
+        (replace(first, name="2"), "layer 1: is called 2, expected its number, 1"),
+        (replace(first, max_value=0.0), "layer 1: has activations of at most 0.0, expected a number above 0"),
+        (replace(first, max_value=math.inf), "layer 1: has activations of at most inf"),
+    ]:
+        with pytest.raises(ValueError, match=found):
+            Network((block,), fitting)
+    strided = Convolution(1, (4, 4, 4), (1, 1), range(0, 4, 2), range(0, 4, 2), 4, 4, identity=True)
+    with pytest.raises(ValueError, match=r"^layer 2: has an identity of other windows or filters"):
+        Network((first, Block("2", (strided,))), parse("2x2x4-4C1-3").classifier)
     with pytest.raises(ValueError, match=r"^found no layer, expected at least one$"):
-        Network((), classifier)
+        Network((), fitting)
 
 
 def test_bias_of_the_classifier_is_one_more_array():

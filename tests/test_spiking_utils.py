@@ -1,5 +1,10 @@
 """The spiking layers against the equations in tests/reference.py, spike by spike."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -177,6 +182,35 @@ def test_max_pooling_fires_the_difference_to_the_largest_count():
     pooled = SpikingPooling(block).forward([train])
     assert pooled.to_dense()[0, :, 0, :, 0].tolist() == [[1, 1], [0, 1], [1, -1], [1, -1]]
     assert train.statistics[:, SOPS].tolist() == [3, 3, 2, 2]
+
+
+def test_rule_of_no_spikes_fires_nothing(tmp_path):
+    """spike_of decides for B = 1 as well: a copy of the library in which it returns 0 has not one event."""
+    for name in ("spiking_utils.py", "spiking"):
+        source = Path(spiking_utils.__file__).with_name(name)
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, tmp_path / name)
+    rule = tmp_path / "spiking" / "neuron.py"
+    changed = rule.read_text().replace("return min(max(m - n, rule.least), rule.most)", "return 0")
+    assert changed != rule.read_text()
+    rule.write_text(changed)
+    code = (
+        "import numpy as np; from spiking.trains import SpikeTrain; from spiking.layers import SpikingConv\n"
+        "from spiking.notation import parse; block = parse('1x1x1-1C1-2C1-1').blocks[1]\n"
+        "weights = {key: np.ones(shape, np.float32) for key, shape in block.weight_shapes.items()}\n"
+        "train = SpikeTrain.from_dense(np.ones((1, 3, 1, 1, 1), int))\n"
+        "found = SpikingConv(block, weights, k=0).forward([train]); print(len(found.data.events))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True) == "0\n"
+
+
+def test_train_of_ones_into_a_block_of_the_image_is_read_as_any_other():
+    block = parse("1x1x8-1C1-1").blocks[0]
+    weights = {key: np.ones(shape, np.float32) for key, shape in block.weight_shapes.items()}
+    train = SpikeTrain.from_dense(np.ones((1, 2, 1, 1, 8), int) * [[[[1]]], [[[0]]]])
+    for again in (train, train.compact(), SpikeTrain.joined([train])):
+        output = SpikingConv(block, weights, k=6, max_spikes=None).forward([again])
+        assert output.peak_count == SpikingConv(block, weights, k=6, max_spikes=None).forward([train]).peak_count > 0
 
 
 def test_images_are_run_in_parts_of_what_memory_is_reserved_for(monkeypatch):
