@@ -275,7 +275,7 @@ def verify(trained, k, own, test, args):
 
     options = args.batch_size, args.max_spikes
     comparison = verification.compare(trained.weights, trained.network, k, test.pixels, *options)
-    trained_so = own is None and trained.model.k == k and not trained.model.recipe.startswith(own_network.RECIPE)
+    trained_so = own is None and trained.model.k == k and not trained.model.recipe.startswith(model.OWN)
     verification.report(comparison, trained_so)
     if own is not None:
         verification.report_own(comparison, own.predict(test.pixels), test.labels)
