@@ -33,7 +33,7 @@ def main():
     import LeNet.tensorlayer  # noqa: F401, it starts TensorFlow
     from LeNet.own_network import predict
 
-    for name, build in (("MLP", mlp), ("CNN", cnn), ("ResNet", resnet)):
+    for name, build in NETWORKS.items():
         model = trained_model(build, train)
         own = predict(model, test.pixels)
         print(f"{name}: {100 * np.mean(own == test.labels):.2f} % of {len(own):,} images, without quantiser")
@@ -73,6 +73,9 @@ def resnet():
         shortcut = x if strides == 1 else layers.Conv2D(filters, 1, strides)(x)
         x = layers.ReLU()(y + shortcut)
     return [keras.Model(image, x), layers.GlobalAveragePooling2D(), layers.Dense(10)]
+
+
+NETWORKS = {"MLP": mlp, "CNN": cnn, "ResNet": resnet}
 
 
 def trained_model(build, train):

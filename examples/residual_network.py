@@ -22,7 +22,9 @@ PICTURE = "residual_network.png"
 
 def main(epochs=2):
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument("--data", type=Path, default=images.MNIST, metavar="DIR", help="folder of the images")
+    parser.add_argument(
+        "--data", type=command_line.path, default=images.MNIST, metavar="DIR", help="folder of the images"
+    )
     command_line.add_limit(parser, "training and test images")
     command_line.add_threads(parser)
     args = parser.parse_args()

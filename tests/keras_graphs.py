@@ -82,7 +82,8 @@ def stacked(draw, x, filters=None, strides=None):
     if pooled:
         if draw(st.booleans()):
             x = ZeroPadding2D(1)(x)
-        x = MaxPooling2D(2, draw(st.integers(1, 2)), draw(st.sampled_from(["valid", "same"])))(x)
+        size = [min(2, side) for side in x.shape[1:3]]
+        x = MaxPooling2D(size, draw(st.integers(1, 2)), draw(st.sampled_from(["valid", "same"])))(x)
         x = BatchNormalization(name=unique("positive"))(x)
     x = draw(rectified(x))
     if strides is None:

@@ -23,6 +23,9 @@ class Net:
         self.nodes, self.arrays = [], []
         self.values = {"image": self.rng.random((1, *shape))}
 
+    def __repr__(self):
+        return "; ".join(f"{node.output[0]} = {node.op_type}({', '.join(node.input)})" for node in self.nodes)
+
     def shape(self, name):
         """Without the batch."""
         return self.values[name].shape[1:]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from onnx import helper, numpy_helper
@@ -21,6 +21,7 @@ from tests.onnx_graphs import Net, nets, quantized
 TOLERANCE = 1e-9  # of sums in float64 that add up in another order
 EXPORTED = Path(__file__).parent / "data" / "onnx"
 LEVEL = 6
+PHASES = (Phase.generate, Phase.shrink)  # an explanation of a failure would take minutes
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +70,14 @@ def assert_spikes_are_exact(converted, pixels, max_spikes=None):
     return activity
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, phases=PHASES)
 @given(nets(), st.integers(0, 3), st.sampled_from([0.0, 0.25, -1.0]), st.integers(0, 99))
 def test_folded_blocks_compute_what_the_file_computes(path, net, level, offset, seed):
     net, scores = net
     assert_computes_the_same(path, net.model(scores), level, 1 / 255, offset, seed)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, phases=PHASES)
 @given(nets(), st.integers(0, 3), st.booleans(), st.integers(0, 99))
 def test_every_neuron_equals_the_quantized_network_on_the_rounded_weights(path, net, level, calibrated, seed):
     net, scores = net

@@ -53,7 +53,7 @@ HINTS = {
     "QuantizeLinear": FLOATING,
     "Resize": "a network without it: no convolution of the smaller image computes it",
     "Sigmoid": "Relu, or two scores at the end",
-    "Slice": "Pad with negative numbers, or a convolution",
+    "Slice": "a Conv for each part, or Pad with negative numbers, which crops rows and columns",
     "Softplus": "Relu",
     "Split": "a Conv for each part",
     "Tanh": "Relu",

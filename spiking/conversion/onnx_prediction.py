@@ -27,6 +27,11 @@ def scores(path, pixels, scale, offset=0):
     Returns
     -------
     float array (images, classes), of all images, or of the first 1,000 where onnxruntime is not installed
+
+    Raises
+    ------
+    ValueError
+        As from_onnx.fold, or the network cannot be run.
     """
     file = OnnxFile(path)
     run, most = _evaluator(path, file)
@@ -37,7 +42,11 @@ def scores(path, pixels, scale, offset=0):
         part = scale * pixels[start : start + batch] + offset
         missing = (file.batch or len(part)) - len(part)
         inputs = np.concatenate([part, np.zeros((missing, *part.shape[1:]))]).transpose(0, 3, 1, 2)
-        result = run(None, {file.image_name: np.ascontiguousarray(inputs, file.image_dtype)})[0]
+        try:
+            result = run(None, {file.image_name: np.ascontiguousarray(inputs, file.image_dtype)})[0]
+        except Exception as error:  # of whatever kind the evaluator has
+            first = next(iter(str(error).splitlines()), type(error).__name__)
+            raise ValueError(f"the model itself cannot be run ({first[:200]}), expected one that can") from None
         results.append(np.asarray(result).reshape(len(inputs), -1)[: len(part)])
     return np.concatenate(results)
 
