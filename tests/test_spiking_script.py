@@ -188,7 +188,8 @@ def test_same_bytes_on_any_number_of_threads_from_any_folder(
 
 
 def test_relative_paths_and_logs_replaced(weights_paths, settings, evaluations, tmp_path):
-    shutil.copytree(evaluations[2][0], tmp_path / "logs")
+    shutil.copytree(evaluations[0][0], tmp_path / "logs")
+    (tmp_path / "logs/accuracy.txt").write_text("of an older run\n")
     (tmp_path / "logs/notes.txt").write_text("the user's own")
     relative = weights_paths[0].relative_to(tmp_path.parent)
     evaluate(f"../{relative}", "logs", *settings[0], cwd=tmp_path)
