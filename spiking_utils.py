@@ -38,16 +38,6 @@ class Activity:
     trains: list  # SpikeTrain of each block
     potentials: np.ndarray  # int32 (images, time steps, classes), of the classifier
 
-    @classmethod
-    def joined(cls, parts):
-        """Of all images of some activities of one network, in order. Takes the spike trains out of them.
-
-        Block by block, so that no more than those of one block are in memory twice.
-        """
-        blocks = len(parts[0].trains)
-        trains = [SpikeTrain.joined([part.trains.pop(0) for part in parts]) for _ in range(blocks)]
-        return cls(trains, np.concatenate([part.potentials for part in parts]))
-
     def compact(self):
         """The same without the memory that was reserved for spikes and not needed."""
         return Activity([train.compact() for train in self.trains], self.potentials)
@@ -106,9 +96,15 @@ class SpikingNetwork:
         Memory is reserved for every neuron to fire in every step, for a part of the images at a time; what is kept is
         4 bytes for each spike, 8 for each burst.
         """
+        parts = self.run_in_parts(images)
         if self._parts(images) == 1:
-            return next(self.run_in_parts(images))
-        return Activity.joined([activity.compact() for activity in self.run_in_parts(images)])
+            return next(parts)
+        first = next(parts).compact()
+        trains, potentials = first.trains, [first.potentials]
+        for part in parts:
+            trains = [train.extended(further) for train, further in zip(trains, part.trains, strict=True)]
+            potentials.append(part.potentials)
+        return Activity(trains, np.concatenate(potentials))
 
     def run_in_parts(self, images):
         """Yields the Activity of some images after the other, of as many at a time as memory is reserved for."""

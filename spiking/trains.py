@@ -90,19 +90,18 @@ class SpikeTrain:
         data = Events(events, sizes, ends[starts].astype(np.int64), summed, shift)
         return cls(data, (height, width, channels), int(counts.max(initial=0)))
 
-    @classmethod
-    def joined(cls, trains):
-        """Of all images of some trains of one layer, in order."""
-        parts = [train.data for train in trains]
-        first = np.cumsum([0, *(len(part.events) for part in parts)])
-        data = Events(
-            np.concatenate([part.events for part in parts]),
-            np.concatenate([part.sizes for part in parts]),
-            np.concatenate([part.steps + begin for part, begin in zip(parts, first)]),
-            sum(part.statistics for part in parts),
-            parts[0].shift,
-        )
-        return cls(data, trains[0].shape, max(train.peak_count for train in trains))
+    def extended(self, train):
+        """Of the images of this train and then of another one of the same layer. Takes over the arrays of this one.
+
+        They grow in place, so that spikes are in memory once; no other array may look at them.
+        """
+        data, begin = self.data, len(self.data.events)
+        for mine, further in [(data.events, train.data.events), (data.sizes, train.data.sizes)]:
+            mine.resize(len(mine) + len(further), refcheck=False)
+            mine[len(mine) - len(further) :] = further
+        steps = np.concatenate([data.steps, train.data.steps + begin])
+        data = data._replace(steps=steps, statistics=data.statistics + train.data.statistics)
+        return SpikeTrain(data, self.shape, max(self.peak_count, train.peak_count))
 
     def compact(self):
         """A copy; the memory that was reserved for the original, beyond what is written, can be freed."""
