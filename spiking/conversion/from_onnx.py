@@ -11,7 +11,7 @@ import numpy as np
 from spiking.conversion.composition import Refusal
 from spiking.conversion.graph import Graph
 from spiking.conversion.onnx_arguments import limited
-from spiking.conversion.onnx_files import OnnxFile
+from spiking.conversion.onnx_files import OnnxFile, legible
 from spiking.conversion.onnx_operators import OF_CONSTANTS, OPERATORS, unknown
 from spiking.conversion.tensor import Tensor
 
@@ -38,7 +38,7 @@ def fold(path, scale, offset=0):
     file = path if isinstance(path, OnnxFile) else OnnxFile(path)
     graph = Graph(limited(file.image_shape))
     numbers = by_channel(file.image_shape, scale=scale, offset=offset)
-    image = graph.attempt(file.image_name, file.image_shape, graph.rescale, graph.image, *numbers)
+    image = graph.attempt(legible(file.image_name), file.image_shape, graph.rescale, graph.image, *numbers)
     scores = _Walk(file, graph).result(image)
     if scores is not UNKNOWN and not isinstance(scores, Tensor):
         graph.refuse("found scores that no image changes, expected a network that reads its input")
@@ -76,7 +76,9 @@ class _Walk:
             for name in node.outputs[1:]:
                 tensors[name] = UNKNOWN
                 if name in self.read:
-                    self.graph.refuse(f"layer {node.label}: found a use of {name}, expected its first output alone")
+                    self.graph.refuse(
+                        f"layer {node.label}: found a use of {legible(name)}, expected its first output alone"
+                    )
         return tensors[self.file.scores_name]
 
     def _computed(self, node, tensors):

@@ -44,7 +44,7 @@ class Node:
     def label(self):
         """Name, operator and position, for messages."""
         name = self.proto.name or next(iter(self.outputs), "")
-        return f"{_legible(name)} ({_legible(self.operator)}, node {self.number})"
+        return f"{legible(name)} ({legible(self.operator)}, node {self.number})"
 
 
 class OnnxFile:
@@ -108,7 +108,7 @@ class OnnxFile:
         try:
             onnx.checker.check_node(node.proto, context)
         except onnx.checker.ValidationError as error:
-            found = _legible(str(error).splitlines()[0], 200)
+            found = legible(str(error).splitlines()[0], 200)
             raise Refusal(f"what ONNX does not allow: {found}", f"an operator of opset {self.opset}") from None
 
     def computed(self, node, inputs):
@@ -124,7 +124,7 @@ class OnnxFile:
         try:
             return ReferenceEvaluator(_alone(node)).run(None, arrays)[0]
         except Exception as error:  # of any kind, where the arrays do not fit to the operator
-            found = _legible(" ".join(str(error).split()), 200)
+            found = legible(" ".join(str(error).split()), 200)
             raise Refusal(f"constants that it cannot take ({found})", "ones that fit") from None
 
     def _check_arrays(self):
@@ -134,7 +134,7 @@ class OnnxFile:
         numbers = 0
         for array in arrays:
             if any(size < 0 for size in array.dims):
-                raise ValueError(f"array {_legible(array.name)}: found the shape {list(array.dims)}, {EXPECTED}")
+                raise ValueError(f"array {legible(array.name)}: found the shape {list(array.dims)}, {EXPECTED}")
             numbers += math.prod(array.dims)
             if numbers > LARGEST_ARRAYS:
                 raise ValueError(f"found arrays of {numbers:,} numbers and more, expected at most {LARGEST_ARRAYS:,}")
@@ -155,12 +155,12 @@ class OnnxFile:
             found = f"{len(getattr(array, helper.tensor_dtype_to_field(array.data_type)))} numbers"
             expected = f"{count} numbers"
         if found != expected:
-            raise ValueError(f"array {_legible(array.name)}: found {found}, expected {expected}")
+            raise ValueError(f"array {legible(array.name)}: found {found}, expected {expected}")
 
     def _check_external(self, array, size):
         """Raises ValueError unless its bytes lie in a file in the folder of the model's, or deeper."""
         settings = {entry.key: entry.value for entry in array.external_data}
-        location, name = settings.get("location", ""), f"array {_legible(array.name)}"
+        location, name = settings.get("location", ""), f"array {legible(array.name)}"
         folder = self.folder.resolve()
         try:
             path = (folder / location).resolve()
@@ -168,18 +168,16 @@ class OnnxFile:
         except (OSError, ValueError, RuntimeError):  # a name that cannot be one, or a loop of links
             inside = False
         if not inside:
-            found = f"found its numbers in {_legible(location)!r}"
+            found = f"found its numbers in {legible(location)!r}"
             raise ValueError(f"{name}: {found}, expected a file in the folder of the ONNX file")
         if not path.is_file():
-            raise ValueError(
-                f"{name}: found no file {_legible(location)} in the folder of the ONNX file, expected it"
-            )
+            raise ValueError(f"{name}: found no file {legible(location)} in the folder of the ONNX file, expected it")
         try:
             offset, length = int(settings.get("offset", 0)), int(settings.get("length", size))
         except ValueError:
             offset, length = -1, size
         if offset < 0 or length != size or offset + length > path.stat().st_size:
-            found = f"found {length} bytes from {offset} on of the {path.stat().st_size} in {_legible(location)}"
+            found = f"found {length} bytes from {offset} on of the {path.stat().st_size} in {legible(location)}"
             raise ValueError(f"{name}: {found}, expected {size} bytes inside it")
 
     def _image(self):
@@ -193,9 +191,9 @@ class OnnxFile:
         if len(sizes) != 4 or not all(isinstance(size, int) and size > 0 for size in sizes[1:]):
             hint = ", with sizes of its own" if len(sizes) == 4 else ""
             hint = ": put nn.Unflatten or nn.Flatten before the network" if len(sizes) == 2 else hint
-            raise ValueError(f"input {_legible(inputs[0].name)}: found the shape {text}, expected (n, c, h, w){hint}")
+            raise ValueError(f"input {legible(inputs[0].name)}: found the shape {text}, expected (n, c, h, w){hint}")
         if kind.elem_type not in FLOATS:
-            raise ValueError(f"input {_legible(inputs[0].name)}: found no floats, expected floats")
+            raise ValueError(f"input {legible(inputs[0].name)}: found no floats, expected floats")
         channels, height, width = sizes[1:]
         batch = sizes[0] if isinstance(sizes[0], int) and sizes[0] > 0 else None
         dtype = helper.tensor_dtype_to_np_dtype(kind.elem_type)
@@ -215,11 +213,11 @@ class OnnxFile:
         for node in nodes:
             missing = [name for name in node.inputs if name not in given]
             if missing:
-                found = f"reads {_legible(missing[0])}, which nothing before it gives"
+                found = f"reads {legible(missing[0])}, which nothing before it gives"
                 raise ValueError(f"layer {node.label}: {found}; {EXPECTED}")
             given.update(node.outputs)
         if self.scores_name not in given:
-            raise ValueError(f"found nothing that gives the output {_legible(self.scores_name)}; {EXPECTED}")
+            raise ValueError(f"found nothing that gives the output {legible(self.scores_name)}; {EXPECTED}")
         return nodes
 
 
@@ -269,7 +267,7 @@ def _kinds():
     return TensorProto.DataType.values()
 
 
-def _legible(text, most=80):
+def legible(text, most=80):
     """A name of the file, in a message; bytes where it is no UTF-8."""
     text = str(text)
     text = text if text.isprintable() else ascii(text)[1:-1]
