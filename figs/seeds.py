@@ -138,11 +138,12 @@ def draw(networks):
             )
             axes.plot(steps, accuracy.mean(axis=0), label=label, **style)
             plotting.draw_published_accuracy(axes, published.of(one), name, style)
-    lowest = min(log.accuracy[-1] for seeds in networks.values() for log in seeds)
+    finals = [log.accuracy[-1] for seeds in networks.values() for log in seeds]
+    finals += filter(None, (published.of(one).results.get("SNN accuracy (%)") for one in networks))
     figure.suptitle(f"Accuracy of {plotting.subject(networks)}")
     whole.set(title="from 0 to 100 %", ylim=(0, 103))
     zoomed.set(title="around the final values (cut axis)")
-    plotting.cut_axis(zoomed, lowest - 1, lowest + 0.5)
+    plotting.cut_axis(zoomed, min(finals) - 1, max(finals) + 0.25)
     whole.legend(loc="lower right", fontsize="small", title="band: lowest to highest", title_fontsize="small")
     for axes in (whole, zoomed):
         axes.set_ylabel("accuracy (%)")
