@@ -117,7 +117,7 @@ class Sizes:
     """What one block, or the classifier, needs, over all images."""
 
     name: str
-    lowest: int = 2**31  # potential after a time step
+    lowest: int = 2**31  # potential before the first or after any time step
     highest: int = -(2**31)
     lowest_partial: int = 0  # on the way there, whatever the order of the additions of a time step
     highest_partial: int = 0
@@ -129,7 +129,8 @@ class Sizes:
     def add_potentials(self, before, raised, lowered):
         """Takes in a batch: potentials before each step, and what raises and what lowers them in it."""
         after = before + raised + lowered
-        self.lowest, self.highest = min(self.lowest, int(after.min())), max(self.highest, int(after.max()))
+        self.lowest = min(self.lowest, int(before.min()), int(after.min()))
+        self.highest = max(self.highest, int(before.max()), int(after.max()))
         self.lowest_partial = min(self.lowest_partial, int((before + lowered).min()))
         self.highest_partial = max(self.highest_partial, int((before + raised).max()))
 

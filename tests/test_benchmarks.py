@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import first_steps, kills, networks, recipes
+from benchmarks import against, first_steps, kills, networks, recipes
 from benchmarks.simulation import TIME_STEPS, simulate_densely
 from experiment import ROOT, InputError, images
 from experiment.images import Split, load_split
@@ -16,6 +16,7 @@ from experiment.model import HISTORY_NAME, NPZ_NAME, Model
 from experiment.recipes import PAPER
 from experiment.weights import read_npz, read_published, save_npz
 from LeNet.tensorlayer.training import Training
+from spiking.notation import parse
 from spiking.trains import SOPS
 from spiking_utils import SpikingNetwork
 from tests import reference
@@ -36,20 +37,43 @@ def test_level_that_is_not_published():
 
 
 def test_networks_are_compared_by_what_an_operation_takes(run_here):
-    paths = [ROOT / f"LeNet/pretrained/k{k}.npz" for k in (0, 1)]
-    process = run_here(networks.main, *paths, "--limit", 10, "--rounds", 2)
+    path = ROOT / "LeNet/pretrained/k0.npz"
+    process = run_here(networks.main, path, "--limit", 10, "--rounds", 2)
     assert (process.returncode, process.stderr) == (0, "")
-    *files, header, first, second = [line.split() for line in process.stdout.splitlines()]
-    assert files == [["weights", f"LeNet/pretrained/k{k}.npz"] for k in (0, 1)]
-    assert header == ["s", "SOPs", "ns", "per", "SOP", "of", "the", "first", "network"]
+    weights, _, _, lenet, other = [line.split() for line in process.stdout.splitlines()]
+    assert weights == ["weights", "LeNet/pretrained/k0.npz"]
     pixels = load_split("test").pixels[:10]
-    for k, (_, operations, nanoseconds, ratio, path) in enumerate((first, second)):
+    for (name, operations, *times), (k, expected_name) in zip((lenet, other), ((1, "LeNet"), (0, "k0.npz"))):
         trained = read_published(Model(k))
         expected = SpikingNetwork(trained.weights, trained.network, k, 20).run(pixels).statistics[..., SOPS].sum()
-        assert operations == f"{expected:,}"
-        assert float(nanoseconds) > 0
-        assert (ratio == "1.00") or k > 0
-        assert path == str(paths[k])
+        assert (name, operations) == (expected_name, f"{expected / 10:,.0f}")
+        assert all(float(number) > 0 for number in times)
+    assert lenet[3] == "1.00"  # of itself
+
+
+def test_random_networks_have_branches_pooling_and_depthwise_convolutions():
+    for layers in networks.NETWORKS.values():
+        parse(f"28x28x1-{layers}-10")
+    edges = [edge for block in parse(f"28x28x1-{networks.RESNET_20}-10").blocks for edge in block.inputs]
+    assert len(edges) == 19 + 9
+    assert sum(edge.identity for edge in edges) == 7
+    assert any(block.pools for block in parse(f"28x28x1-{networks.VGG_11}-10").blocks)
+    assert any(block.inputs[0].groups == 128 for block in parse(f"28x28x1-{networks.DEPTHWISE}-10").blocks)
+
+
+def test_checkout_is_compared_with_another(run_here):
+    process = run_here(against.main, ROOT, "--rounds", 1)
+    assert (process.returncode, process.stderr) == (0, "")
+    _, *levels, memory = [line.split() for line in process.stdout.splitlines()]
+    assert [name for name, *_ in levels] == ["k=0", "k=1", "k=2"]
+    for _, before, now, ratio in levels:
+        assert float(ratio) == pytest.approx(float(now) / float(before), abs=2e-3)
+    assert float(memory[-1]) == pytest.approx(1, abs=0.2)
+
+
+def test_folder_that_is_no_checkout(run_here, tmp_path):
+    process = run_here(against.main, tmp_path)
+    assert_refused(process, f"{tmp_path}: has no spiking_utils.py, expected a checkout of this repository")
 
 
 def test_network_of_full_precision_fires_no_operations(run_here):

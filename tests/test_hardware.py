@@ -158,7 +158,8 @@ def assert_measured(rows, recorded):
     for row, layer in zip(rows, recorded.values(), strict=True):
         after, rises, falls = layer.potentials, layer.rises, layer.falls
         before = after - rises + falls
-        assert (row["lowest_potential"], row["highest_potential"]) == (min(after.min(), 0), max(after.max(), 0))
+        both = np.stack([before, after])
+        assert (row["lowest_potential"], row["highest_potential"]) == (both.min(), both.max())
         partial = min((before - falls).min(), 0), max((before + rises).max(), 0)
         assert (row["lowest_partial_sum"], row["highest_partial_sum"]) == partial
         assert row["accumulator_bits"] == bits(*partial)

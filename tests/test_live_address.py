@@ -173,10 +173,10 @@ def test_focus_stays_where_it_was_at_the_end_of_the_run(shown, button):
 
 
 def test_answers_of_both_networks_and_values_of_the_classes_are_read_out(shown, mnist):
-    from spiking.weight_grid import grid_exponent
-    from tests.live_reference import simulate, weights_of
+    from spiking.weight_grid import layer_on_grid
+    from tests.live_reference import LENET, simulate, weights_of
 
-    unit = 2.0 ** -grid_exponent(weights_of(0)["fc/W"])
+    unit = 2.0 ** -layer_on_grid(LENET.classifier, weights_of(0))[1]
     simulation = simulate(0, shown.step()[1], mnist[0][[FIRST]])
     assert (shown.text("#guess"), shown.text("#artificial")) == ("7", "4")
     values = simulation.outputs[0, 0] * unit

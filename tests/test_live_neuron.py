@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from spiking.weight_grid import grid_exponent
+from spiking.weight_grid import layer_on_grid
 from tests import reference
 from tests.browser import show_as
 from tests.live_reference import FIRST, LENET, simulate, weights_of
@@ -138,7 +138,7 @@ def test_what_a_neuron_hears_adds_up_to_its_potential_and_is_told_in_short_true_
     weights = weights_of(k)
     for block, place in chosen:
         layer = LENET.blocks[block]
-        kernel = np.rint(weights[f"conv{layer.name}/W"] * 2.0 ** grid_exponent(weights[f"conv{layer.name}/W"]))
+        (kernel,), _ = layer_on_grid(layer, weights)
         incoming = simulation.spikes[block - 1][0] if block else None
         neuron = int(np.ravel_multi_index(place, simulation.spikes[block].shape[2:]))
         heard, told = shown.driver.execute_script(
@@ -152,7 +152,7 @@ def test_what_a_neuron_hears_adds_up_to_its_potential_and_is_told_in_short_true_
         assert np.sum(heard, axis=1).tolist() == changes.tolist()
         for step, (amounts, sentences) in enumerate(zip(heard, told, strict=True)):
             if block:
-                row, column = (place[axis] * layer.stride[axis] for axis in (0, 1))
+                row, column = (place[axis] * layer.inputs[0].stride[axis] for axis in (0, 1))
                 window = incoming[step, row : row + kernel.shape[0], column : column + kernel.shape[1]]
                 current = window[..., None] * kernel[..., [place[2]]]
                 through = [(window[..., None] == sign) & (kernel[..., [place[2]]] * weight > 0)

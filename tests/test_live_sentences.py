@@ -66,8 +66,8 @@ class Run:
         incoming = np.zeros((self.steps, *self.image.shape))
         incoming[0] = scale * (self.image / 256)
         for block, train in zip(LENET.blocks, self.spikes, strict=True):
-            u = reference.convolve_block(incoming, weights, block).cumsum(axis=0) / scale
-            self.due.append(reference.justified_count(u, weights, block.name, scale))
+            u = reference.convolve(incoming, weights[f"conv{block.name}/W"], *block.inputs).cumsum(axis=0) / scale
+            self.due.append(reference.target_count(u, weights, block.name, scale))
             incoming = train.astype(float)
 
     def totals(self, step):
@@ -93,8 +93,8 @@ class Run:
         amounts = {}
         for sign in (1, -1):
             for weight in (1, -1):
-                through = {f"conv{block.name}/W": weight * np.maximum(weight * kernel, 0)}
-                current = reference.convolve_block(sign * np.maximum(sign * spikes, 0)[None], through, block)
+                through = weight * np.maximum(weight * kernel, 0)
+                current = reference.convolve(sign * np.maximum(sign * spikes, 0)[None], through, *block.inputs)
                 amounts[sign, weight] = current[0][neurons].sum()
         return amounts
 

@@ -207,16 +207,17 @@ def test_totals_do_not_depend_on_the_batch_size(batch_size, evaluate_here, evalu
 
 
 def test_batch_that_memory_may_not_hold_is_run_in_parts(evaluate_here, evaluations, tmp_path, monkeypatch):
-    sizes, run = [], SpikingNetwork.run
+    sizes, run_in_parts = [], SpikingNetwork.run_in_parts
 
     def recorded(network, pixels):
-        sizes.append(len(pixels))
-        return run(network, pixels)
+        for activity in run_in_parts(network, pixels):
+            sizes.append(len(activity.potentials))
+            yield activity
 
-    monkeypatch.setattr(SpikingNetwork, "run", recorded)
-    monkeypatch.setattr(spiking_utils, "MOST_SPIKES", 2 * 3 * TIME_STEPS[0] * LENET.neurons)
+    monkeypatch.setattr(SpikingNetwork, "run_in_parts", recorded)
+    monkeypatch.setattr(spiking_utils, "MOST_SPIKES", 3 * TIME_STEPS[0] * LENET.neurons)
     evaluate_here(0, tmp_path / "logs", "--threads", 2)
-    assert sorted(sizes) == 3 * [2] + 8 * [3]  # of batches of 8, 8, 8 and 6: two threads hold 3 images each
+    assert sorted(sizes) == 3 * [2] + 8 * [3]  # of batches of 8, 8, 8 and 6, by 3 images at most
     assert snapshot(tmp_path / "logs") == snapshot(evaluations[0][0])
 
 
@@ -224,9 +225,10 @@ def test_interruption_drops_the_batches_that_have_not_begun(monkeypatch):
     class SlowNetwork:
         time_steps, network = 1, LENET
 
-        def run(self, pixels):
+        def run_in_parts(self, pixels):
             begun.append(pixels)
             time.sleep(0.05)
+            return ()
 
     def interrupted_when_all_are_submitted(pool, function, starts):
         for start in starts:
