@@ -90,6 +90,11 @@ class Page:
     def text(self, selector):
         return self.find(selector).text
 
+    def texts(self, selector):
+        """Of all elements that fit, read at once: the page may draw them anew between two looks."""
+        script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText ?? one.textContent)"
+        return self.driver.execute_script(script, selector)
+
     def press(self, selector):
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.find(selector))
         self.find(selector).click()

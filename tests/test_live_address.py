@@ -181,7 +181,7 @@ def test_answers_of_both_networks_and_values_of_the_classes_are_read_out(shown, 
     assert (shown.text("#guess"), shown.text("#artificial")) == ("7", "4")
     values = simulation.outputs[0, 0] * unit
     expected = [f"{digit}\n{value:.1f}".replace("-", "−") for digit, value in enumerate(values)]
-    assert [item.text for item in shown.find_all("#classes li")] == expected
+    assert shown.texts("#classes li") == expected
     tree = shown.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     read = {node["name"]["value"] for node in tree if node.get("name", {}).get("value") and not node["ignored"]}
     assert {f"{value:.1f}".replace("-", "−") for value in values} <= read

@@ -189,7 +189,7 @@ def test_chart_has_the_count_and_the_target_of_the_artificial_network(shown, mni
     )
     neuron = int(np.ravel_multi_index(place, spikes[block].shape[1:]))
     shown.driver.execute_script("select(...arguments)", block, neuron, True)
-    texts = [text.text for text in shown.find_all("#neuron-chart text")]
+    texts = shown.texts("#neuron-chart text")
     count, target = spikes[block][(slice(None), *place)].sum(), targets[block][(0, *place)]
     assert f"count {count}" in texts
     assert f"target {target:.0f}" in texts

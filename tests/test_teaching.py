@@ -47,10 +47,8 @@ def test_answers_to_the_neuron_that_takes_a_spike_back(shown):
     ).groups()
     assert f"Block 3, {name}, in step {shown.step()[0]}." in ANSWERS
     assert f"Its potential is -{potential}, and it has said 1, for which it would need {needed}." in ANSWERS
-    assert {"count 0", "target 0"} <= {text.text for text in shown.find_all("#neuron-chart text")}
-    lowered = {
-        item.text[2:].partition(" by ")[2]: item.text for item in shown.find_all("#heard li") if "▼" in item.text
-    }
+    assert {"count 0", "target 0"} <= set(shown.texts("#neuron-chart text"))
+    lowered = {text[2:].partition(" by ")[2]: text for text in shown.texts("#heard li") if "▼" in text}
     amounts = {cause: float(re.search(r"[\d.]+", text)[0]) for cause, text in lowered.items()}
     assert max(amounts, key=amounts.get) == "+1 through negative weights"
 
