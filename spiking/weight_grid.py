@@ -24,8 +24,12 @@ def grid_exponent(kernels, bounds):
     ----------
     kernels : list of float arrays, one for each input, finite; the last axis is the filters
     bounds : list of int, the largest number that each input may reach
+
+    Raises ValueError where a weight is not finite.
     """
     largest = max(float(np.max(np.abs(kernel))) for kernel in kernels)
+    if not np.isfinite(largest):
+        raise ValueError("kernels have NaN or infinite weights, expected finite ones")
     if largest == 0:
         return 0
     mantissa, exponent = np.frexp(largest)  # largest = mantissa * 2^exponent, 1/2 <= mantissa < 1
