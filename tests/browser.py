@@ -112,6 +112,10 @@ class Page:
         """The step shown and the last one."""
         return tuple(map(int, re.fullmatch(r"Step (\d+) of (\d+)", self.text("#step-label")).groups()))
 
+    def play_to_the_end(self):
+        self.press("#play")
+        self.wait_for_the_end()
+
     def wait_for_the_end(self):
         self.wait_for(lambda: self.text("#play") == "Play")
 

@@ -46,7 +46,6 @@ def test_address_follows_steps_settings_and_images(shown):
     shown.press("label:has([name=k][value='1'])")
     shown.press("label:has([name=burst][value='2'])")
     shown.press("#negative")
-    shown.wait_for_the_end()
     shown.press("#timeline button:nth-child(2)")
     shown.wait_for(lambda: shown.driver.current_url == f"{PAGE}#k=1&spikes=2&negative=off&image=11&step=2")
     shown.press("#clear")
@@ -82,6 +81,8 @@ def test_what_an_address_asks_for_in_vain_is_named(shown, address, wrong):
     open_at(shown, address)
     assert shown.text("#notice") == f"This page does not have what the address asks for: {wrong}."
     assert shown.text("#guess")  # and the rest is shown
+    shown.press("#back")
+    assert shown.text("#notice") == ""
 
 
 def test_drawing_beyond_the_stored_thresholds_in_an_address(shown):
@@ -105,7 +106,6 @@ def test_keys_work_wherever_one_has_clicked(shown, mnist, selector):
     from selenium.webdriver import Keys
 
     shown.find(selector).click()
-    shown.wait_for_the_end()
     press(shown, Keys.ESCAPE)  # closes the list of speeds
     shown.press("#timeline button:nth-child(2)")
     press(shown, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT)
@@ -180,8 +180,24 @@ def test_answers_of_both_networks_and_values_of_the_classes_are_read_out(shown, 
     simulation = simulate(0, shown.step()[1], mnist[0][[FIRST]])
     assert (shown.text("#guess"), shown.text("#artificial")) == ("7", "4")
     values = simulation.outputs[0, 0] * unit
-    expected = [f"{digit}\n{value:.1f}".replace("-", "−") for digit, value in enumerate(values)]
-    assert shown.texts("#classes li") == expected
+    expected = [f"class {digit}: {value:.1f}".replace("-", "−") for digit, value in enumerate(values)]
+    assert [item.get_attribute("textContent") for item in shown.find_all("#classes li")] == expected
+    assert shown.find("#classes").accessible_name == "What the ten classes have collected"
     tree = shown.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     read = {node["name"]["value"] for node in tree if node.get("name", {}).get("value") and not node["ignored"]}
     assert {f"{value:.1f}".replace("-", "−") for value in values} <= read
+
+
+@pytest.mark.parametrize(("value", "digits", "text"), [(-0.04, 1, "0.0"), (-0.06, 1, "−0.1"), (-10, 2, "−10.00")])
+def test_nothing_has_no_sign(shown, value, digits, text):
+    assert shown.driver.execute_script("return decimal(...arguments)", value, digits) == text
+
+
+@pytest.mark.parametrize(("address", "scrolls"), [("k=0&image=121&step=3", True), ("k=0&image=121", False)])
+def test_link_to_a_step_opens_at_the_step_on_phones(shown, address, scrolls):
+    from tests.browser import show_as
+
+    show_as(shown.driver, 390, 844, scale=1, touch=True, scheme="light")
+    open_at(shown, address)
+    top = shown.driver.execute_script("return find('sentence').getBoundingClientRect().bottom")
+    assert (top < 844) == scrolls

@@ -45,6 +45,7 @@ def touch(shown, kind, *points):
 @pytest.fixture
 def phone(shown):
     show_as(shown.driver, 390, 844, scale=2, touch=True, scheme="light")
+    shown.press("#clear")
     shown.driver.execute_script("find('pad').scrollIntoView({ block: 'center' })")
     return shown
 
@@ -67,6 +68,21 @@ def test_strokes_of_the_first_finger_only(phone):
     assert rows.max() > 230  # the stroke went on
     phone.wait_for_the_end()
     assert_array_equal(phone.pixels("#seen")[..., 0], prepare_digit(phone.pixels("#pad")[..., 0]))
+
+
+def test_swipe_over_an_image_leaves_it_there(phone):
+    phone.driver.execute_script("chooseImage(gallery[0])")
+    phone.driver.execute_script("find('pad').scrollIntoView({ block: 'center' })")
+    assert "pan-y" in phone.find("#pad").value_of_css_property("touch-action")
+    before = ink(phone)
+    for to in ((60, 200), (220, 60)):
+        touch(phone, "touchStart", (1, 60, 60))
+        touch(phone, "touchMove", (1, *to))
+        touch(phone, "touchEnd")
+    assert_array_equal(ink(phone), before)
+    assert phone.driver.execute_script("return state.image.number") == 121
+    phone.press("#clear")
+    assert phone.find("#pad").value_of_css_property("touch-action") == "none"
 
 
 def test_palm_that_stays_does_not_draw_after_the_stroke(phone):
@@ -162,7 +178,7 @@ def test_drawing_that_the_browser_hides_leaves_no_guess(shown, answer):
     assert shown.text("#sentence") == UNREADABLE
     assert shown.text("#guess") == shown.text("#says") == ""
     shown.press("#gallery .image")
-    shown.wait_for_the_end()
+    shown.play_to_the_end()
     assert shown.text("#guess") == "4"
 
 

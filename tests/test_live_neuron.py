@@ -22,7 +22,7 @@ def test_neuron_chosen_with_the_keyboard_lists_its_potentials_and_thresholds(sho
     shown.driver.execute_script("arguments[0].focus()", canvas)
     ActionChains(shown.driver).send_keys(12 * Keys.ARROW_RIGHT, 3 * Keys.ARROW_DOWN, Keys.ARROW_UP).perform()
     # the first key chooses a neuron; 11 to the right lies column 3 of the second map, 2 down its row 2, from 0
-    assert shown.text("#neuron-name") == "Block 3, map 2, row 3, column 4"
+    assert shown.text("#neuron-name") == "Block 3, map 2, row 3, column 4, in step 1"
     shown.press("#neuron summary")
     simulation = simulate(0, shown.step()[1], mnist[0][[FIRST]])
     potential, spikes = (part[2][0, :, 2, 3, 1] for part in (simulation.potentials, simulation.spikes))
@@ -47,7 +47,7 @@ def test_neuron_under_the_pointer_is_shown_until_one_is_pinned(shown):
         then(ActionChains(shown.driver, duration=1).move_to_element_with_offset(canvas, *corner_of(canvas))).perform()
 
     first, second = (shown.find(f".block-{block} canvas") for block in (2, 4))
-    names = [f"Block {block}, map 1, row 1, column 1" for block in (2, 4)]
+    names = [f"Block {block}, map 1, row 1, column 1, in step 1" for block in (2, 4)]
     for canvas, name in zip((first, second), names, strict=True):
         move_to(canvas)
         assert shown.text("#neuron-name") == name
@@ -76,7 +76,7 @@ def test_neuron_that_is_tapped_is_explained_on_the_screen(shown):
     for block, pinned in ((1, True), (4, True), (4, False)):
         canvas = shown.find(f".block-{block} canvas")
         shown.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
-        name = f"Block {block}, map 1, row 1, column 1{' (pinned)' if pinned else ''}: "
+        name = f"Block {block}, map 1, row 1, column 1, in step 1{' (pinned)' if pinned else ''}: "
         before = place_of(canvas)
         tap = ActionChains(shown.driver, duration=1, devices=[PointerInput(POINTER_TOUCH, "finger")])
         tap.move_to_element_with_offset(canvas, *corner_of(canvas)).click().perform()
@@ -94,7 +94,6 @@ def test_neuron_that_is_tapped_is_explained_on_the_screen(shown):
 def test_sentence_on_a_burst_names_the_threshold_of_its_last_spike(shown, mnist, sign):
     shown.press("label:has([name=burst][value='4'])")
     shown.press("label:has([name=k][value='2'])")
-    shown.wait_for_the_end()
     spikes = [block[0] for block in simulate(2, shown.step()[1], mnist[0][[FIRST]], max_spikes=4).spikes]
     block = next(number for number, train in enumerate(spikes) if np.any(sign * train > 1))
     step, *place = np.argwhere(sign * spikes[block] > 1)[0]
@@ -117,9 +116,20 @@ def test_example_is_a_neuron_that_takes_a_spike_back(shown):
     assert re.search(r"has said \d+ so far\. .* takes back what was too much: −1\.$", shown.text("#neuron-sentence"))
     bottom = "return arguments[0].getBoundingClientRect().bottom"
     assert 0 < shown.driver.execute_script(bottom, shown.find("#neuron-chart")) <= 720  # in sight
+    for width, height in ((390, 844), (1280, 720), (1920, 1080)):  # and the steps as well
+        show_as(shown.driver, width, height, scale=1, touch=width < 500, scheme="light")
+        shown.driver.execute_script("scrollTo(0, 0)")
+        shown.driver.execute_script("find('neuron-chart').scrollIntoView({ block: 'end' })")
+        shown.wait_for(lambda: 0 < shown.driver.execute_script(bottom, shown.find("#transport")) < 120)
     shown.press("label:has([name=burst][value='Infinity'])")  # in bursts without limit all is said at once
+    before = shown.text("#sentence")
     shown.press("#example")
-    assert "no neuron takes a spike back" in shown.text("#sentence")
+    assert shown.text("#no-example") == "In this run no neuron takes a spike back."
+    assert shown.step()[0] == 1
+    assert shown.text("#sentence") == before
+    shown.press("#forward")
+    shown.press("label:has([name=burst][value='1'])")
+    assert shown.text("#no-example") == ""
 
 
 def neurons_to_explain(mnist, k, steps):
@@ -165,9 +175,15 @@ def test_what_a_neuron_hears_adds_up_to_its_potential_and_is_told_in_short_true_
                 causes = ["+1 through positive", "+1 through negative", "−1 through positive", "−1 through negative"]
                 main = causes[np.argmax(np.sign(changes[step]) * np.array(amounts))]
                 moved = "rose" if changes[step] > 0 else "fell"
-                assert sentences[1] == f"It {moved}, mostly because of {main} weights."
-            numbers = [float(n.replace("−", "-")) for n in re.findall(r"−?\d+\.\d+", " ".join(sentences))]
-            limits = numbers[1:]
+                assert re.fullmatch(
+                    rf"It {moved} from −?[\d.]+, mostly because of {re.escape(main)} weights\.", sentences[1]
+                )
+                assert ("still" in sentences[2]) == (changes[step] * spike < 0)
+            numbers, before, limits = (
+                [float(n.replace("−", "-")) for n in re.findall(r"−?\d+\.\d+", sentence)] for sentence in sentences
+            )
+            if before:
+                assert (before[0] < numbers[0]) == (changes[step] > 0)
             if spike > 0:
                 assert numbers[0] >= limits[0]
             elif spike < 0 or len(limits) == 1:
@@ -178,7 +194,6 @@ def test_what_a_neuron_hears_adds_up_to_its_potential_and_is_told_in_short_true_
 
 def test_chart_has_the_count_and_the_target_of_the_artificial_network(shown, mnist):
     shown.press("#negative")  # so that count and target may differ
-    shown.wait_for_the_end()
     steps = shown.step()[1]
     spikes = [block[0] for block in simulate(0, steps, mnist[0][[FIRST]], negative_spikes=False).spikes]
     targets, _ = reference.artificial(weights_of(0), LENET, 0, mnist[0][[FIRST]])
@@ -201,3 +216,15 @@ def test_chart_has_the_count_and_the_target_of_the_artificial_network(shown, mni
         np.argsort(heights, kind="stable").tolist()
         == np.argsort(-spikes[block][(slice(None), *place)].cumsum(), kind="stable").tolist()
     )  # higher where more has been said
+
+
+@pytest.mark.parametrize(("block", "neuron"), [(0, 500), (2, 300), (2, 1092), (4, 7)])
+def test_start_and_what_is_heard_add_up_to_the_potential(shown, block, neuron):
+    shown.driver.execute_script("select(...arguments, true)", block, neuron)
+    for step in range(1, shown.step()[1] + 1):
+        shown.driver.execute_script("play(false, arguments[0])", step)
+        first, *heard = [item.text for item in shown.find_all("#heard li")]
+        assert ("(before any spike)" in first) == (step == 1)
+        amounts = [float(re.search(r"[+−]?\d+\.\d+", text)[0].replace("−", "-")) for text in (first, *heard)]
+        potential = float(re.search(r"is (−?[\d.]+),", shown.text("#neuron-sentence"))[1].replace("−", "-"))
+        assert sum(amounts) == pytest.approx(potential, abs=0.005 * (len(amounts) + 1))

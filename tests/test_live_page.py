@@ -65,7 +65,7 @@ def test_clear_blanks_the_page_until_there_is_another_image(shown, mnist):
         shown.press(setting)
         assert_blank(shown, "Draw a digit, or take a test image.")
     shown.press("#gallery .image")
-    shown.wait_for_the_end()
+    shown.play_to_the_end()
     found = classify(shown.driver, mnist[0][[FIRST]], "{k: 1, maxSpikes: 2}")
     assert shown.text("#guess") == str(found["predictions"][0, -1])
     assert "Both networks say 4." in shown.text("#sentence")
@@ -121,7 +121,13 @@ def test_gallery_shows_what_becomes_of_each_image(shown, mnist, k):
     shown.press(f"label:has([name=k][value='{k}'])")
     for button in shown.find_all("#gallery .image")[:: 1 if k == 0 else 3]:
         button.click()
-        shown.wait_for_the_end()
+        assert (shown.step()[0], shown.text("#play")) == (1, "Play")  # one predicts first
+        chosen = [image.get_attribute("aria-pressed") for image in shown.find_all("#gallery .image")]
+        assert chosen.count("true") == 1
+        assert button.get_attribute("aria-pressed") == "true"
+        assert shown.text("#says-when") == "After step 1 it says:"
+        shown.play_to_the_end()
+        assert shown.text("#says-when") == "In the end:"
         number = int(re.search(r"Test image (\d+)", button.accessible_name)[1])
         pixels, label = mnist[0][[number]], mnist[1][number]
         found = classify(shown.driver, pixels, f"{{k: {k}, timeSteps: 40}}")
@@ -140,7 +146,7 @@ def test_gallery_shows_what_becomes_of_each_image(shown, mnist, k):
 @pytest.mark.parametrize(("value", "largest"), [("1", 1), ("2", 2), ("4", 4), ("Infinity", np.inf)])
 def test_table_counts_spikes_and_operations_of_the_equations(shown, mnist, value, largest):
     shown.press(f"label:has([name=burst][value='{value}'])")
-    shown.wait_for_the_end()
+    assert (shown.step()[0], shown.text("#play")) == (1, "Play")
     _, last = shown.step()
     shown.press(f"#timeline button:nth-child({last})")
     expected = simulate(0, last, mnist[0][[FIRST]], largest).summary()
@@ -158,7 +164,7 @@ def test_without_negative_spikes_the_guess_stays_wrong_and_the_page_says_why(sho
     assert "−1" in shown.text("#maps .legend")
     shown.press("#negative")
     assert "−1" not in shown.text("#maps .legend")
-    shown.wait_for_the_end()
+    shown.play_to_the_end()
     only_positive = simulate(0, shown.step()[1], mnist[0][[FIRST]], negative_spikes=False)
     both = simulate(0, 12, mnist[0][[FIRST]])
     pairs = zip(only_positive.spikes, both.spikes, strict=True)

@@ -23,7 +23,8 @@ def resize(shown, width, height, scheme="light", scale=1):
 def layout(shown):
     """Where everything lies, in CSS pixels."""
     return shown.driver.execute_script(
-        """return [...document.querySelectorAll("main *:not(svg *, table *, details *)")].map((element) => {
+        """scrollTo(0, 0);
+        return [...document.querySelectorAll("main *:not(svg *, table *, details *)")].map((element) => {
           const { left, top, width, height } = element.getBoundingClientRect();
           const name = element.id || element.className || element.tagName;
           return [name, ...[left, top + scrollY, width, height].map(Math.round)];
@@ -128,6 +129,8 @@ TELLING = {
     "#timeline i": "border-top-color",
     "#classes i": "background-color",
     "#classes .chosen i": "background-color",
+    "#classes span": "border-left-color",
+    "#step": "background-color",
     "#work span": "background-color",
     "#neuron-chart .upper": "stroke",
     "#neuron-chart .lower": "stroke",

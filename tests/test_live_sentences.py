@@ -115,6 +115,7 @@ def check(run, step, sentences):
     label = "" if now == run.label else f", though the label says {run.label}"
     mistaken = sum(np.sum(count[-1] != target) for count, target in zip(run.counts, run.targets, strict=True))
     too_much = sum(np.sum(count[step - 1] > due[step - 1]) for count, due in zip(run.counts, run.due, strict=True))
+    alike = sum(group.sum() for name, group in groups.items() if name[:2] == key[:2])
     these = "this neuron" if np.sum(largest > 0) == 1 else "these neurons"
 
     def reason(match):
@@ -131,8 +132,10 @@ def check(run, step, sentences):
         r"([\d,]+) (spikes?) of \+1, ([\d,]+) of −1\.": lambda m: (
             (number(m[1]), number(m[3])) == (positive, negative) and (m[2] == "spike") == (positive == 1)
         ),
-        r"The largest group: ([\d,]+) of ([+−]1) in block (\d)\.": lambda m: (
-            number(m[1]) == largest.sum() < positive + negative and (int(m[3]), SIGNS[m[2]]) == key[:2]
+        r"The largest group: ([\d,]+)(?: of the ([\d,]+))? of ([+−]1) in block (\d)\.": lambda m: (
+            number(m[1]) == largest.sum() < positive + negative
+            and number(m[2] or m[1]) == alike
+            and (int(m[4]), SIGNS[m[3]]) == key[:2]
         ),
         r"(All come|It comes) from block (\d)\.": lambda m: (
             largest.sum() == positive + negative
@@ -187,16 +190,22 @@ def test_every_sentence_is_short_and_true(shown, mnist, settings):
         check(run, step, sentences)
 
     in_block_1, *in_others = [np.maximum(train[0], 0).sum() for train in run.spikes]
-    limit = "as many as it has to say" if run.max_spikes == np.inf else f"at most {run.max_spikes} a neuron"
+    limit = "as many as they have to say" if run.max_spikes == np.inf else f"at most {run.max_spikes} a neuron"
     *heard_later, fires_last = [np.any(train[1:]) for train in run.spikes]
     some = "The later blocks" if all(in_others) else "Some of the later blocks"
     early = ", before they have heard everything" if any(heard_later) else ""
     done = "" if any(heard_later) or fires_last else ", and nothing is left for later"
     wrong = "" if run.guesses[0] == label else f", though the label says {label}"
+    at_once = f"{some} fire at once{early}{done}."
+    if run.max_spikes == np.inf:
+        at_once = "Each block first hears all that the block before has to say, then fires."
+    all_spikes, negative = run.totals(1)
+    assert negative == 0
     assert first == [
+        f"{all_spikes:,} spike{'' if all_spikes == 1 else 's'} of +1, none of −1.",
         "The image comes in, in this step only.",
-        f"Block 1 fires {in_block_1:,} spike{'' if in_block_1 == 1 else 's'} of +1, {limit}.",
-        f"{some} fire at once{early}{done}." if any(in_others) else "The later blocks keep still.",
+        f"Block 1 fires {in_block_1:,} of them, {limit}.",
+        at_once if any(in_others) else "The later blocks keep still.",
         f"First guess: {run.guesses[0]}{wrong}.",
     ]
 

@@ -41,8 +41,8 @@ def test_answers_to_steps_and_spikes(shown):
 def test_answers_to_the_neuron_that_takes_a_spike_back(shown):
     shown.press("#example")
     name, potential, needed = re.match(
-        r"Block 3, (.*?) \(pinned\): Its potential is −([\d.]+), and it has said 1 so far\. "
-        r"It fell, mostly because of \+1 through negative weights\. Saying 1 needs ([\d.]+) or more",
+        r"Block 3, (.*?), in step \d \(pinned\): Its potential is −([\d.]+), and it has said 1 so far\. "
+        r"It fell from [\d.]+, mostly because of \+1 through negative weights\. Saying 1 needs ([\d.]+) or more",
         shown.text("#brief"),
     ).groups()
     assert f"Block 3, {name}, in step {shown.step()[0]}." in ANSWERS

@@ -6,7 +6,8 @@ const PEN = { share: 0.11, thinnest: 3, thickest: 22 };
 
 /**
  * The pad. `drawn(pixels)` is called after each stroke with the prepared digit, `unreadable()` instead where the
- * browser does not give back what was drawn. Returns {clear(), show(pixels)}.
+ * browser does not give back what was drawn. Returns {clear(), show(pixels)}; on an image that is shown no finger draws,
+ * so that a swipe over it leaves it there.
  */
 function createPad(canvas, { drawn, unreadable }) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -19,6 +20,7 @@ function createPad(canvas, { drawn, unreadable }) {
   };
   const clear = () => {
     [strokes, pointer] = [[], null];
+    canvas.classList.remove("image");
     blacken();
   };
   const draw = () => {
@@ -45,6 +47,8 @@ function createPad(canvas, { drawn, unreadable }) {
   };
   canvas.addEventListener("pointerdown", (event) => {
     if (pointer !== null || event.button !== 0) return; // another finger, or the palm
+    if (event.pointerType === "touch" && canvas.classList.contains("image")) return; // a swipe, which scrolls
+    canvas.classList.remove("image");
     pointer = event.pointerId;
     canvas.setPointerCapture(pointer);
     strokes.push([positionOf(event)]);
@@ -70,6 +74,7 @@ function createPad(canvas, { drawn, unreadable }) {
     clear,
     show(pixels) {
       clear();
+      canvas.classList.add("image");
       context.imageSmoothingEnabled = false;
       context.drawImage(pictureOf(pixels), 0, 0, canvas.width, canvas.height);
     },
@@ -119,6 +124,7 @@ function createGallery(container, gallery, choose) {
       button.className = "image";
       button.title = `test image ${number}, labelled ${label} (key ${gallery.indexOf(image) + 1})`;
       button.setAttribute("aria-label", `Test image ${number}, labelled ${label}; ${group}`);
+      button.innerHTML = `<small>${gallery.indexOf(image) + 1}</small>`;
       button.append(pictureOf(pixels));
       button.addEventListener("click", () => choose(image));
       element.append(button);

@@ -8,6 +8,11 @@ function countOf(number, word) {
   return `${withCommas(number)} ${word}${number === 1 ? "" : "s"}`;
 }
 
+/** A number with so many digits after the point, its sign a minus and not a hyphen, and no sign where all are 0. */
+function decimal(number, digits) {
+  return number.toFixed(digits).replace(/^-(?=[0.]+$)/, "").replace("-", "−");
+}
+
 /** The sentences on a step of a run, which `startRun` in page.js describes: what happens, why, and the guess. */
 function explain(run, step) {
   if (step === 0) return ["Before step 1: nobody has fired, and all counts are 0.", "Press Play, and the image comes in."];
@@ -17,16 +22,21 @@ function explain(run, step) {
 
 function firstStep(run) {
   const [inBlock1, ...inOthers] = run.spikes[1].positive;
-  const limit = run.maxSpikes === Infinity ? "as many as it has to say" : `at most ${run.maxSpikes} a neuron`;
+  const unlimited = run.maxSpikes === Infinity;
+  const limit = unlimited ? "as many as they have to say" : `at most ${run.maxSpikes} a neuron`;
   const later = run.record.blocks.map(({ spikes }) => spikes.slice(2).some((ofStep) => ofStep.some(Boolean)));
   const all = inOthers.every(Boolean) ? "The later blocks" : "Some of the later blocks";
   // of later spikes those of the last block are heard by the classes only
   const early = later.slice(0, -1).includes(true) ? ", before they have heard everything" : "";
   const done = later.includes(true) ? "" : ", and nothing is left for later";
+  const atOnce = unlimited
+    ? "Each block first hears all that the block before has to say, then fires."
+    : `${all} fire at once${early}${done}.`;
   return [
+    `${countOf(inBlock1 + sum(inOthers), "spike")} of +1, none of −1.`,
     "The image comes in, in this step only.",
-    `Block 1 fires ${countOf(inBlock1, "spike")} of +1, ${limit}.`,
-    sum(inOthers) > 0 ? `${all} fire at once${early}${done}.` : "The later blocks keep still.",
+    `Block 1 fires ${withCommas(inBlock1)} of them, ${limit}.`,
+    sum(inOthers) > 0 ? atOnce : "The later blocks keep still.",
   ];
 }
 
@@ -37,7 +47,9 @@ function laterStep(run, step) {
   const place = `block ${group.block + 1}`;
   const sentences = [`${countOf(positive, "spike")} of +1, ${withCommas(negative)} of −1.`];
   if (group.spikes < positive + negative) {
-    sentences.push(`The largest group: ${withCommas(group.spikes)} of ${group.sign > 0 ? "+1" : "−1"} in ${place}.`);
+    const alike = run.spikes[step][group.sign > 0 ? "positive" : "negative"][group.block]; // as above its map
+    const ofThem = group.spikes < alike ? `${withCommas(group.spikes)} of the ${withCommas(alike)}` : withCommas(alike);
+    sentences.push(`The largest group: ${ofThem} of ${group.sign > 0 ? "+1" : "−1"} in ${place}.`);
   } else sentences.push(group.spikes === 1 ? `It comes from ${place}.` : `All come from ${place}.`);
   sentences.push(reason(run, step, group));
   const tooMuch = run.negative ? 0 : countTooMuch(run, step);

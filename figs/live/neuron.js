@@ -62,57 +62,70 @@ function mainCause(heard, sign) {
   return CAUSES[totals.indexOf(Math.max(...totals))].words;
 }
 
-function neuronName(block, neuron, [, columns, channels]) {
+function neuronName(block, neuron, [, columns, channels], step) {
   const position = Math.floor(neuron / channels);
   const place = `row ${Math.floor(position / columns) + 1}, column ${(position % columns) + 1}`;
-  return `Block ${block + 1}, map ${(neuron % channels) + 1}, ${place}`;
+  const when = step === 0 ? "before step 1" : `in step ${step}`;
+  return `Block ${block + 1}, map ${(neuron % channels) + 1}, ${place}, ${when}`;
 }
 
 /** What the neuron does in a step, and why, in sentences of at most 18 words. */
 function explainNeuron(run, block, neuron, step) {
-  if (step === 0) return ["It has heard nothing and said nothing yet."];
   const { history, theta, inSpikes } = neuronHistory(run, block, neuron);
+  const start = `Its potential starts at ${decimal(inSpikes(0), 2)}.`;
+  if (step === 0) return ["It has heard nothing and said nothing yet.", start];
   const { potential, count, spike, lower, upper } = history[step - 1];
+  const before = run.record.blocks[block].potentials[step - 1][neuron];
   const unjustified = count + spike + 1; // the lowest count that a negative spike takes back
   const bounds = spike > 0 ? [theta[count + spike]] : spike < 0 ? [theta[unjustified]] : [lower ?? upper, upper];
-  const differ = (digits) => bounds.every((b) => b === potential || amount(b, digits) !== amount(potential, digits));
-  const amount = (value, digits) => inSpikes(value).toFixed(digits).replace("-", "−");
+  const others = [...bounds, before];
+  const differ = (digits) => others.every((b) => b === potential || amount(b, digits) !== amount(potential, digits));
+  const amount = (value, digits) => decimal(inSpikes(value), digits);
   const exact = (value) => amount(value, [2, 3, 4].find(differ) ?? 5);
-  const start = `Its potential is ${exact(potential)}, and it has said ${count} so far.`;
-  return [start, whyItMoved(run, block, neuron, step), whatItDoes()];
+  const now = `Its potential is ${exact(potential)}, and it has said ${count} so far.`;
+  return [now, whyItMoved(run, block, neuron, step, exact(before)), whatItDoes()];
 
   function whatItDoes() {
-    if (spike > 0) return `Saying ${count + spike} needs ${exact(bounds[0])} or more: it fires +${spike}.`;
+    const still = spike * (potential - before) < 0 ? "still " : ""; // it moved the other way, but not far enough
+    if (spike > 0) return `Saying ${count + spike} needs ${exact(bounds[0])} or more: it ${still}fires +${spike}.`;
     if (spike < 0) {
       const said = spike === -1 ? `Saying ${unjustified}` : `Even saying ${unjustified}`;
-      return `${said} needs ${exact(bounds[0])} or more, so it takes back what was too much: −${-spike}.`;
+      return `${said} needs ${exact(bounds[0])} or more, so it ${still}takes back what was too much: −${-spike}.`;
     }
-    if (lower === null) return `That is below ${exact(upper)}, where it would say 1: it rests.`;
+    if (lower === null) return `Saying 1 needs ${exact(upper)} or more, and no count is below 0: it rests.`;
     if (potential < lower) return "That asks for a negative spike, but these are switched off.";
     return `That lies between ${exact(lower)} and ${exact(upper)}: it has said just enough, and rests.`;
   }
 }
 
-/** Why the potential is another one than in the step before. */
-function whyItMoved(run, block, neuron, step) {
+/** Why the potential is another one than `before`, in the step before. */
+function whyItMoved(run, block, neuron, step, before) {
   const heard = heardIn(run, block, neuron, step);
   const change = sum(heard);
   if (block === 0) return step === 1 ? "The image has set it, once and for all." : "Nothing new comes in from the image.";
   if (heard.every((amount) => amount === 0)) return "It has heard nothing new in this step.";
   if (change === 0) return "What it has heard in this step cancels out.";
-  return `It ${change > 0 ? "rose" : "fell"}, mostly because of ${mainCause([heard], Math.sign(change))}.`;
+  return `It ${change > 0 ? "rose" : "fell"} from ${before}, mostly because of ${mainCause([heard], Math.sign(change))}.`;
 }
 
-/** What the neuron hears in a step, for each cause an arrow, an amount in spikes and words, as HTML. */
+/**
+ * The potential before a step, and what the neuron hears in it, for each cause an arrow, an amount in spikes and words,
+ * as HTML. Together they are the potential after the step.
+ */
 function heardList(run, block, neuron, step) {
-  if (block === 0 || step === 0) return "";
-  const { unit } = neuronHistory(run, block, neuron);
-  const items = heardIn(run, block, neuron, step).map((amount, cause) => {
+  if (step === 0) return "";
+  const { unit, inSpikes } = neuronHistory(run, block, neuron);
+  const signed = (amount) => `${amount > 0 ? "+" : ""}${decimal(amount, 2)}`;
+  const before = signed(inSpikes(run.record.blocks[block].potentials[step - 1][neuron]));
+  const start = step === 1 ? `starts at ${before} <span>(before any spike)</span>` : `was at ${before} before this step`;
+  const sums = heardIn(run, block, neuron, step);
+  const amounts = block > 0 ? sums : [sum(sums)];
+  const items = amounts.map((amount, cause) => {
     if (amount === 0) return "";
-    const [arrow, sign] = amount > 0 ? ["▲", "+"] : ["▼", "−"];
-    return `<li>${arrow} ${sign}${Math.abs(amount / unit).toFixed(2)} <span>by ${CAUSES[cause].words}</span></li>`;
+    const words = block > 0 ? CAUSES[cause].words : "the image";
+    return `<li>${amount > 0 ? "▲" : "▼"} ${signed(amount / unit)} <span>by ${words}</span></li>`;
   });
-  return items.join("");
+  return `<li>${start}</li>${items.join("")}`;
 }
 
 /** Draws the chart into `container`, with the current step marked. */

@@ -62,8 +62,11 @@ function settings() {
   return { k: Number(chosen.get("k")), maxSpikes: Number(chosen.get("burst")), negative: find("negative").checked };
 }
 
-/** Runs the image that is given, or the last one with new settings, and shows it from its first step on. */
-function rerun(image = state.image, playing = !calm, step = 1) {
+/**
+ * Runs the image that is given, or the last one with new settings, and shows its first step. It plays only where it is
+ * told to, so that a class can predict first.
+ */
+function rerun(image = state.image, playing = false, step = 1) {
   if (image === null) return; // cleared
   try {
     state.run = startRun(image, settings());
@@ -85,6 +88,10 @@ function setImage(image) {
   state.image = image;
   document.body.classList.toggle("has-digit", image !== null);
   find("transport").disabled = find("example").disabled = image === null;
+  find("no-example").textContent = "";
+  document.querySelectorAll("#gallery .image").forEach((button, index) => {
+    button.setAttribute("aria-pressed", gallery[index] === image);
+  });
 }
 
 function clear(sentence) {
@@ -138,6 +145,7 @@ function readingTime(sentences) {
 /** Goes to a step, and if `playing` on to the end from there. */
 function play(playing, step) {
   clearTimeout(state.timer);
+  find("notice").hidden = true; // it told of what was shown before
   goTo(step);
   const goesOn = playing && state.step < state.run.steps;
   const stay = goesOn && readingTime(explain(state.run, state.step));
@@ -179,7 +187,7 @@ function drawNeuron() {
   const { run, step } = state;
   const { block, neuron } = state.selected;
   const history = neuronHistory(run, block, neuron);
-  const name = neuronName(block, neuron, run.blocks[block].outputShape);
+  const name = neuronName(block, neuron, run.blocks[block].outputShape, step);
   const sentence = explainNeuron(run, block, neuron, step).join(" ");
   find("brief").innerHTML = `<b>${name}</b>${state.pinned ? " (pinned)" : ""}: ${sentence}`;
   // on a narrow screen the line below all maps would be out of sight of the neuron that is tapped
@@ -196,8 +204,7 @@ function drawNeuron() {
 function showTakenBack() {
   const found = findTakenBack(state.run);
   if (!found) {
-    stop();
-    find("sentence").textContent = "In this run no neuron takes a spike back.";
+    find("no-example").textContent = "In this run no neuron takes a spike back.";
     return;
   }
   play(false, found.step);
@@ -217,6 +224,7 @@ function openAddress() {
   if (state.image && step > state.run.steps) wrong.push(`step=${step}`);
   find("notice").textContent = `This page does not have what the address asks for: ${wrong.join(", ")}.`;
   find("notice").hidden = wrong.length === 0;
+  if (asked.step !== undefined && narrow.matches) document.querySelector(".stage").scrollIntoView();
 }
 
 function chooseImage(image) {
@@ -227,7 +235,7 @@ function chooseImage(image) {
 const maps = description.layers.slice(0, -1).map((layer, block) => createMap(block, layer.outputShape, selecting));
 find("maps").prepend(...maps.map((map) => map.element));
 const pad = createPad(find("pad"), {
-  drawn: (pixels) => rerun({ pixels, label: null }),
+  drawn: (pixels) => rerun({ pixels, label: null }, !calm),
   unreadable: () => clear("This browser does not let the page read the drawing. Take a test image instead."),
 });
 createGallery(find("gallery"), gallery, chooseImage);
@@ -250,6 +258,13 @@ listenToKeys({
   },
   free: () => state.pinned && select(state.selected.block, state.selected.neuron, false),
 });
+const docking = (entries) => {
+  const { isIntersecting, boundingClientRect } = entries.at(-1);
+  find("transport-place").style.height = isIntersecting ? "" : `${boundingClientRect.height}px`;
+  find("transport").classList.toggle("docked", !isIntersecting);
+};
+// what lies below the screen counts as on it, so that the bar is docked where one has scrolled past it
+new IntersectionObserver(docking, { rootMargin: "0px 0px 100000px" }).observe(find("transport-place"));
 addEventListener("hashchange", openAddress);
 document.addEventListener("dragstart", (event) => event.preventDefault()); // of selected text, which would end a stroke
 new ResizeObserver(() => drawNeuron()).observe(document.querySelector(".neuron"));

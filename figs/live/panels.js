@@ -37,13 +37,16 @@ function drawClasses(run, step) {
   const guess = step === 0 ? null : run.guesses[step];
   find("guess").textContent = guess ?? "none yet";
   find("says").textContent = guess ?? "…";
+  find("says-when").textContent =
+    step === run.steps ? "In the end:" : `${step === 0 ? "Before step 1" : `After step ${step}`} it says:`;
   find("artificial").textContent = run.artificial;
   find("classes").innerHTML = Array.from(outputs[step], (potential, digit) => {
     const width = (50 * Math.abs(potential)) / extent;
     const place = potential < 0 ? `right:50%` : `left:50%`;
-    const value = (potential * description.classifierUnits[run.k]).toFixed(1).replace("-", "−");
+    const value = decimal(potential * description.classifierUnits[run.k], 1);
     const bar = `<span aria-hidden="true"><i style="${place};width:${width}%"></i></span>`;
-    return `<li${digit === guess ? ' class="chosen"' : ""}><b>${digit}</b>${bar}<data>${value}</data></li>`;
+    const name = `<small class="hidden">class </small>${digit}<small class="hidden">: </small>`;
+    return `<li${digit === guess ? ' class="chosen"' : ""}><b>${name}</b>${bar}<data>${value}</data></li>`;
   }).join("");
 }
 
