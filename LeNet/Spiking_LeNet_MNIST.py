@@ -17,19 +17,18 @@ python Spiking_LeNet_MNIST.py --k 0 --sizes               also the ranges and si
 
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
 
 from experiment import InputError, command_line, images, logs, model, runs, shown, weights
 from experiment.disk import OutputFolder
+from experiment.trained import read_npz, write_npz
 from LeNet import hardware, own_network
 
 AUTO = "auto"  # as many time steps as it takes until nothing fires
-FIRST_TIME_STEPS, MOST_TIME_STEPS = 16, 4096  # of that
+FIRST_TIME_STEPS = 16  # of that
 K = 1  # where neither --k nor --weights says it
 GOLDEN_IMAGES = 10
 UNUSED_OPTIONS = {
@@ -120,6 +119,8 @@ def main():
         pixels = test.pixels[: args.limit or GOLDEN_IMAGES]
         network = spiking_network(trained, k, args)
         if args.time_steps == AUTO:
+            from LeNet.evaluation import run_until_quiescent
+
             run_until_quiescent(network, pixels)
         write_golden(network, trained, pixels, args)
     else:
@@ -133,7 +134,7 @@ def check_place(path):
     with OutputFolder(path.parent):
         pass
     try:
-        held = weights.read_npz(path).model.name
+        held = read_npz(path).model.name
     except InputError:
         return
     raise InputError(f"{shown(path)}: holds the weights of {held}, expected another file or none")
@@ -162,6 +163,13 @@ def spiking_network(trained, k, args):
     return SpikingNetwork(trained.weights, trained.network, k, steps, args.max_spikes, args.negative_spikes)
 
 
+def artificial_network(trained, k):
+    """The artificial network: the spiking one in one time step, without a bound on the spikes."""
+    from spiking_utils import SpikingNetwork
+
+    return SpikingNetwork(trained.weights, trained.network, k, time_steps=1, max_spikes=None)
+
+
 def read_images(trained, args):
     """The test images, with noise on their pixels if it is asked for."""
     test = images.load_test(args.data or trained.model.images, trained.network).first(args.limit)
@@ -172,66 +180,23 @@ def read_images(trained, args):
 
 def evaluate_and_log(network, trained, test, args):
     """Runs the network over the test images, writes the logs and prints the results; returns the Evaluation."""
+    from LeNet.evaluation import count_ann_right, simulate, simulate_until_quiescent
+
     run = runs.settings(trained, network.k, len(test.pixels), args.batch_size, network.time_steps, **variation(args))
+    batches = args.batch_size, args.threads
     with logs.opened(args.logs, trained.model, run) as output:
         start = time.perf_counter()
-        evaluation = simulate(network, test, args) if args.time_steps != AUTO else settle(network, test, args)
+        evaluation = (simulate_until_quiescent if args.time_steps == AUTO else simulate)(network, test, *batches)
         run["time_steps"] = evaluation.right.shape[1]
         seconds = time.perf_counter() - start
-        ann_right = count_ann_right(evaluation, trained, network.k, test, args)
+        artificial = artificial_network(trained, network.k)
+        ann_right = count_ann_right(evaluation, artificial, test, args.negative_spikes, *batches)
         run = runs.describe(run, trained, evaluation, ann_right)
         if args.sizes:
             run["sizes"] = measure_sizes(network, test.pixels)
         logs.write(output, run, evaluation.right, evaluation.statistics)
     report(run, seconds, output.path)
     return evaluation
-
-
-def simulate(network, test, args):
-    """The Evaluation of a SpikingNetwork."""
-    from spiking_utils import evaluate
-
-    progress = partial(command_line.progress, total=-(-len(test.pixels) // args.batch_size), unit="batch")
-    return evaluate(network, test.pixels, test.labels, args.batch_size, args.threads, progress)
-
-
-def run_until_quiescent(network, pixels):
-    """Doubles the time steps of a SpikingNetwork until none of these images fires in the last one."""
-    while not network.run(pixels).quiescent().all() and network.time_steps < MOST_TIME_STEPS:
-        network.time_steps *= 2
-
-
-def settle(network, test, args):
-    """The Evaluation of a SpikingNetwork over as many time steps as the slowest image takes, and one more."""
-    from spiking.trains import SPIKES
-
-    run_until_quiescent(network, test.pixels[: args.batch_size])
-    evaluation = simulate(network, test, args)
-    while not evaluation.quiescent.all() and network.time_steps < MOST_TIME_STEPS:
-        network.time_steps *= 2
-        evaluation = simulate(network, test, args)
-    spikes = evaluation.statistics[..., SPIKES].sum(axis=(0, 1))
-    steps = min(int(np.flatnonzero(spikes).max(initial=-1)) + 2, network.time_steps)
-    return evaluation._replace(right=evaluation.right[:, :steps], statistics=evaluation.statistics[:, :, :steps])
-
-
-def count_ann_right(evaluation, trained, k, test, args):
-    """How many images the artificial network predicts right; None if its activations are too high to be emitted.
-
-    Where the spiking network is quiescent, its prediction is the artificial one's. Others are run in one time step
-    without a bound on the spikes, which is the artificial network.
-    """
-    from spiking_utils import SpikingNetwork
-
-    settled = evaluation.quiescent & args.negative_spikes
-    right = int(np.sum((evaluation.predictions == test.labels)[settled]))
-    if settled.all():
-        return right
-    network = SpikingNetwork(trained.weights, trained.network, k, time_steps=1, max_spikes=None)
-    try:
-        return right + int(simulate(network, test.where(~settled), args).right.sum())
-    except OverflowError:
-        return None
 
 
 def measure_sizes(network, pixels):
@@ -250,7 +215,7 @@ def variation(args):
 def write_arrays(arrays, path):
     """Writes arrays, by key, as a npz file and prints what is in it."""
     with OutputFolder(path.parent) as output, output.replacing() as staging:
-        weights.write_npz(arrays, staging / path.name)
+        write_npz(arrays, staging / path.name)
     width = 2 + max(map(len, arrays))
     print(f"{'key':{width}}{'dtype':8}{'shape':20}values")
     for key, array in arrays.items():

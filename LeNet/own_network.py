@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from experiment import InputError, command_line, disk, images, model, printable, runs, shown, weights
+from experiment.trained import Trained, check_size, save_npz
 from spiking.conversion.calibration import QUANTILE
 from spiking.conversion.nodes import Pooled
 
@@ -37,9 +38,8 @@ class Own:
     sha256: str  # of the file
     graph: object  # spiking.conversion.graph.Graph
     predict: (
-        Callable  # from integer pixels (images, h, w, channels) to the classes that the model itself predicts, of
+        Callable  # from integer pixels (images, h, w, channels) to its own classes, perhaps of the first images only
     )
-    # the first images at least
     layers: tuple = ()  # of each block, once converted: names of what is folded into it
 
 
@@ -200,9 +200,9 @@ def load(args, k):
         # of the file's name, so that the logs of two files lie apart
         recipe = f"{model.OWN}-{printable(args.weights.stem)[:80]}-{own.sha256[:8]}"
         identity = model.Model(converted.k, converted.network.layers, named.data, recipe)
-        network = weights.check_size(converted.network)
+        network = check_size(converted.network)
     nothing = {"epochs": 0, "images": 0, "all_images": 0, "threads": 0}  # is known of the training
-    trained = weights.Trained(identity, network, converted.weights, **nothing, path=args.weights, sha256=own.sha256)
+    trained = Trained(identity, network, converted.weights, **nothing, path=args.weights, sha256=own.sha256)
     binding = {name for name in ("network", "recipe", "seed") if getattr(args, name) is not None}
     weights.refuse_contradiction(args.weights, trained.model, named, binding)
     print(f"weights    {shown(args.weights)}")
@@ -219,7 +219,7 @@ def load(args, k):
 def save(trained, path):
     """Writes a Trained as a npz file."""
     with disk.OutputFolder(path.parent) as output, output.replacing() as staging:
-        weights.save_npz(trained, staging / path.name)
+        save_npz(trained, staging / path.name)
     print(f"written    {shown(path)}")
 
 

@@ -5,6 +5,7 @@ import sys
 from experiment import InputError, command_line, disk, images, model, shown, weights
 from experiment.model import NPZ_NAME
 from experiment.recipes import RECIPES
+from experiment.trained import read_npz
 from experiment.weights import network_for
 
 
@@ -77,9 +78,9 @@ def find_state(folder, resume, expected):
             hint = weights.older_place(expected) or "; start with --resume False"
             raise InputError(f"{shown(folder)}: nothing to resume, expected a checkpoint{hint}")
         disk.check_sums(folder, [NPZ_NAME])
-        return weights.read_npz(folder / NPZ_NAME)
+        return read_npz(folder / NPZ_NAME)
     try:
-        state = weights.read_npz(folder / NPZ_NAME)
+        state = read_npz(folder / NPZ_NAME)
     except InputError:  # missing or damaged
         return None
     if state.model != expected:

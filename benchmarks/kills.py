@@ -25,7 +25,7 @@ from experiment import ROOT, InputError, command_line, disk
 from experiment.disk import COMPLETE, STAGING
 from experiment.model import HISTORY_NAME, NPZ_NAME
 from experiment.recipes import PAPER, RECIPES
-from experiment.weights import read_npz
+from experiment.trained import read_npz
 
 K, IMAGES = 0, 600
 EPOCHS_PER_KILL = 4  # so that the training does not end before the last kill

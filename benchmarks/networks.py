@@ -19,7 +19,8 @@ import numpy as np
 
 from experiment import InputError, command_line, images, printable, runs, shown
 from experiment.model import Model
-from experiment.weights import announce, read_npz, read_published
+from experiment.trained import announce, read_npz
+from experiment.weights import read_published
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
 from spiking.trains import SOPS

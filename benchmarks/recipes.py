@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from experiment import InputError, command_line, disk, images, runs, shown
 from experiment.model import NPZ_NAME, Model
 from experiment.recipes import AUGMENTED
-from experiment.weights import network_for, read_npz
+from experiment.trained import read_npz
+from experiment.weights import network_for
 from spiking.trains import SOPS
 from spiking_utils import SpikingNetwork, evaluate
 

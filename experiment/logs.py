@@ -25,7 +25,7 @@ import numpy as np
 from experiment import InputError, disk, printable, runs, shown
 from experiment.model import Model
 from experiment.runs import ACCURACY, LARGEST_LINES, LOG, RUN, SPIKE_LOGS
-from experiment.weights import shortfall
+from experiment.trained import shortfall
 from spiking.network import FULL_PRECISION, Network
 
 FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it

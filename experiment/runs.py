@@ -9,7 +9,7 @@ from experiment import InputError, disk, shown
 from experiment.command_line import HIGHEST_SEED
 from experiment.images import HIGHEST_NOISE_RATIO
 from experiment.model import PAPER_NETWORK, Model
-from experiment.weights import COUNTS, LARGEST_COUNT, LARGEST_OWN, NUMBERS, OWN
+from experiment.trained import COUNTS, LARGEST_COUNT, LARGEST_OWN, NUMBERS, OWN
 from spiking.network import FULL_PRECISION, HIGHEST_LEVEL
 from spiking.notation import parse
 

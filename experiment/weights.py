@@ -1,77 +1,17 @@
-"""A trained model in its npz file: float32 arrays on the weight grid beside what names the model, without pickle."""
+"""Which weights the options of a script choose: those of a file, of a training, or those that are published."""
 
-import io
-import math
-import os
-import stat
-import zipfile
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-
-import numpy as np
+from dataclasses import fields, replace
 
 from experiment import InputError, disk, shown
-from experiment.command_line import HIGHEST_THREADS
 from experiment.model import NPZ_NAME, Model, named
-from experiment.recipes import RECIPES
-from spiking.network import FULL_PRECISION, Network
+from experiment.trained import announce, check_size, read_npz
+from spiking.network import FULL_PRECISION
 from spiking.notation import parse
-from spiking.weight_grid import check_weights, on_grid
+from spiking.weight_grid import on_grid
 
-NPZ = "a npz file of network weights"  # as error messages call it
-HEADER = 1024  # bytes at most, of an array in the file
-LARGEST_WEIGHTS = 1 << 28  # of a network, in numbers: a training keeps four copies
 LARGEST_NEURONS = 1 << 22  # of a network that is trained: a training step of 200 images takes 3.3 KB for each, 14 GB
-TEXTS = ("network", "data", "recipe")
-LARGEST_COUNT = 10**9  # of anything that files count
-COUNTS = dict.fromkeys(("epochs", "images", "all_images"), LARGEST_COUNT) | {"threads": HIGHEST_THREADS}
-NUMBERS = ("k", "seed", *COUNTS)
-OWN = "multiply_accumulates"  # of the model that a network was converted from: only in files of such
-LARGEST_OWN = 1 << 50
-LONGEST_TEXT = 1 << 16  # characters
 MODEL_FIELDS = tuple(field.name for field in fields(Model))
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained model."""
-
-    model: Model
-    network: Network  # whose notation has both ends
-    weights: dict  # of float32 arrays with the keys and shapes of network.weight_shapes
-    epochs: int  # that it was trained for
-    images: int  # that it was trained on
-    all_images: int  # that the data have for training
-    threads: int  # of TensorFlow, on which the last bits depend; 0 where nobody recorded it
-    path: Path | None = None
-    sha256: str = ""  # of the file that was read
-
-    @property
-    def identity(self):
-        """As the npz file and run.json hold it."""
-        counts = {name: getattr(self, name) for name in COUNTS}
-        own = self.network.own_multiply_accumulates
-        counts |= {} if own is None else {OWN: own}
-        return asdict(self.model) | {"network": self.network.notation} | counts
-
-    @property
-    def shortfall(self):
-        """How much less of training it has seen than its recipe says, in words; "" if it has seen it all."""
-        return shortfall(self.identity)
-
-
-def shortfall(identity):
-    """As Trained.shortfall, from what run.json holds."""
-    recipe = RECIPES.get(identity["recipe"])
-    parts = []
-    if recipe is not None:
-        epochs = recipe.epochs_of(identity["data"], parse(identity["network"]).layers)
-        if identity["epochs"] < epochs:
-            parts.append(f"{identity['epochs']} of {epochs} epochs")
-    if identity["images"] < identity["all_images"]:
-        parts.append(f"{identity['images']:,} of {identity['all_images']:,} images")
-    return ", ".join(parts)
 
 
 def refuse_contradiction(path, found, given, names=MODEL_FIELDS):
@@ -88,13 +28,6 @@ def _in_words(model, name):
     return f"{name}={getattr(model, name)}"
 
 
-def announce(trained):
-    """Prints which file it is, and whether it is a trial."""
-    print(f"weights    {shown(trained.path)}")
-    if trained.shortfall:
-        print(f"           a trial: trained on {trained.shortfall}")
-
-
 def network_for(layers, input_shape, classes):
     """The network of a notation of layers for images (h, w, channels) and classes; refused if too large to train."""
     height, width, channels = input_shape
@@ -106,14 +39,6 @@ def network_for(layers, input_shape, classes):
             )
     except ValueError as error:
         raise InputError(f"argument --network: {error}") from None
-    return network
-
-
-def check_size(network):
-    """The network; raises ValueError if it has more weights than are held in memory."""
-    numbers = sum(math.prod(shape) for shape in network.weight_shapes.values())
-    if numbers > LARGEST_WEIGHTS:
-        raise ValueError(f"{network.notation} has {numbers:,} weights, expected at most {LARGEST_WEIGHTS:,}")
     return network
 
 
@@ -187,117 +112,3 @@ def _published(model, hint=""):
             f"{shown(model.checkpoint)} those of a training{hint}"
         )
     return model.published
-
-
-def save_npz(trained, path):
-    """Writes a Trained; its path and sha256 do not matter."""
-    weights = {key: np.asarray(weight, np.float32) for key, weight in trained.weights.items()}
-    write_npz({name: np.array(value) for name, value in trained.identity.items()} | weights, path)
-
-
-def write_npz(arrays, path):
-    """Writes arrays, by key, as a npz file, without pickle."""
-    content = io.BytesIO()  # NumPy 2.0's unfinished archive complains on stderr where its file has been closed
-    np.savez(content, **arrays)
-    Path(path).write_bytes(content.getvalue())
-
-
-def read_npz(path):
-    """The Trained of a npz file: first what names the model, then its arrays, checked against that.
-
-    Sizes, shapes and dtypes are checked before any array is read.
-
-    Raises
-    ------
-    InputError
-        Missing, or not such a file, or with weights that cannot be.
-    OSError
-        The file is unreadable.
-    """
-    with disk.opened(path, NPZ) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # zipfile would look for the end of a device
-            raise InputError(f"{shown(path)}: is a device, expected {NPZ}")
-        try:
-            with zipfile.ZipFile(file) as archive:
-                trained = _read_archive(archive)
-            file.seek(0)
-            return Trained(**trained, path=path, sha256=disk.sha256(file))
-        except (InputError, OSError, MemoryError) as error:
-            if isinstance(error, InputError):
-                raise InputError(f"{shown(path)}: {error}") from None
-            raise
-        except Exception as error:  # a damaged archive raises whatever its bytes lead to
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"{shown(path)}: damaged ({text}), expected {NPZ}") from None
-
-
-def _read_archive(archive):
-    """The fields of a Trained."""
-    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    if "model.weights.h5" in members:
-        converts = "LeNet/Spiking_LeNet_MNIST.py --weights FILE.keras converts such"
-        raise InputError(f"is a model of Keras, expected {NPZ}; {converts}")
-    _check_keys(archive, members, (*NUMBERS, *TEXTS), complete=False)
-    numbers = (*NUMBERS, OWN) if OWN in members else NUMBERS
-    identity = {key: int(_read_array(archive, members[key], key, (), "iu", 8)) for key in numbers}
-    identity |= {key: str(_read_array(archive, members[key], key, (), "U", 4 * LONGEST_TEXT)) for key in TEXTS}
-    try:
-        network = check_size(replace(parse(identity["network"]), own_multiply_accumulates=identity.get(OWN)))
-        model = Model(identity["k"], network.layers, *(identity[key] for key in ("data", "recipe", "seed")))
-    except ValueError as error:
-        raise InputError(error) from None
-    for key, highest in (COUNTS | {OWN: LARGEST_OWN}).items():
-        if not 0 <= identity.get(key, 0) <= highest:
-            raise InputError(f"{key} is {identity[key]}, expected 0 to {highest}")
-    shapes = network.weight_shapes
-    _check_keys(archive, members, (*identity, *shapes), complete=True)
-    weights = {}
-    for key, shape in shapes.items():
-        array = _read_array(archive, members[key], key, shape, "f", 8 * math.prod(shape))
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
-            weights[key] = array.astype(np.float32)
-    _check_values(weights, network)
-    counts = {key: identity[key] for key in COUNTS}
-    return {"model": model, "network": network, "weights": weights} | counts
-
-
-def _check_keys(archive, members, keys, complete):
-    missing = sorted(set(keys) - set(members))
-    unknown = sorted(set(members) - set(keys)) if complete else []
-    if missing or unknown or len(archive.infolist()) > len(members):
-        found = f"{_some(missing, 'keys missing')}, {_some(unknown, 'unknown')}"
-        raise InputError(f"{found}, expected {', '.join(keys)}, once each")
-
-
-def _some(names, what):
-    """How many there are, and the first of them."""
-    return f"{len(names)} {what}" + (f" ({names[0]} ...)" if names else "")
-
-
-def _read_array(archive, info, key, shape, kinds, largest):
-    """An array of the shape and of one of the kinds of dtype, of at most so many bytes."""
-    if info.file_size > largest + HEADER:
-        raise InputError(f"{key} takes {info.file_size} bytes, expected at most {largest + HEADER}")
-    member = io.BytesIO(archive.read(info))
-    version = np.lib.format.read_magic(member)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    found_shape, _, dtype = readers[version](member)
-    if found_shape != shape:
-        raise InputError(f"{key} has shape {found_shape}, expected {shape}")
-    if dtype.kind not in kinds:
-        expected = {"iu": "an integer", "U": "text", "f": "floats"}[kinds]
-        raise InputError(f"{key} has dtype {dtype}, expected {expected}")
-    member.seek(0)
-    return np.lib.format.read_array(member, allow_pickle=False)
-
-
-def _check_values(weights, network):
-    """Raises InputError where a weight cannot be."""
-    try:
-        check_weights(weights, network.weight_shapes)
-        rounded, _ = on_grid(weights, network)
-    except (ValueError, OverflowError) as error:
-        raise InputError(error) from None
-    for key, weight in rounded.items():
-        if not np.all(np.isfinite(weight)):
-            raise InputError(f"{key} has weights that float32 cannot hold on the weight grid")

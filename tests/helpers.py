@@ -8,7 +8,7 @@ from experiment import published
 from experiment.model import PUBLISHED_LEVELS, Model
 from experiment.published import FASHION_MNIST
 from experiment.recipes import RECIPES
-from experiment.weights import Trained, save_npz
+from experiment.trained import Trained, save_npz
 from spiking.network import FULL_PRECISION
 from tests.networks import LENET
 

@@ -9,7 +9,7 @@ import numpy as np
 from experiment import logs, runs
 from experiment.disk import OutputFolder
 from experiment.model import HISTORY_NAME
-from experiment.weights import Trained
+from experiment.trained import Trained
 from tests.networks import LENET
 
 

@@ -14,7 +14,8 @@ from experiment import ROOT, InputError, images
 from experiment.images import Split, load_split
 from experiment.model import HISTORY_NAME, NPZ_NAME, Model
 from experiment.recipes import PAPER
-from experiment.weights import read_npz, read_published, save_npz
+from experiment.trained import read_npz, save_npz
+from experiment.weights import read_published
 from LeNet.tensorlayer.training import Training
 from spiking.notation import parse
 from spiking.trains import SOPS

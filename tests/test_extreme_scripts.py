@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from experiment.images import load_split
-from experiment.weights import read_npz
+from experiment.trained import read_npz
 from LeNet import Spiking_LeNet_MNIST
 from spiking.weight_grid import on_grid
 from tests import reference

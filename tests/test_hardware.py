@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from experiment.model import Model
-from experiment.weights import Trained
+from experiment.trained import Trained
 from LeNet import Spiking_LeNet_MNIST, hardware
 from spiking.notation import parse, write
 from spiking_utils import SpikingNetwork

@@ -15,7 +15,7 @@ import pytest
 
 from experiment.disk import COMPLETE, STAGING, SUMS, check_sums, exists
 from experiment.model import HISTORY_NAME, NPZ_NAME
-from experiment.weights import read_npz
+from experiment.trained import read_npz
 from LeNet import Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 from LeNet.tensorlayer.training import STATE_FILES
 from tests.helpers import ROOT

@@ -9,7 +9,8 @@ import pytest
 from experiment import ROOT, InputError, command_line, model, weights
 from experiment.model import LENET, NPZ_NAME, Model
 from experiment.recipes import AUGMENTED
-from experiment.weights import Trained, load, network_for, read_npz, read_published, save_npz, shortfall
+from experiment.trained import Trained, read_npz, save_npz, shortfall
+from experiment.weights import load, network_for, read_published
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
 from tests.helpers import PUBLISHED

@@ -8,7 +8,7 @@ import pytest
 from experiment import model, runs
 from experiment.images import MNIST
 from experiment.model import LENET, NPZ_NAME, Model
-from experiment.weights import read_npz
+from experiment.trained import read_npz
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse

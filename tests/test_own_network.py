@@ -15,7 +15,7 @@ from benchmarks import conversion
 from examples import own_network, residual_network
 from experiment import images, model
 from experiment.logs import read as read_logs
-from experiment.weights import read_npz
+from experiment.trained import read_npz
 from figs import raster
 from LeNet import Spiking_LeNet_MNIST, tensorlayer  # noqa: F401, TensorFlow starts as the scripts start it
 from LeNet.own_network import FOREIGN, read

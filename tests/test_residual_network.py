@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiment.model import HISTORY_NAME, NPZ_NAME
-from experiment.weights import read_npz
+from experiment.trained import read_npz
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
 from tests.helpers import run_script, save_model

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from experiment import ROOT, images, logs, weights
+from experiment import ROOT, images, logs
+from experiment.trained import read_npz
 from figs import accuracy_speed, raster
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 
@@ -34,7 +35,7 @@ def test_shrunk_images_become_a_lossless_spiking_network(script, level, shrunk, 
     training = ("--network", NETWORK, "--data", shrunk, "--epochs", 12, "--checkpoint", tmp_path / "state")
     assert run_here(script.main, *level, *training).returncode == 0
     path = tmp_path / "state/model_MNIST.npz"
-    trained = weights.read_npz(path)
+    trained = read_npz(path)
     assert trained.network.notation == f"8x8x1-{NETWORK}-10"
     assert (trained.model.data, trained.images, trained.all_images) == ("shrunk", 1250, 1250)
 

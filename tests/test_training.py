@@ -15,7 +15,7 @@ from experiment.disk import COMPLETE
 from experiment.images import MNIST, Split, scaled
 from experiment.model import HISTORY_NAME, NPZ_NAME, Model
 from experiment.recipes import AUGMENTED, BATCH_SIZE, PAPER
-from experiment.weights import read_npz
+from experiment.trained import read_npz
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 from LeNet.tensorlayer.files import CHECKPOINT_FILES
 from LeNet.tensorlayer.training import Training

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from experiment.model import NPZ_NAME
-from experiment.weights import read_npz
+from experiment.trained import read_npz
 from LeNet.tensorlayer.files import CHECKPOINT_FILES
 from tests.conftest import LIMIT
 from tests.helpers import ROOT, assert_refused, run_script

@@ -9,7 +9,7 @@ import pytest
 
 from experiment.disk import OutputFolder
 from experiment.model import NPZ_NAME, Model
-from experiment.weights import read_npz
+from experiment.trained import read_npz
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST
 from tests.conftest import LIMIT
 from tests.helpers import ROOT, assert_refused, run_script, save_model

@@ -16,7 +16,7 @@ import run
 from experiment.command_line import usable_cores
 from experiment.disk import check_sums
 from experiment.model import HISTORY_NAME, NPZ_NAME, Model
-from experiment.weights import read_npz
+from experiment.trained import read_npz
 from LeNet import Quant_LeNet_MNIST
 from LeNet.tensorlayer.training import STATE_FILES
 from tests.helpers import ROOT, assert_refused

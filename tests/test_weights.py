@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from experiment import InputError, weights
 from experiment.model import Model
-from experiment.weights import Trained, read_npz, save_npz
+from experiment.trained import Trained, read_npz, save_npz
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
 from spiking.weight_grid import on_grid

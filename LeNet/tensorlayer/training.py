@@ -6,11 +6,11 @@ import time
 import keras
 import numpy as np
 
-from experiment import InputError, disk, shown, weights
+from experiment import InputError, disk, shown
 from experiment.images import scaled
 from experiment.model import HISTORY_NAME, NPZ_NAME
 from experiment.recipes import ADAM_EPSILON, BATCH_SIZE
-from experiment.weights import Trained
+from experiment.trained import Trained, save_npz
 from LeNet.tensorlayer import files, models
 from LeNet.tensorlayer.iterate import ShuffledBatches, batches_per_epoch
 from spiking.network import PIXEL_LEVELS
@@ -88,7 +88,7 @@ class Training:
         trained = Trained(self.model, self.network, arrays, *counts)
         with output.replacing() as staging:
             files.save_ckpt(arrays | state | self._identity(), self.network, self.model.k, staging)
-            weights.save_npz(trained, staging / NPZ_NAME)
+            save_npz(trained, staging / NPZ_NAME)
             with open(staging / HISTORY_NAME, "w", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerows([HISTORY_COLUMNS, *self.history])
             disk.write_sums(staging)
