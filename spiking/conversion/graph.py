@@ -19,14 +19,16 @@ all else is folded into what reads the sources: see affine.py.
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 import numpy as np
 
+from spiking.conversion import linear
 from spiking.conversion.affine import Part
-from spiking.conversion.composition import Refusal, regrouped
+from spiking.conversion.composition import Refusal
 from spiking.conversion.nodes import Opaque, Rectified, pooled, rectified, unchanged
-from spiking.conversion.tensor import Tensor, alike, cut, renumbered
-from spiking.edges import IMAGE, padded_starts, window_starts
+from spiking.conversion.tensor import Tensor, renumbered
+from spiking.edges import IMAGE
 from spiking.network import HIGHEST_LEVEL
 
 
@@ -92,14 +94,11 @@ class Graph:
         """
         self._need_image(x)
         kernel = np.asarray(kernel, np.float64)
-        windows = self._windows(
-            x, [(size - 1) * step + 1 for size, step in zip(kernel.shape, dilation)], strides, padding
-        )
-        if not all(part.only_image for part in x.parts):
-            taps = (range(0, step * size, step) for size, step in zip(kernel.shape, dilation))
-            pairs = [_read(*axis) for axis in zip(x.shape, windows, taps)]
-            self.multiply_accumulates += math.prod(pairs) * kernel.shape[2] * kernel.shape[3]
-        return self._convolved(x, _dilated(kernel, dilation), groups, windows)
+        wide = linear.dilated(kernel, dilation)
+        windows = linear.windows_of(x, wide.shape, strides, padding)
+        if not x.only_image:
+            self.multiply_accumulates += linear.multiply_accumulates(x, kernel, dilation, windows)
+        return linear.convolved(x, wide, groups, windows).passed(self.layer)
 
     def dense(self, x, matrix):
         """A product with a matrix (inputs, outputs): of a vector, or of each position of an image."""
@@ -108,39 +107,35 @@ class Graph:
             return self.convolve(x, matrix[None, None])
         if len(x.shape) != 1:
             raise Refusal(f"a tensor of the shape {x.shape}", "a Flatten layer before it")
-        if not all(part.only_image for part in x.parts):
+        if not x.only_image:
             self.multiply_accumulates += matrix.size
-        parts = []
-        for part, places in zip(x.parts, x.indices()):
-            parts.append(part.convolved(matrix[places], 1, range(1), range(1)))
-        outputs = matrix.shape[1]
-        return Tensor((outputs,), (_sum(parts).passed(self.layer),), (np.arange(outputs).reshape(1, 1, -1),))
+        return linear.multiplied(x, matrix).passed(self.layer)
 
     def average_pool(self, x, size, strides, padding="valid"):
         """Means of windows, in which zeros of the padding count."""
         self._need_image(x)
-        windows = self._windows(x, size, strides, padding)
-        sums = self._convolved(x, np.ones((*size, 1, x.shape[2])), x.shape[2], windows)
+        windows = linear.windows_of(x, size, strides, padding)
+        sums = linear.convolved(x, np.ones((*size, 1, x.shape[2])), x.shape[2], windows)
         return self.scale(sums, 1 / math.prod(size))
 
     def pad(self, x, padding):
         """Zeros around an image, ((top, bottom), (left, right)); negative numbers crop."""
         self._need_image(x)
-        windows = self._windows(x, (1, 1), (1, 1), padding)
-        parts = tuple(part.framed(*windows).passed(self.layer) for part in x.parts)
-        return Tensor((*map(len, windows), x.shape[2]), parts)
+        windows = linear.windows_of(x, (1, 1), (1, 1), padding)
+        parts = tuple(part.framed(*windows) for part in x.parts)
+        return Tensor((*map(len, windows), x.shape[2]), parts).passed(self.layer)
 
     def scale(self, x, factor):
         """Times a number, or an array of a shape that broadcasts to that of the tensor."""
-        return self._each(x, Part.scaled, factor)
+        return linear.broadcast(x, Part.scaled, factor).passed(self.layer)
 
     def shift(self, x, offset):
         """Plus a number, or an array of a shape that broadcasts to that of the tensor."""
-        return self._each(x, Part.shifted, offset)
+        return linear.broadcast(x, Part.shifted, offset).passed(self.layer)
 
     def rescale(self, x, factor, offset):
         """factor * x + offset. What reads the image must be rescaled before a ReLU: else its units are unknown."""
-        self.scaled |= all(part.only_image for part in x.parts)
+        self.scaled |= x.only_image
         return self.shift(self.scale(x, factor), offset)
 
     def add(self, x, *others, factors=None):
@@ -151,10 +146,9 @@ class Graph:
         if len({tensor.shape for tensor in tensors}) > 1:
             shapes = " and ".join(str(tensor.shape) for tensor in tensors)
             raise Refusal(f"tensors of the shapes {shapes}", "one shape")
-        first, *rest = tensors
-        for other in rest:
-            first = self._added(first, other)
-        return first
+        if len(x.shape) == 1:  # vectors, perhaps of one position
+            tensors = [self.reshape(tensor, (1, 1, -1)) for tensor in tensors]
+        return self.reshape(reduce(linear.added, tensors), x.shape).passed(self.layer)
 
     def concatenate(self, tensors, axis=-1):
         """Images by channel, or vectors one after the other."""
@@ -164,14 +158,14 @@ class Graph:
         parts = sum((tensor.parts for tensor in tensors), ())
         shape = (*tensors[0].shape[:-1], sum(tensor.shape[-1] for tensor in tensors))
         if all(tensor.places is None for tensor in tensors):
-            return self._renamed(Tensor(shape, parts))
+            return Tensor(shape, parts).passed(self.layer)
         if rank != 1:
             raise Refusal(f"tensors of the shape {tensors[0].shape}", "images or vectors")
         places, begin = [], 0
         for tensor in tensors:
             places += [index + begin for index in tensor.indices()]
             begin += tensor.shape[0]
-        return self._renamed(Tensor(shape, parts, tuple(places)))
+        return Tensor(shape, parts, tuple(places)).passed(self.layer)
 
     # names of positions
 
@@ -212,9 +206,9 @@ class Graph:
     def max_pool(self, x, size, strides, padding="valid"):
         """The largest number of each window. Padding, but by `pad`, never is the largest."""
         self._need_image(x)
-        rows, columns = windows = self._windows(x, size, strides, padding)
         if tuple(size) == (1, 1):
-            return self._convolved(x, np.ones((1, 1, 1, x.shape[2])), x.shape[2], windows)
+            return self.average_pool(x, size, strides, padding)
+        rows, columns = linear.windows_of(x, size, strides, padding)
         parts = tuple(pooled(self.nodes, part, tuple(size), rows, columns, self.layer) for part in x.parts)
         return Tensor((len(rows), len(columns), x.shape[2]), parts)
 
@@ -256,95 +250,7 @@ class Graph:
             raise ValueError("\n".join(self.refusals))
         self.output = scores
 
-    # parts
-
-    def _added(self, x, y):
-        shape = x.shape
-        if len(shape) == 1:  # vectors, perhaps of one position
-            x, y = (self.reshape(tensor, (1, 1, -1)) for tensor in (x, y))
-        if x.places is None and y.places is None:
-            ends = sorted({end for tensor in (x, y) for _, end in tensor.channels})
-            x, y = (cut(tensor, ends) for tensor in (x, y))
-        elif not alike(x.indices(), y.indices()):
-            raise Refusal("a sum of vectors that come from images of different shapes", "a Dense layer before it")
-        parts = tuple(a.plus(b).passed(self.layer) for a, b in zip(x.parts, y.parts))
-        return self.reshape(replace(x, parts=parts, softmax=None), shape)
-
-    def _each(self, x, method, numbers):
-        """Every part with its share of numbers, by a method of Part."""
-        numbers = np.asarray(numbers, np.float64)
-        if not np.all(np.isfinite(numbers)):
-            raise Refusal("NaN or infinite numbers", "finite ones")
-        try:
-            numbers = np.broadcast_to(numbers, x.shape)
-        except ValueError:
-            raise Refusal(
-                f"numbers of the shape {numbers.shape} for {x.shape}", "one, or one for each channel"
-            ) from None
-        if x.places is None:
-            shares = [numbers[..., first:last] for first, last in x.channels]
-        else:
-            shares = [numbers.reshape(-1)[places] for places in x.places]
-        parts = (method(part, share).passed(self.layer) for part, share in zip(x.parts, shares))
-        return replace(x, parts=tuple(parts), softmax=None)
-
-    def _convolved(self, x, kernel, groups, windows):
-        """Each stretch of channels that no group leaves by itself: one part, or a sum of several."""
-        size, filters = x.shape[2] // groups, kernel.shape[3] // groups
-        result, parts, first = [], [], 0
-        for part, (begin, end) in zip(x.parts, x.channels):
-            parts.append((part, begin, end))
-            if end % size:
-                continue
-            of_stretch = kernel[..., first // size * filters : end // size * filters]
-            stretch = (end - first) // size
-            if len(parts) > 1:
-                of_stretch, stretch = regrouped(of_stretch, stretch, 1), 1
-            shares = [
-                part.convolved(
-                    of_stretch[:, :, begin - first : end - first] if len(parts) > 1 else of_stretch, stretch, *windows
-                )
-                for part, begin, end in parts
-            ]
-            result.append(_sum(shares).passed(self.layer))
-            parts, first = [], end
-        return Tensor((*map(len, windows), kernel.shape[3]), tuple(result))
-
-    def _windows(self, x, size, strides, padding):
-        axes = zip(x.shape, size, strides)
-        try:
-            if isinstance(padding, str):
-                return [window_starts(*axis, same=padding == "same") for axis in axes]
-            return [padded_starts(*axis, *zeros) for axis, zeros in zip(axes, padding)]
-        except ValueError as error:
-            raise Refusal(str(error), "windows that fit into the image") from None
-
     @staticmethod
     def _need_image(x):
         if x.places is not None:
             raise Refusal(f"a tensor of the shape {x.shape} that is no image", "an image (h, w, channels)")
-
-    def _renamed(self, x):
-        return replace(x, parts=tuple(part.passed(self.layer) for part in x.parts))
-
-
-def _sum(parts):
-    first, *others = parts
-    for part in others:
-        first = first.plus(part)
-    return first
-
-
-def _dilated(kernel, steps):
-    """With zeros between its rows and columns."""
-    if tuple(steps) == (1, 1):
-        return kernel
-    sizes = [(size - 1) * step + 1 for size, step in zip(kernel.shape, steps)]
-    result = np.zeros((*sizes, *kernel.shape[2:]))
-    result[:: steps[0], :: steps[1]] = kernel
-    return result
-
-
-def _read(size, starts, taps):
-    """How many pairs of window and tap along an axis read something that is no padding."""
-    return sum(len([start for start in starts if 0 <= start + tap < size]) for tap in taps)

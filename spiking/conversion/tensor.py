@@ -31,6 +31,15 @@ class Tensor:
         numbers = np.arange(math.prod(self.shape)).reshape(self.shape)
         return tuple(numbers[..., first:last] for first, last in self.channels)
 
+    @property
+    def only_image(self):
+        """Whether all of it reads nothing but the image."""
+        return all(part.only_image for part in self.parts)
+
+    def passed(self, layer):
+        """Itself after one more layer, by name."""
+        return replace(self, parts=tuple(part.passed(layer) for part in self.parts), softmax=None)
+
 
 def renumbered(x, shape, places):
     """A tensor of the same numbers; an image again where its positions and channels are those of the parts."""
