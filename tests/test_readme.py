@@ -116,12 +116,14 @@ def test_shares_of_the_artificial_networks_operations():
 
 
 def test_artificial_and_spiking_accuracies_are_as_close_as_said():
+    largest = 0
     for data, network in published.PUBLISHED:
         for model in tables.models(data, network)[1:]:
             for log in seeds.read_seeds(model):
                 difference = abs(100 * log.run["ann_accuracy"] - log.accuracy[-1])
-                assert difference < (0.0101 if model.k == 2 else 1e-9)
-                assert log.run["quiescent_images"] < 10_000 or difference < 1e-9
+                assert difference < 1e-9 or (model.k == 2 and log.run["quiescent_images"] < 10_000)
+                largest = max(largest, difference)
+    assert f"within {largest:.2f} points" in " ".join(section("Results").split())
 
 
 def share(operations):
