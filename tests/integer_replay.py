@@ -6,6 +6,7 @@ It reads the file, and simulates a time step, as docs/hardware.md says.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.testing import assert_array_equal
 
 ONE_TO_ONE = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "groups": 1, "factor": 1}  # as the classifier reads
 
@@ -96,3 +97,41 @@ def rises_and_falls(spikes, weights):
     positive, negative = np.maximum(spikes, 0), np.maximum(-spikes, 0)
     excite, inhibit = np.maximum(weights, 0), np.maximum(-weights, 0)
     return np.stack([positive @ excite + negative @ inhibit, positive @ inhibit + negative @ excite])
+
+
+def assert_replayed(golden, arrays):
+    """A golden file is what an exported one does with its images; returns what replay does."""
+    recorded = replay(arrays, golden["pixels"], golden["prediction"].shape[1])
+    for number, layer in enumerate(recorded.values(), start=1):
+        if number < len(recorded):
+            assert golden[f"block{number}/potential"].dtype == np.int32
+            assert golden[f"block{number}/spikes"].dtype == np.int8
+            assert_array_equal(golden[f"block{number}/potential"], layer.potentials)
+            assert_array_equal(golden[f"block{number}/spikes"], layer.spikes)
+    outputs = recorded["fc"].potentials[:, :, 0, 0]
+    assert golden["fc/potential"].dtype == np.int32
+    assert_array_equal(golden["fc/potential"], outputs)
+    assert_array_equal(golden["prediction"], outputs.argmax(axis=2))
+    return recorded
+
+
+def assert_measured(rows, recorded):
+    """The table of --sizes is about what a replay records."""
+    for row, layer in zip(rows, recorded.values(), strict=True):
+        after, rises, falls = layer.potentials, layer.rises, layer.falls
+        before = after - rises + falls
+        both = np.stack([before, after])
+        assert (row["lowest_potential"], row["highest_potential"]) == (both.min(), both.max())
+        partial = min((before - falls).min(), 0), max((before + rises).max(), 0)
+        assert (row["lowest_partial_sum"], row["highest_partial_sum"]) == partial
+        assert row["accumulator_bits"] == bits(*partial)
+        if row["name"] != "classifier":
+            most = abs(layer.spikes).sum(axis=(2, 3, 4)).max(axis=1)  # of each image
+            assert row["most_spikes_in_a_step"] == most.max()
+            assert row["most_spikes_in_a_step_on_average"] == most.mean()
+            assert row["largest_count"] == layer.spikes.cumsum(axis=1).max()
+
+
+def bits(lowest, highest):
+    """The fewest bits of two's complement that hold both."""
+    return next(n for n in range(1, 65) if -(2 ** (n - 1)) <= lowest and highest < 2 ** (n - 1))

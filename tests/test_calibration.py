@@ -27,7 +27,7 @@ def test_observed_activations_are_those_of_keras(network):
     for node, observation in zip(graph.nodes, observations):
         name = node.layers[-1]
         if observation and name in {layer.name for layer in model.layers}:
-            outputs = keras.Model(model.inputs, model.get_layer(name).output)(PIXELS)
+            outputs = keras.Model(model.input, model.get_layer(name).output)(PIXELS)
             values = np.asarray(outputs)
             if values.shape[1:] == node.shape:  # not where a ReLU has become several blocks, or a pooling follows
                 largest = np.sort(values[values > 0])

@@ -16,7 +16,7 @@ from LeNet import Spiking_LeNet_MNIST, hardware
 from spiking.notation import parse, write
 from spiking_utils import SpikingNetwork
 from tests.helpers import ROOT, assert_refused, save_model
-from tests.integer_replay import replay
+from tests.integer_replay import assert_measured, assert_replayed, bits
 from tests.networks import graphs, random_weights
 from tests.script_helpers import write_images
 
@@ -72,22 +72,6 @@ def test_golden_file_is_what_the_exported_network_does_spike_for_spike(case, run
     assert (spikes.min() < 0) == bool(arrays["negative_spikes"])
 
 
-def assert_replayed(golden, arrays):
-    """A golden file is what an exported one does with its images; returns what replay does."""
-    recorded = replay(arrays, golden["pixels"], golden["prediction"].shape[1])
-    for number, layer in enumerate(recorded.values(), start=1):
-        if number < len(recorded):
-            assert golden[f"block{number}/potential"].dtype == np.int32
-            assert golden[f"block{number}/spikes"].dtype == np.int8
-            assert_array_equal(golden[f"block{number}/potential"], layer.potentials)
-            assert_array_equal(golden[f"block{number}/spikes"], layer.spikes)
-    outputs = recorded["fc"].potentials[:, :, 0, 0]
-    assert golden["fc/potential"].dtype == np.int32
-    assert_array_equal(golden["fc/potential"], outputs)
-    assert_array_equal(golden["prediction"], outputs.argmax(axis=2))
-    return recorded
-
-
 @settings(max_examples=40)
 @given(graphs(), st.integers(0, 2), st.sampled_from([1, 3]), st.booleans(), st.integers(0, 2**32 - 1))
 def test_golden_vectors_and_sizes_of_any_graph_are_those_of_its_integers(network, k, burst, negative, seed):
@@ -134,11 +118,6 @@ def test_max_pooling_of_ordinary_neurons_ends_in_the_same_counts():
     assert_array_equal(runs[1].potentials[:, -1], runs[0].potentials[:, -1])
 
 
-def bits(lowest, highest):
-    """The fewest bits of two's complement that hold both."""
-    return next(n for n in range(1, 65) if -(2 ** (n - 1)) <= lowest and highest < 2 ** (n - 1))
-
-
 @pytest.mark.parametrize("burst", [1, 3])
 def test_sizes_are_those_of_a_dense_run(burst, run, padded, tmp_path, monkeypatch):
     monkeypatch.setattr(hardware, "MOST_MEASURED", 7 * STEPS * PADDED.neurons)  # batches of 7, 7 and 6
@@ -151,23 +130,6 @@ def test_sizes_are_those_of_a_dense_run(burst, run, padded, tmp_path, monkeypatc
     rows = json.loads((tmp_path / "run.json").read_text())["sizes"]
     assert [row["name"] for row in rows] == ["block 1", "block 2", "block 3", "block 4", "classifier"]
     assert_measured(rows, recorded)
-
-
-def assert_measured(rows, recorded):
-    """The table of --sizes is about what a replay records."""
-    for row, layer in zip(rows, recorded.values(), strict=True):
-        after, rises, falls = layer.potentials, layer.rises, layer.falls
-        before = after - rises + falls
-        both = np.stack([before, after])
-        assert (row["lowest_potential"], row["highest_potential"]) == (both.min(), both.max())
-        partial = min((before - falls).min(), 0), max((before + rises).max(), 0)
-        assert (row["lowest_partial_sum"], row["highest_partial_sum"]) == partial
-        assert row["accumulator_bits"] == bits(*partial)
-        if row["name"] != "classifier":
-            most = abs(layer.spikes).sum(axis=(2, 3, 4)).max(axis=1)  # of each image
-            assert row["most_spikes_in_a_step"] == most.max()
-            assert row["most_spikes_in_a_step_on_average"] == most.mean()
-            assert row["largest_count"] == layer.spikes.cumsum(axis=1).max()
 
 
 def test_sizes_of_a_network_by_hand():

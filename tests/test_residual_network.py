@@ -11,8 +11,8 @@ from experiment.trained import read_npz
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
 from tests.helpers import run_script, save_model
+from tests.integer_replay import assert_measured, assert_replayed
 from tests.networks import random_weights
-from tests.test_hardware import assert_measured, assert_replayed
 from tests.test_verification import assert_lossless
 
 LAYERS = "6C5s2-M2-6C3p+I-8C3ps2+8C1s2@2"

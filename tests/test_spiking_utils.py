@@ -1,10 +1,5 @@
 """The spiking layers against the equations in tests/reference.py, spike by spike."""
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,9 +11,8 @@ from spiking import base_layers
 from spiking.base_layers import FIRST_COUNTS
 from spiking.encoding import image_train
 from spiking.notation import parse
-from spiking.thresholds import TargetCount
 from spiking.trains import NEGATIVE, SOPS, SPIKES, SpikeTrain
-from spiking_utils import SpikingConv, SpikingLinear, SpikingNetwork, SpikingPooling
+from spiking_utils import SpikingNetwork
 from tests import reference
 from tests.networks import LENET, graphs, random_weights, small_chains, with_gammas
 
@@ -120,99 +114,6 @@ def test_quiescent_lenet_has_emitted_the_artificial_activations(k):
     assert_array_equal(activity.predictions()[:, -1], logits.argmax(axis=1))
 
 
-def layer(kernel, gamma=1.0, beta=0.0, input_size=(1, 1), **rule):
-    """The second layer of a network at k=0, of a kernel (h, w, in, out): m = floor(gamma * x + beta + 1/2)."""
-    height, width, channels, filters = np.shape(kernel)
-    network = parse(f"{input_size[0]}x{input_size[1]}x1-{channels}C1-{filters}C{height}x{width}-1")
-    variance = np.full(filters, 1 - 1e-5, np.float32)  # sigma is 1
-    numbers = {"gamma": gamma, "beta": beta, "moving_mean": 0.0}
-    weights = {f"bn2/{name}": np.full(filters, value, np.float32) for name, value in numbers.items()}
-    weights |= {"conv2/W": np.array(kernel, np.float32), "bn2/moving_var": variance}
-    return SpikingConv(network.blocks[1], weights, k=0, **rule)
-
-
-def test_one_neuron_step_by_step():
-    """Weights 2 and -3, one spike for each 2 of potential."""
-    neuron = layer(np.reshape([2, -3], (1, 1, 2, 1)), gamma=0.5, beta=-0.5)
-    incoming = np.zeros((1, 6, 1, 1, 2), int)
-    incoming[0, :, 0, 0, 0] = [1, 1, 1, 0, 0, 0]
-    incoming[0, :, 0, 0, 1] = [0, 0, 1, 0, -1, 0]
-    #                     u = 2, 4, 3, 3, 6, 6    the target counts are 1, 2, 1, 1, 3, 3
-    train = SpikeTrain.from_dense(incoming)
-    spikes = neuron.forward([train])
-    assert spikes.to_dense().ravel().tolist() == [1, 1, -1, 0, 1, 1]
-    assert spikes.peak_count == 3
-    assert spikes.statistics[:, :SOPS].tolist() == [[1, 0], [1, 0], [1, 1], [0, 0], [1, 0], [1, 0]]
-    assert train.statistics.tolist() == [[1, 0, 1], [1, 0, 1], [2, 0, 2], [0, 0, 0], [1, 1, 1], [0, 0, 0]]
-
-
-def test_potential_at_a_threshold_itself_justifies_its_count_in_a_burst():
-    neuron = layer([[[[1]]]], max_spikes=4)
-    output = neuron.forward([SpikeTrain.from_dense(np.array([3, -1, 0, -2]).reshape(1, 4, 1, 1, 1))])  # u: 3, 2, 2, 0
-    assert_array_equal(output.to_dense().ravel(), [3, -1, 0, -2])
-
-
-def test_linear_layer_accumulates_what_is_decided_at_each_step():
-    network = parse("1x1x1-2C1-2b")
-    weights = {"fc/W": np.float32([[5, -5], [1, 2]]), "fc/b": np.float32([0.5, 0])}
-    classifier = SpikingLinear(network.classifier, weights, k=1)
-    train = SpikeTrain.from_dense(np.array([[[1, 0], [1, 1], [-1, 0]]]).reshape(1, 3, 1, 1, 2))
-    potentials = classifier.forward([train]) * 2.0**-classifier.exponent
-    assert potentials.tolist() == [[[6, -5], [12, -8], [7, -3]]]  # the bias counts S = 2 times
-    assert train.statistics.tolist() == [[1, 0, 2], [2, 0, 4], [1, 1, 2]]
-
-
-def test_spike_at_the_edge_drives_fewer_synapses():
-    """Of 3 x 3 windows over 5 x 5 inputs, a corner lies in 1, the centre in 9; with 4 filters."""
-    spikes = np.zeros((2, 1, 5, 5, 1), int)
-    spikes[0, 0, 0, 0] = 1
-    spikes[1, 0, 2, 2] = 1
-    for image, windows in ((0, 1), (1, 9)):
-        train = SpikeTrain.from_dense(spikes[image : image + 1])
-        layer(np.ones((3, 3, 1, 4)), input_size=(5, 5)).forward([train])
-        assert train.statistics[0, SOPS] == windows * 4
-
-
-def test_max_pooling_fires_the_difference_to_the_largest_count():
-    """Two windows of two positions: one whose larger count is replaced, one whose largest falls."""
-    block = parse("1x4x1-1C1-M1x2-1").blocks[1]
-    incoming = np.array([[1, 0, 1, 1], [0, 1, 1, -1], [0, 1, -1, 0], [0, 1, -1, 0]]).reshape(1, 4, 1, 4, 1)
-    #      counts are 1 0 1 1,  1 1 2 0,  1 2 1 0,  1 3 0 0
-    train = SpikeTrain.from_dense(incoming)
-    pooled = SpikingPooling(block).forward([train])
-    assert pooled.to_dense()[0, :, 0, :, 0].tolist() == [[1, 1], [0, 1], [1, -1], [1, -1]]
-    assert train.statistics[:, SOPS].tolist() == [3, 3, 2, 2]
-
-
-def test_rule_of_no_spikes_fires_nothing(tmp_path):
-    """spike_of decides for B = 1 as well: a copy of the library in which it returns 0 has not one event."""
-    for name in ("spiking_utils.py", "spiking"):
-        source = Path(spiking_utils.__file__).with_name(name)
-        copy = shutil.copytree if source.is_dir() else shutil.copyfile
-        copy(source, tmp_path / name)
-    rule = tmp_path / "spiking" / "neuron.py"
-    changed = rule.read_text().replace("return min(max(m - n, rule.least), rule.most)", "return 0")
-    assert changed != rule.read_text()
-    rule.write_text(changed)
-    code = (
-        "import numpy as np; from spiking.trains import SpikeTrain; from spiking.layers import SpikingConv\n"
-        "from spiking.notation import parse; block = parse('1x1x1-1C1-2C1-1').blocks[1]\n"
-        "weights = {key: np.ones(shape, np.float32) for key, shape in block.weight_shapes.items()}\n"
-        "train = SpikeTrain.from_dense(np.ones((1, 3, 1, 1, 1), int))\n"
-        "found = SpikingConv(block, weights, k=0).forward([train]); print(len(found.data.events))"
-    )
-    assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True) == "0\n"
-
-
-def test_train_of_ones_into_a_block_of_the_image_is_read_as_any_other():
-    block = parse("1x1x8-1C1-1").blocks[0]
-    weights = {key: np.ones(shape, np.float32) for key, shape in block.weight_shapes.items()}
-    train = SpikeTrain.from_dense(np.ones((1, 2, 1, 1, 8), int) * [[[[1]]], [[[0]]]])
-    for again in (train, train.compact()):
-        output = SpikingConv(block, weights, k=6, max_spikes=None).forward([again])
-        assert output.peak_count == SpikingConv(block, weights, k=6, max_spikes=None).forward([train]).peak_count > 0
-
-
 def test_images_are_run_in_parts_of_what_memory_is_reserved_for(monkeypatch):
     weights, pixels = random_case(NARROW, seed=2, images=7)
     network = SpikingNetwork(weights, NARROW, k=1, time_steps=9)
@@ -239,54 +140,6 @@ def test_images_in_any_order_and_batches_of_any_size_give_the_same():
     assert_array_equal(sum(part.statistics for part in parts), together.statistics)
     dense = np.concatenate([part.trains[2].to_dense() for part in parts])
     assert_array_equal(dense, together.trains[2].to_dense()[order])
-
-
-@pytest.mark.parametrize("filters", [3, 8, 17])
-def test_every_neuron_may_fire_in_every_step(filters):
-    constant = layer(np.zeros((1, 1, 1, filters)), beta=100.0, input_size=(4, 4))
-    train = constant.forward([SpikeTrain.from_dense(np.zeros((50, 40, 4, 4, 1), int))])
-    assert_array_equal(train.to_dense(), np.ones((50, 40, 4, 4, filters)))
-
-
-@settings(max_examples=100)
-@given(
-    gamma=st.floats(0, 4),
-    beta=st.floats(-3, 3),
-    mean=st.floats(-3, 3),
-    variance=st.floats(0, 4),
-    exponent=st.integers(10, 20),
-    k=st.integers(0, 6),
-    max_value=st.none() | st.floats(0, 3),
-)
-def test_threshold_is_the_lowest_potential_that_justifies_its_count(
-    gamma, beta, mean, variance, exponent, k, max_value
-):
-    unit = 2.0**-exponent
-    parameters = np.array([[gamma], [beta], [mean], [variance]])
-    thresholds = TargetCount(*parameters, unit, k, max_value).thresholds(6)[0]
-    weights = dict(zip(["bn/gamma", "bn/beta", "bn/moving_mean", "bn/moving_var"], parameters[:, 0], strict=True))
-    for count, threshold in enumerate(thresholds.tolist()):
-        if threshold < 2**31 - 1:
-            assert reference.target_count(threshold * unit, weights, "", 2**k, max_value) >= count
-        if threshold > -(2**31):
-            assert reference.target_count((threshold - 1) * unit, weights, "", 2**k, max_value) < count
-
-
-@pytest.mark.parametrize(("beta", "count"), [(-1.0, 0), (0.4, 0), (0.5, 1), (2.6, 3)])
-def test_gamma_zero_gives_a_constant_count_whatever_comes_in(beta, count):
-    zero, one = np.zeros(1), np.ones(1)
-    thresholds = TargetCount(zero, beta * one, zero, one, unit=1.0, k=0).thresholds(6)
-    assert thresholds[0].tolist() == [-(2**31)] * (count + 1) + [2**31 - 1] * (6 - count)
-
-
-def test_potentials_up_to_the_last_int32_are_exact_and_beyond_it_refused():
-    """8 weights of 32,767: after 8,191 spikes each u = 2,147,156,976, after 8,193 it leaves int32."""
-    classifier = SpikingLinear(parse("1x1x1-8C1-1").classifier, {"fc/W": np.full((8, 1), 32767.0)}, k=0)
-    spikes = np.full((1, 1, 1, 1, 8), 8191)
-    assert classifier.exponent == 0
-    assert classifier.forward([SpikeTrain.from_dense(spikes)]).item() == 8 * 8191 * 32767
-    with pytest.raises(OverflowError, match=f"^classifier: .* could reach {8 * 8193 * 32767} "):
-        classifier.forward([SpikeTrain.from_dense(spikes + 2)])
 
 
 @settings(max_examples=30)
