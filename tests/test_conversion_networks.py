@@ -12,8 +12,9 @@ from spiking.conversion import convert
 from spiking.conversion.from_keras import fold
 from spiking_utils import SpikingNetwork
 from tests import reference
+from tests.exactness import assert_spikes_are_exact
 from tests.keras_graphs import set_random_weights
-from tests.test_conversion import assert_computes_the_same, assert_spikes_are_exact
+from tests.test_conversion import assert_computes_the_same
 
 CLASSES = 5
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from onnx import helper, numpy_helper
 
 from experiment.images import load_split
@@ -14,11 +14,10 @@ from spiking.conversion import convert, onnx_prediction
 from spiking.conversion.assembly import assemble
 from spiking.conversion.converted import convert_graph
 from spiking.conversion.from_onnx import fold
-from spiking_utils import SpikingNetwork
 from tests import reference
+from tests.exactness import assert_blocks_compute, assert_spikes_are_exact
 from tests.onnx_graphs import Net, nets, quantized
 
-TOLERANCE = 1e-9  # of sums in float64 that add up in another order
 EXPORTED = Path(__file__).parent / "data" / "onnx"
 LEVEL = 6
 PHASES = (Phase.generate, Phase.shrink)  # an explanation of a failure would take minutes
@@ -29,45 +28,13 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("onnx") / "my.onnx"
 
 
-def log_softmax(scores):
-    scores = scores - scores.max(axis=1, keepdims=True)
-    return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
-
-
 def assert_computes_the_same(path, model, level=1, scale=1 / 255, offset=0.0, seed=0, by=None):
-    """Every neuron, before anything is rounded; scores that passed a softmax up to a constant.
-
-    `by` is a ModelProto that computes the same as the model, where onnx.reference cannot compute that.
-    """
+    """`by` is a ModelProto that computes the same as the model, where onnx.reference cannot compute that."""
     path.write_bytes(model.SerializeToString())
     graph = fold(path, scale, offset)
-    network, weights = assemble(graph)
     pixels = np.random.default_rng(seed).integers(0, 256, (3, *graph.image_shape))
     inputs = (scale * pixels + offset).transpose(0, 3, 1, 2)
-    expected_counts, expected = quantized(by or model, graph, inputs, level)
-    counts, scores = reference.artificial(weights, network, level, pixels)
-    for count, expected_count in zip(counts, expected_counts, strict=True):
-        if expected_count is not None:  # what lies between a max pooling and its ReLU, the file does not compute
-            assert_array_equal(count, expected_count)
-    scores = scores / 2**level
-    if graph.softmaxes:
-        scores, expected = log_softmax(scores), log_softmax(np.log(expected) if np.all(expected > 0) else expected)
-    assert_allclose(scores, expected.reshape(scores.shape), rtol=TOLERANCE, atol=TOLERANCE)
-
-
-def assert_spikes_are_exact(converted, pixels, max_spikes=None):
-    """Every neuron of the spiking network, once quiescent, is that of the reference on the rounded weights."""
-    counts, scores = reference.artificial(converted.weights, converted.network, converted.k, pixels)
-    time_steps, activity = (1 if max_spikes is None else 32), None
-    while activity is None or (max_spikes and not activity.quiescent().all()):
-        network = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps, max_spikes)
-        activity = network.run(pixels)
-        time_steps *= 4
-        assert time_steps < 20_000
-    for train, count in zip(activity.trains, counts, strict=True):
-        assert_array_equal(train.counts(), count)
-    assert_array_equal(activity.predictions()[:, -1], scores.argmax(axis=1))
-    return activity
+    assert_blocks_compute(*quantized(by or model, graph, inputs, level), graph, level, pixels)
 
 
 @settings(max_examples=60, phases=PHASES)
