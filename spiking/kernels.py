@@ -78,17 +78,15 @@ def run_block(inputs, layer, neurons, outgoing):
         outgoing.steps[image, 0] = written
         active = True  # a neuron may be due although nothing comes in: in the first step, and after spikes of its own
         for t in range(outgoing.steps.shape[1] - 1):
-            for source in literal_unroll(inputs):
-                incoming, synapses = source
+            if pools:
+                incoming, synapses = inputs[0]
                 if incoming.steps[image, t + 1] > incoming.steps[image, t]:
-                    active = True
-                    if pools:
-                        count_sources(neurons, incoming, image, t, synapses, layer.pool)
-                    else:
-                        add_spikes(neurons, incoming, image, t, synapses)
-            if active:
-                if pools:
+                    count_sources(neurons, incoming, image, t, synapses, layer.pool)
                     take_largest(neurons, layer.pool, layer.rule.filters)
+                    active = True
+            elif add_inputs(neurons, inputs, image, t):
+                active = True
+            if active:
                 before = written
                 written, largest = fire(neurons, layer.rule, layer.order, outgoing, t, written)
                 peak = max(peak, largest)
@@ -110,12 +108,25 @@ def run_classifier(inputs, initial, neurons, potentials):
     for image in range(len(potentials)):
         begin(neurons.potential, initial)
         for t in range(potentials.shape[1]):
-            for source in literal_unroll(inputs):
-                incoming, synapses = source
-                if incoming.steps[image, t + 1] > incoming.steps[image, t]:
-                    add_spikes(neurons, incoming, image, t, synapses)
+            add_inputs(neurons, inputs, image, t)
             for i in range(potentials.shape[2]):
                 potentials[image, t, i] = neurons.potential[i]
+
+
+@compiled
+def add_inputs(neurons, inputs, image, t):
+    """Adds the spikes of one time step of all sources to the potentials; whether there were any.
+
+    Its loop is not in the callers' loops over images: Numba takes memory for each turn of it from the stack, which
+    comes back only where this function returns.
+    """
+    any_spikes = False
+    for source in literal_unroll(inputs):
+        incoming, synapses = source
+        if incoming.steps[image, t + 1] > incoming.steps[image, t]:
+            add_spikes(neurons, incoming, image, t, synapses)
+            any_spikes = True
+    return any_spikes
 
 
 @compiled

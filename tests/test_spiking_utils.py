@@ -129,6 +129,16 @@ def test_images_are_run_in_parts_of_what_memory_is_reserved_for(monkeypatch):
         assert train.peak_count == other.peak_count
 
 
+def test_thousands_of_images_through_a_branch_leave_the_stack_as_it_is():
+    """It overflowed where a loop over the inputs of a block took memory from it for every image and time step."""
+    network = parse("1x1x1-1C1-1C1+I-2")
+    weights = random_weights(network, seed=3)
+    pixels = np.random.default_rng(3).integers(0, 256, (4000, *network.input_shape))
+    spiking = SpikingNetwork(weights, network, k=0, time_steps=10)
+    whole, some = spiking.run(pixels), spiking.run(pixels[-5:])
+    assert_array_equal(whole.potentials[-5:], some.potentials)
+
+
 def test_images_in_any_order_and_batches_of_any_size_give_the_same():
     weights = random_weights(LENET, seed=5)
     pixels = np.random.default_rng(5).integers(0, 256, (7, *LENET.input_shape))
