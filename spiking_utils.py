@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spiking.base_layers import check_integer
 from spiking.encoding import image_train
 from spiking.layers import SpikingConv, SpikingLinear, SpikingPooling
-from spiking.network import HIGHEST_LEVEL, PIXEL_LEVELS
+from spiking.network import HIGHEST_LEVEL, PIXEL_LEVELS, check_integer
 from spiking.trains import SpikeTrain
 from spiking.weight_grid import check_weights
 
@@ -204,6 +203,9 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
         raise ValueError(f"labels are of the shape {np.shape(labels)}, expected a number for each image: (images,)")
     if len(pixels) != len(labels) or len(pixels) == 0:
         raise ValueError(f"{len(pixels)} images and {len(labels)} labels, expected as many of both, at least one")
+    classes = network.network.classes
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels are {labels.min()} to {labels.max()}, expected classes from 0 to {classes - 1}")
 
     def run_batch(start):
         batch = slice(start, start + batch_size)

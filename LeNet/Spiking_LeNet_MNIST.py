@@ -63,9 +63,15 @@ def parse_arguments():
                 parser.error(f"argument --{name}: not allowed with --{mode}, which has no use for it")
     for mode in ("export", "golden", "save"):
         path = getattr(args, mode)
-        if path and path.is_dir():
-            parser.error(f"argument --{mode}: {path} is a folder, expected the name of a file")
+        if path and (path.is_dir() or path.suffix != ".npz"):
+            found = "is a folder" if path.is_dir() else "does not end in .npz"
+            parser.error(f"argument --{mode}: {path} {found}, expected the name of a npz file")
     own_network.check_options(args)
+    if args.time_steps is None and own_network.given(args.weights):
+        args.time_steps = AUTO
+    if args.export and args.time_steps == AUTO:
+        parser.error("argument --time_steps: found auto, expected a number with --export: thresholds end there")
+    args.time_steps = args.time_steps or runs.TIME_STEPS
     if args.export and args.max_spikes is None:
         parser.error("argument --max_spikes: found unbounded, expected a number with --export: thresholds end there")
     return args
@@ -130,14 +136,18 @@ def main():
 
 
 def check_place(path):
-    """Refuses, before the work, a folder that cannot be written to, and a file that holds a trained model."""
+    """Refuses, before the work, a folder that cannot be written to, and a file that holds a trained model.
+
+    What --save has written can be converted again, and is replaced.
+    """
     with OutputFolder(path.parent):
         pass
     try:
-        held = read_npz(path).model.name
+        held = read_npz(path).model
     except InputError:
         return
-    raise InputError(f"{shown(path)}: holds the weights of {held}, expected another file or none")
+    if not held.recipe.startswith(model.OWN):
+        raise InputError(f"{shown(path)}: holds the weights of {held.name}, expected another file or none")
 
 
 def load(args):
@@ -148,10 +158,6 @@ def load(args):
         k = trained.model.k
     else:
         trained, k = weights.load(args, K, converts=True)
-    if args.time_steps is None:
-        args.time_steps = runs.TIME_STEPS if own is None else AUTO
-    if args.export and args.time_steps == AUTO:
-        raise InputError("argument --time_steps: found auto, expected a number with --export: thresholds end there")
     return trained, k, own
 
 
@@ -216,14 +222,14 @@ def write_arrays(arrays, path):
     """Writes arrays, by key, as a npz file and prints what is in it."""
     with OutputFolder(path.parent) as output, output.replacing() as staging:
         write_npz(arrays, staging / path.name)
-    width = 2 + max(map(len, arrays))
-    print(f"{'key':{width}}{'dtype':8}{'shape':20}values")
+    width, shape_width = 2 + max(map(len, arrays)), 2 + max(len(str(array.shape)) for array in arrays.values())
+    print(f"{'key':{width}}{'dtype':8}{'shape':{shape_width}}values")
     for key, array in arrays.items():
         if array.dtype.kind == "U":
             kind, values = "text", str(array)
         else:
             kind, values = str(array.dtype), f"{array.min():,}" + (f" to {array.max():,}" if array.ndim else "")
-        print(f"{key:{width}}{kind:8}{array.shape!s:20}{values}")
+        print(f"{key:{width}}{kind:8}{array.shape!s:{shape_width}}{values}")
     print(f"written    {shown(path)}")
 
 

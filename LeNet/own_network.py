@@ -4,6 +4,7 @@ import warnings as python_warnings
 import zipfile
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,17 +13,16 @@ import numpy as np
 from experiment import InputError, command_line, disk, images, model, printable, runs, shown, weights
 from experiment.trained import Trained, check_size, save_npz
 from spiking.conversion.calibration import QUANTILE
-from spiking.conversion.nodes import Pooled
 
 KERAS, ONNX = ".keras", ".onnx"
 FILES = f"FILE{KERAS} or FILE{ONNX}"
 KERAS_FILE = "a .keras file of a Sequential or functional model"  # as error messages call it
 CALIBRATION_IMAGES = 1000
-IN_KERAS = "read it where it was made, and model.save('my.keras') it"
-IN_PYTORCH = "read it where it was made, and torch.onnx.export(model.eval(), image, 'my.onnx') it"
+IN_KERAS = "load it where it was made, and call model.save('my.keras')"
+IN_PYTORCH = "load it where it was made, and call torch.onnx.export(model.eval(), image, 'my.onnx')"
 FOREIGN = {  # what to do with files of other kinds
-    ".h5": f"is a HDF5 file of Keras: {IN_KERAS}",
-    ".hdf5": f"is a HDF5 file of Keras: {IN_KERAS}",
+    ".h5": f"is an HDF5 file of Keras: {IN_KERAS}",
+    ".hdf5": f"is an HDF5 file of Keras: {IN_KERAS}",
     ".pb": f"is of a SavedModel: {IN_KERAS}",
     ".pt": f"is a file of PyTorch: {IN_PYTORCH}",
     ".pth": f"is a file of PyTorch: {IN_PYTORCH}",
@@ -87,15 +87,19 @@ def check_options(args):
     """Raises InputError where options are about another file, or do not say what becomes of a pixel and must."""
     for name in ("dry_run", "calibrate", "save"):
         if getattr(args, name) not in (None, False) and not given(args.weights):
-            raise InputError(f"argument --{name}: found without --weights {FILES}, which it is about")
+            raise InputError(f"argument --{name}: is only for --weights {FILES}")
     found = [name for name in PIXELS if getattr(args, name) is not None]
     onnx = args.weights is not None and args.weights.suffix == ONNX
     if found and not onnx:
-        raise InputError(f"argument --{found[0]}: found without --weights FILE{ONNX}, which it is about")
+        raise InputError(f"argument --{found[0]}: is only for --weights FILE{ONNX}")
     if onnx and found not in (["scale"], ["scale", "offset"], ["mean", "std"]):
         names = " and ".join(f"--{name}" for name in found) or "nothing about pixels"
         expected = "--scale 1/255, or another number, perhaps with --offset, or --mean and --std"
         raise InputError(f"{shown(args.weights)}: found {names}, expected {expected}: no ONNX file says them")
+    if onnx and not args.dry_run and args.k is None:
+        raise InputError(f"{shown(args.weights)}: found no --k, expected a level: no ONNX file says it")
+    if args.scale is not None and np.any(args.scale == 0):
+        raise InputError("argument --scale: found 0, expected another number: every image would be the same")
     if args.std is not None and (np.any(args.std <= 0) or len({len(args.mean), len(args.std), 1}) > 2):
         found = ",".join(f"{number:g}" for number in args.std)
         raise InputError(f"argument --std: found {found}, expected numbers above 0, one or as many as --mean has")
@@ -153,24 +157,29 @@ def _read_keras(path):
     except MemoryError:
         raise
     except Exception as error:  # a damaged or foreign archive raises whatever its bytes lead to
-        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise InputError(f"{shown(path)}: cannot be read ({printable(first[:300])}), expected {KERAS_FILE}") from None
+        found = printable(_reason(error)[:300])
+        raise InputError(f"{shown(path)}: cannot be read ({found}), expected {KERAS_FILE}") from None
     with _naming(path):
         return Own(path, sha256, fold(keras_model), lambda pixels: predict(keras_model, pixels))
 
 
-class _naming:
+def _reason(error):
+    """The line of an error of Keras that says most."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if any("safe_mode" in line for line in lines):
+        return "it holds a Lambda layer, Python code, which is not run"
+    return next((line for line in lines if "Could not locate" in line), lines[0])
+
+
+@contextmanager
+def _naming(path):
     """Lets a ValueError begin with the name of a file, on one line."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        if isinstance(error, (ValueError, OverflowError)) and not isinstance(error, InputError):
-            raise InputError(f"{shown(self.path)}: {'; '.join(str(error).splitlines())}") from None
+    try:
+        yield
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{shown(path)}: {'; '.join(str(error).splitlines())}") from None
 
 
 def load(args, k):
@@ -195,6 +204,9 @@ def load(args, k):
     if calibrate:
         train = images.load_split("train", args.data or named.images)
         pixels = train.pixels[:calibrate]
+        if pixels.shape[1:] != own.graph.image_shape:
+            found = f"has images (h, w, channels) {pixels.shape[1:]}, expected {own.graph.image_shape}"
+            raise InputError(f"{shown(args.data or named.images)}: {found} as {shown(args.weights)}")
     with _naming(args.weights):
         converted = convert_graph(own.graph, args.k, pixels)
         # of the file's name, so that the logs of two files lie apart
@@ -208,8 +220,9 @@ def load(args, k):
     print(f"weights    {shown(args.weights)}")
     print(f"           converted to {network.notation}, k={trained.model.k}")
     if not converted.quantized:
-        scale = f"the {100 * QUANTILE:g} % quantile" if calibrate else "1"
-        print(f"           without quantiser: that of k={converted.k} is put in, 2^{converted.k} counts are {scale}")
+        scale = f"the {100 * QUANTILE:g} % quantile of a block's positive activations" if calibrate else "1"
+        level = f"that of k={converted.k} is put in, 2^{converted.k} counts stand for {scale}"
+        print(f"           without quantiser: {level}")
     print(f"           rounded to the weight grid, which changed them by {converted.rounding:.2g} at most")
     for sentence in converted.warnings:
         print(f"warning    {sentence}")
@@ -228,8 +241,7 @@ def describe(own):
     graph = own.graph
     rows = [("block", "output", "neurons", "reads", "layers")]
     for number, node in enumerate(graph.nodes, start=1):
-        sources = [node.source] if isinstance(node, Pooled) else [term.source for term in node.part.terms]
-        rows.append((str(number), *_sizes(node.shape), _sources(sources), ", ".join(node.layers)))
+        rows.append((str(number), *_sizes(node.shape), _sources(node.sources), ", ".join(node.layers)))
     parts = graph.output.parts
     sources = [term.source for part in parts for term in part.terms]
     folded = dict.fromkeys(name for part in parts for name in part.layers)
@@ -272,8 +284,8 @@ def report(own, evaluation, test):
     first = "" if known == count else f", on the first {known:,} images"
     print(f"model      {100 * np.mean(right):.2f} %, as it is, in its own precision{first}")
     print(f"agreement  {np.sum(same):,} of {known:,} of its predictions are the same")
-    quiescent = f"{evaluation.quiescent.sum():,} of {count:,} images, the quiescent ones"
-    print(f"equal      to the quantised network in every neuron, in {quiescent}; --verify counts them")
+    quiescent = f"of the quiescent images ({evaluation.quiescent.sum():,} of {count:,})"
+    print(f"equal      every neuron {quiescent} equals the quantised network's; --verify compares them")
     from spiking.trains import SPIKES  # by now Numba is there
 
     spikes = evaluation.statistics[..., SPIKES].sum(axis=(0, 2))

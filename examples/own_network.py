@@ -3,10 +3,12 @@
 python examples/own_network.py
 """
 
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no remarks about graphics cards
 
 import keras
 from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Rescaling

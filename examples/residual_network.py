@@ -4,10 +4,12 @@ python examples/residual_network.py                    MNIST: some minutes
 python examples/residual_network.py --data FOLDER      four IDX files, as docs/your-own-network.md describes them
 """
 
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no remarks about graphics cards
 
 import numpy as np
 

@@ -1,7 +1,6 @@
 """What spiking layers have in common: how they read spike trains, fire, and extend their thresholds."""
 
 import math
-import operator
 from threading import Lock
 
 import numpy as np
@@ -17,6 +16,7 @@ from spiking.layout import (
     stored_potentials,
     synapses,
 )
+from spiking.network import check_integer
 from spiking.pooling import Pool
 from spiking.trains import SOPS, Events, SpikeTrain
 from spiking.weight_grid import INT32_MAX
@@ -203,14 +203,3 @@ def _in_first_step(trains):
         and np.array_equal(train.data.steps[:, 1], train.data.steps[:, -1])
         for train in trains
     )
-
-
-def check_integer(name, value, lowest, highest=math.inf):
-    """Raises ValueError unless the value is an integer in a range."""
-    try:
-        fits = not isinstance(value, bool) and lowest <= operator.index(value) <= highest
-    except TypeError:
-        fits = False
-    if not fits:
-        limits = f">= {lowest}" if highest == math.inf else f"from {lowest} to {highest}"
-        raise ValueError(f"{name} is {value}, expected an integer {limits}")

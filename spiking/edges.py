@@ -14,11 +14,14 @@ def window_starts(size, kernel, stride, same=False):
     With `same` there are ceil(size / stride) windows, and the zeros that they need are divided as Keras does it:
     half before the axis, the odd one after it. Otherwise the windows are all those that lie inside the axis.
     """
-    zeros = 0
-    if same and stride > 0:
-        windows = -(-size // stride)
-        zeros = max((windows - 1) * stride + kernel - size, 0)
-    return padded_starts(size, kernel, stride, zeros // 2, zeros - zeros // 2)
+    before, after = same_padding(size, kernel, stride) if same and stride > 0 else (0, 0)
+    return padded_starts(size, kernel, stride, before, after)
+
+
+def same_padding(size, kernel, stride):
+    """The zeros before and after an axis that ceil(size / stride) windows need, as `window_starts` places them."""
+    zeros = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return zeros // 2, zeros - zeros // 2
 
 
 def padded_starts(size, kernel, stride, before, after):

@@ -8,6 +8,7 @@ Blocks are numbered from 1, in an order in which each reads only the image, whic
 """
 
 import math
+import operator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -261,3 +262,14 @@ def check_inputs(block, shapes):
             raise ValueError("has an identity of other windows or filters, expected each channel as it is")
         if edge.output_shape != block.inputs[0].output_shape:
             raise ValueError(f"adds {edge.output_shape} to {block.inputs[0].output_shape}, expected the same shape")
+
+
+def check_integer(name, value, lowest, highest=math.inf):
+    """Raises ValueError unless the value is an integer in a range."""
+    try:
+        fits = not isinstance(value, bool) and lowest <= operator.index(value) <= highest
+    except TypeError:
+        fits = False
+    if not fits:
+        limits = f">= {lowest}" if highest == math.inf else f"from {lowest} to {highest}"
+        raise ValueError(f"{name} is {value}, expected an integer {limits}")

@@ -74,11 +74,20 @@ def test_block_that_never_fires_or_clips_is_a_warning_that_names_it():
         convert(dense_network(1, layers.ReLU(0.01)), 2, PIXELS)
 
 
-@pytest.mark.parametrize("pixels", [PIXELS[0], PIXELS[:, :5], PIXELS / 255, PIXELS[:0]])
+@pytest.mark.parametrize("pixels", [PIXELS[0], PIXELS[:, :5], PIXELS / 255, PIXELS[:0], PIXELS - 1, PIXELS + 1])
 def test_images_that_do_not_fit_are_refused(pixels):
-    expected = r"calibration is .*, expected whole pixels \(images, 12, 12, 3\)"
+    expected = r"images for calibration (are|have) .*, expected whole pixels from 0 to 255 \(images, 12, 12, 3\)"
     with pytest.raises(ValueError, match=expected):
         convert(dense_network(1), 2, pixels)
+
+
+def test_block_that_loses_filters_to_the_grid_is_a_warning():
+    model = dense_network(1)
+    kernel, bias = model.layers[2].get_weights()
+    kernel[:, 3] *= 1e-7
+    model.layers[2].set_weights([kernel, bias])
+    with pytest.warns(UserWarning, match="block 1 loses 1 of 20 filters: next to the largest weight of the block"):
+        convert(model, 2, PIXELS)
 
 
 @pytest.mark.parametrize("labels", [np.zeros((20, 1), int), np.eye(20, 4)])

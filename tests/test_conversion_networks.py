@@ -120,6 +120,14 @@ def pooling_before_the_relu(x):
     return layers.Activation("relu")(layers.Permute((1, 2, 3))(layers.BatchNormalization()(x)))
 
 
+def max_pooling_of_what_is_never_negative(x):
+    """Of means, of a sum of ReLUs and of every other position: first a block of their own."""
+    x = layers.Conv2D(4, 3, activation="relu")(x)
+    x = layers.MaxPooling2D(2, 1)(layers.AveragePooling2D(2, 1)(x))
+    y = layers.MaxPooling2D(2, 1)(layers.Add()([layers.Conv2D(4, 1, activation="relu")(x), x]))
+    return layers.MaxPooling2D(2)(layers.MaxPooling2D(1, 2)(y))
+
+
 NETWORKS = (
     mnist_convnet,
     resnet,
@@ -130,6 +138,7 @@ NETWORKS = (
     densenet,
     resnext_with_subtraction,
     pooling_before_the_relu,
+    max_pooling_of_what_is_never_negative,
 )
 
 

@@ -42,9 +42,16 @@ def negative():
         ([layers.ReLU(negative_slope=0.1, name="slope")], "layer slope: found negative_slope=0.1, threshold=0.0"),
         ([layers.Lambda(lambda x: x, name="code")], "layer code: found a Lambda layer, expected layers that"),
         ([layers.BatchNormalization(axis=1, name="rows")], "layer rows: found axis=1, expected the last axis"),
-        ([layers.Softmax(axis=1, name="rows")], "layer rows: found axis=0, expected the last axis"),
         (
-            [layers.Softmax(name="early"), layers.Dense(2, "relu")],
+            [layers.Softmax(axis=1, name="rows")],
+            "layer rows: found a softmax of 6 of 72 numbers at a time, expected",
+        ),
+        (
+            [convolution(activation="softmax"), layers.Dense(2, "relu")],
+            "layer conv: found a softmax of 4 of 64 numbers at a time, expected one of all scores",
+        ),
+        (
+            [layers.Flatten(), layers.Softmax(name="early"), layers.Dense(2, "relu")],
             "layer early: found a softmax in between, expected it last",
         ),
         (
@@ -53,15 +60,15 @@ def negative():
         ),
         (
             [convolution(padding="same"), layers.Conv2D(2, 3, padding="same", name="second", activation="relu")],
-            "layer second: found padding of sums that pass no activation, where one convolution would read no zeros",
+            "layer second: found padding with no ReLU between it and the padding before, expected",
         ),
         (
             [convolution(), layers.ZeroPadding2D(1), layers.Conv2D(2, 3, name="second", activation="relu")],
-            "layer second: found padding before it of sums that pass no activation, expected an activation before",
+            "layer second: found padding before it of sums that pass no ReLU, expected a ReLU before the padding",
         ),
         (
             [convolution(), layers.MaxPooling2D(2), layers.Dense(3, "relu", name="second")],
-            "layer second: found a max pooling before it of sums that pass no ReLU, expected a ReLU before or right",
+            "layer second: found a max pooling before it that has no ReLU right before or right after it, expected",
         ),
         (
             [convolution(), layers.MaxPooling2D(2), negative(), layers.ReLU()],
@@ -187,7 +194,7 @@ def test_model_without_input_shape_is_refused():
 def test_second_output_is_refused():
     image = keras.Input(IMAGE)
     model = keras.Model(image, [layers.Flatten()(image), layers.Flatten()(image)], name="both")
-    assert refusals(model) == ["both: found 1 inputs and 2 outputs, expected one of both"]
+    assert refusals(model) == ["both: found inputs: 1, outputs: 2, expected one of each"]
 
 
 def test_dense_layer_on_an_image_without_channels_is_refused():
@@ -209,3 +216,24 @@ def test_normalization_without_variance_is_refused():
     normalization = layers.BatchNormalization(epsilon=0, moving_variance_initializer="zeros", name="mine")
     model = model_around(layers.Flatten(), layers.Dense(3), normalization, layers.ReLU())
     assert refusals(model)[0] == "layer mine: found variance + epsilon of 0, expected above 0"
+
+
+@pytest.mark.parametrize("layer", [layers.BatchNormalization(name="n"), layers.Dropout(0.5, name="n")])
+def test_call_in_training_is_refused(layer):
+    image = keras.Input(IMAGE)
+    x = layers.Conv2D(2, 3, activation="relu")(layers.Rescaling(1.0)(image))
+    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(layer(x, training=True))))
+    expected = "layer n: found a call with training=True, expected one without: inference is converted"
+    assert refusals(model) == [expected]
+    inner = keras.Sequential([keras.Input((4, 4, 2)), layers.Dropout(0.5)], name="n")
+    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(inner(x, training=True))))
+    assert refusals(model) == [expected]
+
+
+def test_scores_that_read_the_image_without_a_relu_are_refused_at_once():
+    image = keras.Input(IMAGE)
+    x = layers.Flatten()(layers.Rescaling(1.0)(image))
+    skip = layers.Add()([layers.Dense(3)(x), layers.Dense(3)(layers.Dense(4, "relu")(x))])
+    assert refusals(keras.Model(image, skip)) == [
+        "found scores that read the image with no ReLU in between, expected a ReLU on each way"
+    ]

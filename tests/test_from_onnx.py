@@ -72,6 +72,10 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
         11,
         lambda net, x: net.add("AveragePool", x, kernel_shape=(3, 3), pads=[1, 1, 1, 1], count_include_pad=1),
     ),
+    "AveragePool, ceil_mode that drops a window": (
+        13,
+        lambda net, x: net.add("AveragePool", x, kernel_shape=(2, 2), strides=(6, 5), ceil_mode=1),
+    ),
     "BatchNormalization, opset 7": (7, lambda net, x: net.normalize(x)),
     "Clip, attributes": (7, lambda net, x: net.add("Clip", x, min=0.0, max=0.75)),
     "Concat": (13, lambda net, x: net.add("Concat", x, net.convolve(x, 2, (1, 1)), x, axis=1)),
@@ -96,6 +100,8 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
         13,
         lambda net, x: net.add("MaxPool", x, kernel_shape=(3, 3), strides=(2, 2), pads=[1, 1, 1, 1], ceil_mode=1),
     ),
+    "MaxPool, auto_pad below": (13, lambda net, x: net.add("MaxPool", x, kernel_shape=(2, 2), auto_pad="SAME_LOWER")),
+    "Max with 0": (13, lambda net, x: net.add("Max", net.convolve(x, 4, (1, 1)), net.constant(0.0))),
     "Mul, by position": (13, lambda net, x: net.product(net.add("Flatten", net.add("Mul", x, net.weights(6, 5))), 3)),
     "Pad, attributes": (10, lambda net, x: net.add("Pad", x, pads=[0, 0, 1, 0, 0, 0, 2, 1], mode="constant")),
     "Pad, axes": (18, lambda net, x: net.add("Pad", x, ints(net, 1, 2, 0, 1), net.constant(0.0), ints(net, -1, 2))),
@@ -116,6 +122,7 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
     "Reshape to an image": (13, lambda net, x: net.add("Reshape", x, ints(net, 0, 4, 5, -1))),
     "Shape": (13, lambda net, x: net.add("Reshape", x, net.add("Shape", x))),
     "Sub from numbers": (13, lambda net, x: net.add("Sub", net.constant(1.0), x)),
+    "Sum": (13, lambda net, x: net.add("Sum", x, net.convolve(x, 4, (1, 1)), net.weights(4, 1, 1), x)),
     "Transpose": (13, lambda net, x: net.add("Transpose", x, perm=[0, 3, 1, 2])),
 }
 

@@ -214,7 +214,7 @@ def test_sizes_are_in_run_json_only_where_asked_for(run, padded, tmp_path):
         (["--golden", "g.npz", "--noise_ratio", 0.5], "argument --noise_ratio: not allowed with --golden"),
         (["--golden", "g.npz", "--verify"], "not allowed with argument"),
         (["--export", "e.npz", "--sizes"], "argument --sizes: not allowed with --export"),
-        (["--golden", ROOT / "docs"], "docs is a folder, expected the name of a file"),
+        (["--golden", ROOT / "docs"], "docs is a folder, expected the name of a npz file"),
         (["--golden", "g.npz", "--time_steps", 10_000], "argument --golden: 10 images x 10,000 time steps x 18,900"),
     ],
 )

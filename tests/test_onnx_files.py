@@ -139,9 +139,9 @@ def test_a_file_beside_that_does_not_hold_the_numbers_is_refused(tmp_path, model
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda model: model.opset_import[0].__setattr__("version", 6), "found opset 6, expected opset 7 to"),
-        (lambda model: model.opset_import[0].__setattr__("version", 999), "found opset 999"),
-        (lambda model: model.opset_import.pop(), "found no opset"),
+        (lambda model: model.opset_import[0].__setattr__("version", 6), "found 6, expected one from 7 to"),
+        (lambda model: model.opset_import[0].__setattr__("version", 999), "found 999, expected one from 7 to"),
+        (lambda model: model.opset_import.pop(), "opset of the operators: found none"),
         (lambda model: model.graph.output.add(name="relu1"), "found 2 outputs, expected one"),
         (lambda model: model.graph.input.add(name="other"), "found 2 inputs, expected one"),
         (
@@ -151,6 +151,7 @@ def test_a_file_beside_that_does_not_hold_the_numbers_is_refused(tmp_path, model
         (lambda model: model.graph.node[1].input.__setitem__(0, "nobody"), "reads nobody, which nothing before it"),
         (lambda model: model.graph.node.insert(0, model.graph.node.pop()), "which nothing before it gives"),
         (lambda model: shape_of(model, [None, 1, "h", 6]), "input image: found the shape (?, 1, h, 6), expected (n"),
+        (lambda model: shape_of(model, [None, 6, 6, 1]), "expected (n, c, h, w): export it with the channels first"),
         (lambda model: shape_of(model, [None, 36]), "input image: found the shape (?, 36), expected (n, c, h, w)"),
         (lambda model: shape_of(model, [1, 1, 6, 6], TensorProto.UINT8), "found no floats, expected floats"),
     ],

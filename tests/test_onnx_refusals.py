@@ -67,13 +67,15 @@ REFUSED = [  # operator, what else it reads, attributes, and the message
     ("Pad", [ints(*[0, 0, 1, 1] * 2)], {"mode": "reflect"}, "found padding reflect with 0"),
     ("Pad", [ints(*[0, 0, 1, 1] * 2), floats(1.0)], {}, "found padding constant with 1"),
     ("Pad", [ints(0, 1, 0, 0, 0, 1, 0, 0)], {}, "expected padding of rows and columns alone"),
-    ("Clip", [floats(-1.0)], {}, "found bounds of -1 and inf, expected 0 and a number above"),
-    ("Concat", [lambda net: "relu1"], {"axis": 2}, "expected a concatenation of channels"),
+    ("Clip", [floats(-1.0)], {}, "found a clip to [-1, inf], expected one from 0 to a number above"),
+    ("Concat", [lambda net: "relu1"], {"axis": 2}, "found another concatenation than by channel"),
     ("Flatten", [], {"axis": 2}, "found axis=2, expected axis=1"),
     ("Transpose", [], {"perm": [1, 0, 2, 3]}, "expected the batch first"),
     ("MatMul", [floats(np.ones((5, 5)))], {}, "found a product of the shapes (4, 6, 5) and (5, 5)"),
     ("Gemm", [floats(np.ones((5, 5)))], {"transA": 1}, "found transA=1, expected 0"),
-    ("Softmax", [], {"axis": 1}, "found a softmax in between, expected it last"),
+    ("Softmax", [], {"axis": 1}, "found a softmax of 4 of 120 numbers at a time, expected one of all scores"),
+    ("Max", [floats(1.0)], {}, "found a maximum with something else than 0, expected Relu"),
+    ("Max", [lambda net: "relu1"], {}, "found a maximum with something else than 0, expected Relu"),
     ("Reshape", [ints(-1, 5)], {}, "found the shape (-1, 5) for (4, 6, 5)"),
     ("Reshape", [ints(-1, 4, 30)], {"no_such": 1}, "found what ONNX does not allow"),
     ("Squeeze", [ints(0)], {}, "found axes=[0] of (4, 6, 5), expected axes of size 1, and not the batch's"),
@@ -119,4 +121,4 @@ def test_a_second_output_that_something_reads_is_refused(tmp_path):
     net.nodes[-1].output.append("indices")
     net.values["indices"] = net.values[x]
     lines = refusals(tmp_path, net.model(net.put("Flatten", "indices")))
-    assert lines[0].startswith("layer maxpool2 (MaxPool, node 3): found a use of indices")
+    assert lines[0].startswith("layer maxpool2 (MaxPool, node 3): found that its output indices is read")

@@ -103,7 +103,7 @@ def test_what_says_nothing_of_pixels_is_refused(spiking, options, expected):
 def test_pixels_of_another_file_are_refused(spiking):
     assert_refused(
         spiking("--weights", "my.keras", "--scale", 1),
-        "argument --scale: found without --weights FILE.onnx, which it is about",
+        "argument --scale: is only for --weights FILE.onnx",
     )
 
 

@@ -181,10 +181,10 @@ class Part:
     def settled(self):
         """Itself; refused where it waits for a ReLU."""
         if self.poolings:
-            expected = "a ReLU before or right after the pooling"
-            raise Refusal("a max pooling before it of sums that pass no ReLU", expected)
+            found = "a max pooling before it that has no ReLU right before or right after it"
+            raise Refusal(found, "a ReLU in one of these places")
         if self.frame:
-            raise Refusal("padding before it of sums that pass no activation", "an activation before the padding")
+            raise Refusal("padding before it of sums that pass no ReLU", "a ReLU before the padding")
         return self
 
     def framed(self, rows, columns):
@@ -193,6 +193,10 @@ class Part:
         try:
             return self.convolved(one, self.shape[2], rows, columns)
         except Refusal:
+            if self.frame and not self.poolings and not np.any(self.frame.values):
+                starts = zip((self.frame.rows, self.frame.columns), self.terms[0].output_shape, (rows, columns))
+                rows, columns = (composed(first, 1, size, second, 1) for first, size, second in starts)
+                return replace(self, frame=replace(self.frame, rows=rows, columns=columns))
             return replace(self.settled(), frame=Frame(rows, columns, np.zeros(self.shape[2])))
 
     def scaled(self, factor):

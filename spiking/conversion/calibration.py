@@ -17,7 +17,6 @@ class Observation:
 
     def __init__(self, most, quantile):
         self.positive = 0  # how many were above 0
-        self.numbers = 0  # in all
         self.clipped = 0  # of the positive ones, as large as max_value
         self.top = np.zeros(0, np.float32)  # the largest ones, as many as the quantile can need
         self.beyond = 1 - quantile  # part of the positive activations that may be above the scale
@@ -26,7 +25,6 @@ class Observation:
     def add(self, activations, max_value):
         values = activations[activations > 0]
         self.positive += values.size
-        self.numbers += activations.size
         if max_value is not None:
             self.clipped += int(np.sum(values >= np.float32(max_value)))
         values = np.concatenate([self.top, values])

@@ -28,8 +28,8 @@ def composed(first, window, size, second, second_window):
     sees_after = first.start + len(first) * first.step < size
     if (second.start < 0 and sees_before) or (second[-1] + second_window > len(first) and sees_after):
         raise Refusal(
-            "padding of sums that pass no activation, where one convolution would read no zeros",
-            "padding='valid', or an activation between two layers that pad",
+            "padding with no ReLU between it and the padding before",
+            "padding='valid', or a ReLU between the two layers that pad",
         )
     start, step = first.start + first.step * second.start, first.step * second.step
     return range(start, start + step * len(second), step)

@@ -9,11 +9,10 @@ import numpy as np
 
 from spiking.conversion import calibration
 from spiking.conversion.assembly import assemble
-from spiking.edges import IMAGE
-from spiking.network import HIGHEST_LEVEL, Network
+from spiking.network import HIGHEST_LEVEL, PIXEL_LEVELS, Network, check_integer
 from spiking.weight_grid import check_weights, on_grid
 
-MOSTLY = 0.5  # of the positive activations
+CLIPPED_SHARE = 0.5  # of the positive activations of a block, above which it is said
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Converted:
     scales: tuple  # for each block the activation that 2^k counts stand for
     rounding: float  # the largest change of a weight by rounding to the grid
     quantized: bool  # whether the model has quantisers of its own
-    warnings: tuple = ()  # sentences about blocks that never fire, or are clipped most of the time
+    warnings: tuple = ()  # sentences about what costs accuracy: blocks that never fire or are clipped, no calibration
 
 
 def convert(model, k=None, calibration=None, scale=None, offset=0):
@@ -82,7 +81,7 @@ def _folded(model, scale, offset):
 def convert_graph(graph, k=None, pixels=None, quantile=calibration.QUANTILE):
     """The Converted of a finished Graph; arguments as of convert and calibration.observe."""
     level = level_of(graph, k)
-    scales, found, quantized = None, [], _quantized(graph)
+    scales, found, quantized = None, [], graph.level is not None
     if pixels is not None:
         pixels = _checked(pixels, graph.image_shape)
         observations = calibration.observe(graph, pixels, quantile)
@@ -95,59 +94,29 @@ def convert_graph(graph, k=None, pixels=None, quantile=calibration.QUANTILE):
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
         weights = {key: array.astype(np.float32) for key, array in weights.items()}
     check_weights(weights, network.weight_shapes)
+    exact = weights
     weights, rounding = on_grid(weights, network)
+    found += _lost_filters(exact, weights, network)
     layers = tuple(node.layers for node in graph.nodes)
     scales = tuple(scales or [1.0] * len(layers))
     return Converted(weights, network, level, layers, scales, rounding, quantized, tuple(found))
 
 
 def level_of(graph, k=None):
-    """The level on which all quantisers agree, or k where there are none.
+    """The level of a finished Graph's quantisers, or k where it has none.
 
     Raises
     ------
     ValueError
-        They do not agree, or there is neither.
+        k is no level, or another one than theirs, or there is neither.
     """
-    whole = isinstance(k, (int, np.integer)) and not isinstance(k, bool)
-    if k is not None and not (whole and 0 <= k <= HIGHEST_LEVEL):
-        raise ValueError(f"k must be an integer from 0 to {HIGHEST_LEVEL}. Received: k={k}")
-    levels = _levels(graph)
-    first = next((level for level in levels.values() if level is not None), None)
-    if first is None:
-        if k is None:
-            raise ValueError("found no MedianQuantizer layer, expected one after each ReLU, or the argument k (--k)")
-        return int(k)
-    expected = first if k is None else int(k)
-    as_where = "as after others" if k is None else f"of k={k} as the argument says"
-    refusals = []
-    for (name, _), level in levels.items():
-        if level is None:
-            refusals.append(f"layer {name}: found no MedianQuantizer after it, expected one as after others")
-        elif level != expected:
-            refusals.append(
-                f"layer {name}: found a MedianQuantizer of k={level} after it, expected k={expected}, {as_where}"
-            )
-    if refusals:
-        raise ValueError("\n".join(refusals))
-    return expected
-
-
-def _quantized(graph):
-    return any(level is not None for level in _levels(graph).values())
-
-
-def _levels(graph):
-    """The level at which activations are read: by the name of their ReLU and the level itself."""
-    parts = [node.part for node in graph.nodes if not node.scale_of] + list(graph.output.parts)
-    levels = {}
-    for term in (term for part in parts for term in part.terms):
-        if term.source != IMAGE:
-            node = graph.nodes[term.source - 1]
-            while node.scale_of:
-                node = graph.nodes[node.scale_of - 1]
-            levels[node.layers[-1], term.level] = term.level
-    return levels
+    if k is not None:
+        check_integer("k", k, 0, HIGHEST_LEVEL)
+    if graph.level is None and k is None:
+        raise ValueError("found no MedianQuantizer layer, expected one after each ReLU, or the argument k (--k)")
+    if None not in (graph.level, k) and graph.level != k:
+        raise ValueError(f"found MedianQuantizer layers of k={graph.level}, expected k={k}, the argument")
+    return int(k) if graph.level is None else graph.level
 
 
 def _checked(pixels, shape):
@@ -155,14 +124,13 @@ def _checked(pixels, shape):
     pixels = np.asarray(pixels)
     if pixels.shape[1:] == shape[:2] and shape[2] == 1:
         pixels = pixels[..., None]
-    if (
-        pixels.ndim != 4
-        or pixels.shape[1:] != shape
-        or len(pixels) == 0
-        or not np.issubdtype(pixels.dtype, np.integer)
-    ):
-        found = f"{pixels.dtype} {pixels.shape}"
-        raise ValueError(f"calibration is {found}, expected whole pixels (images, {', '.join(map(str, shape))})")
+    expected = f"whole pixels from 0 to {PIXEL_LEVELS - 1} (images, {', '.join(map(str, shape))})"
+    fits = pixels.ndim == 4 and pixels.shape[1:] == shape and len(pixels) > 0
+    if not fits or not np.issubdtype(pixels.dtype, np.integer):
+        raise ValueError(f"the images for calibration are {pixels.dtype} {pixels.shape}, expected {expected}")
+    if pixels.min() < 0 or pixels.max() >= PIXEL_LEVELS:
+        found = f"pixels from {pixels.min()} to {pixels.max()}"
+        raise ValueError(f"the images for calibration have {found}, expected {expected}")
     return pixels
 
 
@@ -173,9 +141,25 @@ def _findings(graph, observations):
         name = f"block {number} (layer {node.layers[-1]})"
         if observation and not observation.positive:
             sentences.append(f"{name} never fires: none of its activations is above 0 on the images for calibration")
-        elif observation and observation.clipped > MOSTLY * observation.positive:
+        elif observation and observation.clipped > CLIPPED_SHARE * observation.positive:
             share = 100 * observation.clipped / observation.positive
             sentences.append(
                 f"{name} clips: {share:.0f} % of its positive activations are at max_value={node.max_value:g}"
             )
+    return sentences
+
+
+def _lost_filters(exact, rounded, network):
+    """Sentences about blocks in which the grid of the weights leaves nothing of a filter."""
+    sentences = []
+    for block in network.blocks:
+        keys = [key for key in block.kernel_keys if key]
+        if not keys or any(edge.identity for edge in block.inputs):
+            continue
+        before, after = (
+            sum(np.abs(weights[key]).sum(axis=(0, 1, 2)) for key in keys) for weights in (exact, rounded)
+        )
+        if lost := int(np.sum((before > 0) & (after == 0))):
+            found = f"block {block.name} loses {lost} of {len(before)} filters"
+            sentences.append(f"{found}: next to the largest weight of the block, all of theirs are rounded to 0")
     return sentences

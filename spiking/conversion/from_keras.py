@@ -12,8 +12,9 @@ from keras import activations, layers, ops
 from spiking.conversion.composition import Refusal
 from spiking.conversion.graph import Graph
 from spiking.conversion.keras_models import functional, walk
-from spiking.conversion.keras_operators import OPERATORS, relu, unknown
+from spiking.conversion.keras_operators import OPERATORS, axis_without_batch, relu, unknown
 from spiking.conversion.median_quantizer import MedianQuantizer
+from spiking.edges import same_padding
 
 LINEAR, SOFTMAX, RELU6 = (activations.get(name) for name in ("linear", "softmax", "relu6"))
 RELU = (activations.relu, ops.relu)
@@ -39,8 +40,8 @@ def fold(model):
         )
     inputs = functional(model).inputs
     if len(inputs) != 1 or len(functional(model).outputs) != 1:
-        counts = f"{len(inputs)} inputs and {len(functional(model).outputs)} outputs"
-        raise ValueError(f"{model.name}: found {counts}, expected one of both")
+        counts = f"inputs: {len(inputs)}, outputs: {len(functional(model).outputs)}"
+        raise ValueError(f"{model.name}: found {counts}, expected one of each")
     shape = inputs[0].shape[1:]
     if len(shape) not in (2, 3) or None in shape:
         expected = "(h, w, channels)"
@@ -56,9 +57,12 @@ def _apply(graph, name, node, arguments, settings):
     """The Tensors that a layer or an operator makes of its arguments."""
     shapes = [output.shape[1:] for output in node.outputs]
     handler = _handler(node.operation)
-    if len(shapes) == 1 and handler:
+    if settings.pop("training", None):
+        graph.refuse(f"layer {name}: found a call with training=True, expected one without: inference is converted")
+    elif len(shapes) == 1 and handler:
         return [graph.attempt(name, shapes[0], handler, graph, node.operation, *arguments, **settings)]
-    graph.refuse(f"layer {name}: {unknown(node.operation)}")
+    else:
+        graph.refuse(f"layer {name}: {unknown(node.operation)}")
     return [graph.opaque(shape) for shape in shapes]
 
 
@@ -152,7 +156,7 @@ def normalization(graph, layer, x):
 
 
 def standardization(graph, layer, x):
-    """Of the layer Normalization."""
+    """Folds the layer Normalization: (x - mean) / max(deviation, epsilon), or its inverse."""
     mean, deviation = values(layer.mean)[0], np.sqrt(values(layer.variance)[0])
     deviation = np.maximum(deviation, keras.config.epsilon())
     if layer.invert:
@@ -168,11 +172,7 @@ def average_pooling(graph, layer, x):
     weights_of(layer)
     if layer.padding == "same":
         sizes = x.shape[:2]
-        zeros = [
-            (size - 1) // step * step + window - size
-            for size, step, window in zip(sizes, layer.strides, layer.pool_size)
-        ]
-        if max(zeros) > 0:
+        if any(sum(same_padding(*axis)) for axis in zip(sizes, layer.pool_size, layer.strides)):
             found = f"padding='same' that pads {sizes[0]} x {sizes[1]} positions, where it divides by fewer numbers"
             raise Refusal(found, "padding='valid', or a size that divides them")
     return graph.average_pool(x, layer.pool_size, layer.strides, layer.padding)
@@ -221,10 +221,7 @@ def permute(graph, layer, x):
 
 
 def softmax(graph, layer, x):
-    axis = layer.axis
-    if not isinstance(axis, int):
-        raise Refusal(f"axis={axis}", "the last axis")
-    return graph.softmax(x, axis if axis < 0 else axis - 1)
+    return graph.softmax(x, axis_without_batch(layer.axis, x))
 
 
 def median_quantizer(graph, layer, x):
@@ -244,11 +241,10 @@ def average(graph, layer, tensors):
 
 
 def concatenate(graph, layer, tensors):
-    return graph.concatenate(tensors, layer.axis if layer.axis < 0 else layer.axis - 1)
+    return graph.concatenate(tensors, axis_without_batch(layer.axis, tensors[0]))
 
 
-def nothing(graph, layer, x):
-    """At inference."""
+def unchanged_at_inference(graph, layer, x):
     return x
 
 
@@ -293,6 +289,6 @@ LAYERS = {
             layers.RandomZoom,
             layers.SpatialDropout2D,
         ),
-        nothing,
+        unchanged_at_inference,
     ),
 }

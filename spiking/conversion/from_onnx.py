@@ -3,7 +3,7 @@
 Exact in float64. What blocks cannot compute is refused by its name, all of it at once.
 
 ONNX has channels first. Here a tensor of three axes, without the batch, is held as the builder wants it, (h, w,
-channels); any other as it is. `in_order` gives back ONNX's order where a reshaping needs it.
+channels); any other as it is. `channels_first` gives back ONNX's order where a reshaping needs it.
 """
 
 import numpy as np
@@ -77,7 +77,7 @@ class _Walk:
                 tensors[name] = UNKNOWN
                 if name in self.read:
                     self.graph.refuse(
-                        f"layer {node.label}: found a use of {legible(name)}, expected its first output alone"
+                        f"layer {node.label}: found that its output {legible(name)} is read, expected only its first"
                     )
         return tensors[self.file.scores_name]
 

@@ -29,7 +29,6 @@ from spiking.conversion.composition import Refusal
 from spiking.conversion.nodes import Opaque, Rectified, pooled, rectified, unchanged
 from spiking.conversion.tensor import Tensor, renumbered
 from spiking.edges import IMAGE
-from spiking.network import HIGHEST_LEVEL
 
 
 @dataclass
@@ -43,14 +42,15 @@ class Graph:
     layer: str = ""  # the name of the one that is being added
     scaled: bool = False  # whether something says what becomes of a pixel
     softmaxes: list = field(default_factory=list)  # names
-    output: Tensor | None = None
+    output: Tensor | None = None  # once finished, as is what follows
+    level: int | None = None  # k of all its quantisers; None without any
 
     @property
     def image(self):
         return Tensor(self.image_shape, (Part.identity(IMAGE, self.image_shape),))
 
     def attempt(self, name, shape, handler, *arguments, **settings):
-        """What a handler makes of the layer of a name. If it refuses, that is noted, and something goes on.
+        """What a handler makes of the layer of a name. If it refuses, that is noted, and an opaque tensor stands in.
 
         Parameters
         ----------
@@ -154,7 +154,8 @@ class Graph:
         """Images by channel, or vectors one after the other."""
         rank = len(tensors[0].shape)
         if axis % rank != rank - 1 or len({tensor.shape[:-1] for tensor in tensors}) > 1:
-            raise Refusal(f"axis={axis} of a tensor of the shape {tensors[0].shape}", "a concatenation of channels")
+            shapes = ", ".join(str(tensor.shape) for tensor in tensors)
+            raise Refusal(f"another concatenation than by channel, of the shapes {shapes}", "one by channel")
         parts = sum((tensor.parts for tensor in tensors), ())
         shape = (*tensors[0].shape[:-1], sum(tensor.shape[-1] for tensor in tensors))
         if all(tensor.places is None for tensor in tensors):
@@ -214,8 +215,6 @@ class Graph:
 
     def quantize(self, x, level):
         """The median quantiser of a level k, of what a ReLU, perhaps pooled, has given."""
-        if level > HIGHEST_LEVEL:
-            raise Refusal(f"k={level}", f"k={HIGHEST_LEVEL} at most")
         parts = []
         for part in x.parts:
             term = part.terms[0]
@@ -227,9 +226,11 @@ class Graph:
         return replace(x, parts=tuple(parts), softmax=None)
 
     def softmax(self, x, axis=-1):
-        """Left out, as it changes no prediction, where nothing follows."""
-        if axis % len(x.shape) != len(x.shape) - 1:
-            raise Refusal(f"axis={axis}", "the last axis")
+        """The softmax of all numbers of a tensor: left out, as it changes no prediction, where nothing follows."""
+        if x.shape[axis] != math.prod(x.shape):
+            raise Refusal(
+                f"a softmax of {x.shape[axis]} of {math.prod(x.shape)} numbers at a time", "one of all scores"
+            )
         self.softmaxes.append(self.layer)
         return replace(x, softmax=self.layer)
 
@@ -244,13 +245,45 @@ class Graph:
             )
         if scores is not None and any(part.waits for part in scores.parts):
             self.refuse("found a max pooling or padding as scores, expected a Dense layer at the end")
-        if not any(not isinstance(node, Opaque) for node in self.nodes):
+        if not self.nodes:
             self.refuse("found no ReLU, expected one at least")
+        elif scores is not None and any(term.source == IMAGE for part in scores.parts for term in part.terms):
+            self.refuse("found scores that read the image with no ReLU in between, expected a ReLU on each way")
+        if not self.refusals:
+            self._check_use(scores)
+            self.level = self._common_level(scores)
         if self.refusals:
             raise ValueError("\n".join(self.refusals))
         self.output = scores
 
+    # what can be said of the whole
+
+    def _check_use(self, scores):
+        read = {term.source for part in scores.parts for term in part.terms}
+        read.update(source for node in self.nodes for source in node.sources)
+        for number, node in enumerate(self.nodes, start=1):
+            if number not in read:
+                self.refuse(f"layer {node.layers[-1]}: found that nothing reads it, expected a model without it")
+
+    def _common_level(self, scores):
+        """The level of all quantisers, None without any; refuses where an activation is read at another one."""
+        parts = [node.part for node in self.nodes if not node.scale_of] + list(scores.parts)
+        levels = {}  # of (name of the ReLU, level), as a set that keeps its order
+        for term in (term for part in parts for term in part.terms if term.source != IMAGE):
+            node = self.nodes[term.source - 1]
+            while node.scale_of:
+                node = self.nodes[node.scale_of - 1]
+            levels[node.layers[-1], term.level] = None
+        first, common = next(((name, level) for name, level in levels if level is not None), (None, None))
+        for name, level in levels:
+            if level != common:
+                found = "no MedianQuantizer" if level is None else f"a MedianQuantizer of k={level}"
+                expected = f"one of k={common}, as after layer {first}"
+                self.refuse(f"layer {name}: found {found} after it, expected {expected}")
+        return common
+
     @staticmethod
     def _need_image(x):
         if x.places is not None:
-            raise Refusal(f"a tensor of the shape {x.shape} that is no image", "an image (h, w, channels)")
+            expected = "an image (h, w, channels) whose axes are in the order of the layers before"
+            raise Refusal(f"a tensor of the shape {x.shape} that is no image any more", expected)

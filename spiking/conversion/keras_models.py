@@ -3,6 +3,7 @@
 import keras
 
 from spiking.conversion.median_quantizer import MedianQuantizer
+from spiking.network import HIGHEST_LEVEL, check_integer
 
 
 def functional(model):
@@ -21,7 +22,8 @@ def walk(model, x, call, place=""):
     model : keras.Sequential or functional keras.Model
     x : of any kind
     call : function of a layer's name, its node in the graph, and positional and other arguments in the place of
-        Keras's tensors, to a list of what the layer gives for each of its outputs
+        Keras's tensors, to a list of what the layer gives for each of its outputs; also of a model inside this one
+        that is called with training=True
     place : str, what names of layers begin with
     """
     model = functional(model)
@@ -31,9 +33,10 @@ def walk(model, x, call, place=""):
             if node.is_input or any(id(tensor) not in tensors for tensor in node.input_tensors):
                 continue
             arguments, settings = node.arguments.fill_in(tensors)
-            settings = {name: value for name, value in settings.items() if name not in ("training", "mask")}
+            settings.pop("mask", None)
             inner, name = functional(node.operation), place + node.operation.name
-            if inner and len(inner.inputs) == len(inner.outputs) == 1:
+            if inner and len(inner.inputs) == len(inner.outputs) == 1 and not settings.get("training"):
+                settings.pop("training", None)
                 (source,) = keras.tree.flatten((arguments, settings))
                 results = [walk(inner, source, call, f"{name}/")]
             else:
@@ -56,17 +59,21 @@ def with_quantizers(model, k):
     Raises
     ------
     ValueError
-        The model has a quantiser already, or cannot be converted; the text names the layers.
+        k is no such level, or the model has a quantiser already, or cannot be converted; the text names the layers.
     """
     from spiking.conversion.from_keras import fold
 
-    rectifiers, copies = fold(model).rectifiers, {}
+    check_integer("k", k, 0, HIGHEST_LEVEL)
+    rectifiers, copies, names = fold(model).rectifiers, {}, set()
 
     def copy_of(operation, name):
         if id(operation) not in copies:
             config = operation.get_config()
             if isinstance(operation, keras.Layer):
                 config["name"] = name.replace("/", "_")
+                while config["name"] in names:  # inner/conv beside inner_conv
+                    config["name"] += "_"
+                names.add(config["name"])
             copies[id(operation)] = operation, type(operation).from_config(config)
         return copies[id(operation)][1]
 

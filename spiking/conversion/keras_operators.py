@@ -38,6 +38,14 @@ def unknown(operation):
     return Refusal(f"a {kind} {what}", HINTS.get(kind, OTHERWISE))
 
 
+def axis_without_batch(axis, x):
+    """An axis as Keras counts it, with the batch, as that of a Tensor."""
+    rank = len(x.shape) + 1
+    if not isinstance(axis, int) or axis % rank == 0:
+        raise Refusal(f"axis={axis}", "one that is not the batch's")
+    return axis % rank - 1
+
+
 def relu(graph, operation, x):
     """With settings, as the layer ReLU and the activation have them."""
     if operation.negative_slope != 0 or operation.threshold != 0:
@@ -74,6 +82,14 @@ def divided(graph, operation, x1, x2):
         return graph.rescale(x1, 1 / _constant(x2), 0)
 
 
+def mean(graph, operation, x):
+    axes = operation.axis if isinstance(operation.axis, (list, tuple)) else [operation.axis]
+    if len(x.shape) != 3 or None in axes or sorted(axis % 4 for axis in axes) != [1, 2]:
+        raise Refusal(f"a mean over the axes {operation.axis}", "the rows and columns, (1, 2)")
+    x = graph.average_pool(x, x.shape[:2], (1, 1))
+    return x if operation.keepdims else graph.flatten(x)
+
+
 def negative(graph, operation, x):
     return graph.scale(x, -1)
 
@@ -90,7 +106,7 @@ def larger(graph, operation, x1, x2):
 
 def clipped(graph, operation, x):
     if np.ndim(operation.x_min) or np.ndim(operation.x_max) or operation.x_min != 0:
-        raise Refusal(f"a clip from {operation.x_min}", "one from 0")
+        raise Refusal(f"a clip to [{operation.x_min}, {operation.x_max}]", "one from 0")
     return graph.rectify(x, float(operation.x_max))
 
 
@@ -103,12 +119,11 @@ def relu6_operator(graph, operation, x):
 
 
 def softmax_operator(graph, operation, x):
-    axis = operation.axis
-    return graph.softmax(x, axis if axis < 0 else axis - 1)
+    return graph.softmax(x, axis_without_batch(operation.axis, x))
 
 
 def concatenate_operator(graph, operation, tensors):
-    return graph.concatenate(tensors, operation.axis if operation.axis < 0 else operation.axis - 1)
+    return graph.concatenate(tensors, axis_without_batch(operation.axis, tensors[0]))
 
 
 def reshape_operator(graph, operation, x):
@@ -145,6 +160,7 @@ OPERATORS = {
     "Concatenate": concatenate_operator,
     "Divide": divided,
     "Maximum": larger,
+    "Mean": mean,
     "Multiply": times,
     "Negative": negative,
     "ReLU": relu,

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from spiking.network import ROUNDING_OFFSET
+from spiking.network import HIGHEST_LEVEL, ROUNDING_OFFSET, check_integer
 
 
 @keras.saving.register_keras_serializable(package="spiking_lenet")
@@ -22,14 +22,13 @@ class MedianQuantizer(keras.layers.Layer):
     Parameters
     ----------
     k : int
-        Quantisation level, 0 or above.
+        Quantisation level, 0 to 16.
     """
 
     def __init__(self, k, **kwargs):
         super().__init__(**kwargs)
-        if isinstance(k, bool) or not isinstance(k, int) or k < 0:
-            raise ValueError(f"k must be an integer of at least 0. Received: k={k}")
-        self.k = k
+        check_integer("k", k, 0, HIGHEST_LEVEL)
+        self.k = int(k)
 
     def call(self, activations):
         scale = 2**self.k

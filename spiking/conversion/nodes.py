@@ -22,6 +22,11 @@ class Rectified:
     def shape(self):
         return self.part.shape
 
+    @property
+    def sources(self):
+        """The nodes that it reads, IMAGE among them."""
+        return [term.source for term in self.part.terms]
+
 
 @dataclass
 class Pooled:
@@ -33,11 +38,15 @@ class Pooled:
     rows: range
     columns: range
     layers: tuple[str, ...]
-    max_value = None
+    max_value: float | None  # of the activations, as in its source
 
     @property
     def scale_of(self):
         return self.source
+
+    @property
+    def sources(self):
+        return [self.source]
 
     @property
     def shape(self):
@@ -49,18 +58,19 @@ class Opaque:
     """A node: what a refused layer gives, so that the layers after it are looked at too."""
 
     shape: tuple[int, int, int]
+    max_value = None
 
 
 def rectified(nodes, part, max_value, layer):
     """The ReLU of a Part, by a node, which is added; of what waits for it, by several."""
     if unchanged(part) and part.terms[0].source != IMAGE:
-        bound = getattr(nodes[part.terms[0].source - 1], "max_value", None)
+        bound = nodes[part.terms[0].source - 1].max_value
         if max_value is None or (bound is not None and bound <= max_value):
             return part.passed(layer)  # it is rectified already
     if any(term.gain.ndim == 3 for term in part.terms):
         raise Refusal("a ReLU of factors that differ from position to position", "one for each channel")
     sums = replace(part, frame=None, poolings=())
-    nodes.append(Rectified(sums, max_value, (*part.layers, layer)))
+    nodes.append(Rectified(sums, max_value, sums.passed(layer).layers))
     result = _of_last(nodes)
     if part.frame:
         result = _framed(nodes, result, part.frame, max_value, layer)
@@ -85,11 +95,15 @@ def _framed(nodes, part, frame, max_value, layer):
 
 
 def pooled(nodes, part, window, rows, columns, layer):
-    """The max pooling of a Part: by a node where it is of spikes; else it waits for a ReLU."""
+    """The max pooling of a Part: by a node where it is of spikes, else it waits for a ReLU.
+
+    What cannot be below 0, as the sum of two ReLUs, first becomes a node itself: its ReLU changes nothing.
+    """
+    if not _of_spikes(part) and _never_negative(part):
+        nodes.append(Rectified(part, None, part.passed(layer).layers))
+        part = _of_last(nodes)
     term = part.terms[0]
-    of_spikes = len(part.terms) == 1 and not part.waits and term.source != IMAGE and term.selects
-    of_spikes &= term.gain.ndim == part.offset.ndim == 1 and (term.rows.step, term.columns.step) == (1, 1)
-    if not of_spikes or np.any(term.gain <= 0):
+    if not _of_spikes(part):
         if part.only_image and all(term.selects for term in part.terms):
             raise Refusal("a max pooling of the image", "a convolution with a ReLU before it")
         if any(term.gain.ndim == 3 for term in part.terms):
@@ -102,9 +116,25 @@ def pooled(nodes, part, window, rows, columns, layer):
     ends = zip(starts, window, term.shape)
     if any(begin[0] + extent <= 0 or begin[-1] >= size for begin, extent, size in ends):
         raise Refusal("a window that lies in the padding", "less padding than the pooling is wide")
-    nodes.append(Pooled(term.source, term.shape, window, *starts, (*part.layers, layer)))
+    bound = nodes[term.source - 1].max_value
+    nodes.append(Pooled(term.source, term.shape, window, *starts, part.passed(layer).layers, bound))
     spikes = Part.identity(len(nodes), nodes[-1].shape, term.level)
     return spikes.scaled(term.gain).shifted(part.offset)
+
+
+def _of_spikes(part):
+    """Whether the largest of some of its numbers is that of the spike counts of a source."""
+    term = part.terms[0]
+    of_source = len(part.terms) == 1 and not part.waits and term.source != IMAGE and term.selects
+    varies = term.gain.ndim == 3 or part.offset.ndim == 3
+    return of_source and not varies and (term.rows.step, term.columns.step) == (1, 1) and bool(np.all(term.gain > 0))
+
+
+def _never_negative(part):
+    """Whether no activation, which is at least 0, can make one of its numbers negative."""
+    signs = [part.offset, *(np.multiply(term.kernel, term.gain) for term in part.terms if term.gain.ndim == 1)]
+    plain = not part.waits and not part.only_image and all(term.gain.ndim == 1 for term in part.terms)
+    return plain and part.offset.ndim == 1 and all(np.all(numbers >= 0) for numbers in signs)
 
 
 def unchanged(part):

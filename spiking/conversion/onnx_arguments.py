@@ -21,12 +21,12 @@ def limited(shape):
     return shape
 
 
-def held(graph, x):
+def channels_last(graph, x):
     """A Tensor in ONNX's order as the builder wants it, with the channels last."""
     return graph.transpose(x, (1, 2, 0)) if len(x.shape) == 3 else x
 
 
-def in_order(graph, x):
+def channels_first(graph, x):
     """A Tensor in ONNX's order, with the channels first."""
     return graph.transpose(x, (2, 0, 1)) if len(x.shape) == 3 else x
 
@@ -36,7 +36,7 @@ def onnx_shape(x):
     return (x.shape[2], *x.shape[:2]) if len(x.shape) == 3 else x.shape
 
 
-def held_axis(x, axis):
+def axis_of(x, axis):
     """An axis as a file counts it, with the batch, as that of a Tensor; refused where it is the batch."""
     rank = len(x.shape) + 1
     if not -rank <= axis < rank or axis % rank == 0:
@@ -45,7 +45,7 @@ def held_axis(x, axis):
     return (2, 0, 1)[axis] if len(x.shape) == 3 else axis
 
 
-def tensor(value):
+def require_tensor(value):
     if not isinstance(value, Tensor):
         raise Refusal("a constant in the place of an image or a vector", "the network's own")
     return value
@@ -88,7 +88,7 @@ def beside(x, value):
     return array.transpose(1, 2, 0) if array.ndim == 3 else array
 
 
-def image(x):
-    if len(tensor(x).shape) != 3:
+def require_image(x):
+    if len(require_tensor(x).shape) != 3:
         raise Refusal(f"the shape {onnx_shape(x)}", "an image of channels, rows and columns")
     return x

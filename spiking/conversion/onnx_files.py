@@ -195,6 +195,9 @@ class OnnxFile:
         if kind.elem_type not in FLOATS:
             raise ValueError(f"input {legible(inputs[0].name)}: found no floats, expected floats")
         channels, height, width = sizes[1:]
+        if width <= 4 < min(channels, height):
+            expected = "(n, c, h, w): export it with the channels first (tf2onnx: --inputs-as-nchw)"
+            raise ValueError(f"input {legible(inputs[0].name)}: found the shape {text}, expected {expected}")
         batch = sizes[0] if isinstance(sizes[0], int) and sizes[0] > 0 else None
         dtype = helper.tensor_dtype_to_np_dtype(kind.elem_type)
         return inputs[0].name, (height, width, channels), dtype, batch
@@ -240,8 +243,8 @@ def _parsed(path):
 def _opset(model):
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     if len(versions) != 1 or versions[0] not in OPSETS:
-        found = f"opset {versions[0]}" if versions else "no opset"
-        raise ValueError(f"found {found}, expected opset {OPSETS[0]} to {OPSETS[-1]}")
+        found = " and ".join(map(str, versions)) or "none"
+        raise ValueError(f"opset of the operators: found {found}, expected one from {OPSETS[0]} to {OPSETS[-1]}")
     return versions[0]
 
 

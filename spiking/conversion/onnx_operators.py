@@ -9,15 +9,15 @@ import numpy as np
 
 from spiking.conversion.composition import Refusal
 from spiking.conversion.onnx_arguments import (
+    axis_of,
     beside,
+    channels_first,
+    channels_last,
     constant,
-    held,
-    held_axis,
-    in_order,
     number,
     onnx_shape,
+    require_tensor,
     setting,
-    tensor,
 )
 from spiking.conversion.onnx_windows import (
     average_pooling,
@@ -45,8 +45,7 @@ HINTS = {
     "InstanceNormalization": "BatchNormalization",
     "LayerNormalization": "BatchNormalization",
     "LeakyRelu": "Relu",
-    "Max": "Add, or Concat",
-    "Min": "Add, or Concat",
+    "Min": "Clip, with 0 as the lower bound",
     "PRelu": "Relu",
     "QLinearConv": FLOATING,
     "QLinearMatMul": FLOATING,
@@ -71,7 +70,7 @@ def unknown(node):
 
 
 def dense(graph, node, a, b, c=None):
-    """Gemm."""
+    """alpha * a @ b + beta * c, where b may be transposed."""
     matrix = constant(b, "weights") * node.settings.get("alpha", 1.0)
     if node.settings.get("transA", 0):
         raise Refusal("transA=1", "0: the batch comes first")
@@ -80,8 +79,8 @@ def dense(graph, node, a, b, c=None):
 
 
 def product(graph, node, a, b):
-    """MatMul."""
-    a, matrix = tensor(a), constant(b, "weights")
+    """A vector times a constant matrix on its right."""
+    a, matrix = require_tensor(a), constant(b, "weights")
     if len(a.shape) != 1 or matrix.ndim != 2 or matrix.shape[0] != a.shape[0]:
         raise Refusal(
             f"a product of the shapes {onnx_shape(a)} and {matrix.shape}", "a vector and a matrix that fits"
@@ -96,7 +95,7 @@ def normalization(graph, node, x, scale, bias, mean, variance):
     variance = variance + node.settings.get("epsilon", 1e-5)
     if np.any(variance <= 0):
         raise Refusal(f"variance + epsilon of {variance.min():g}", "above 0")
-    if len(tensor(x).shape) not in (1, 3):
+    if len(require_tensor(x).shape) not in (1, 3):
         raise Refusal(f"the shape {x.shape}", "an image or a vector")
     factor = scale / np.sqrt(variance)
     return graph.shift(graph.scale(x, factor), bias - mean * factor)
@@ -117,6 +116,12 @@ def minus(graph, node, a, b):
     return graph.shift(graph.scale(b, -1), beside(b, a))
 
 
+def total(graph, node, first, *others):
+    for other in others:
+        first = plus(graph, node, first, other)
+    return first
+
+
 def times(graph, node, a, b):
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         raise Refusal("a product of two tensors", PRODUCTS)
@@ -125,17 +130,17 @@ def times(graph, node, a, b):
 
 
 def divided(graph, node, a, b):
-    divisor = beside(tensor(a), constant(b, "a divisor"))
+    divisor = beside(require_tensor(a), constant(b, "a divisor"))
     if np.any(divisor == 0):
         raise Refusal("a division by 0", "other numbers")
     return graph.scale(a, 1 / divisor)
 
 
 def concatenation(graph, node, *tensors):
-    tensors = [tensor(x) for x in tensors]
+    tensors = [require_tensor(x) for x in tensors]
     if len({len(x.shape) for x in tensors}) > 1:
         raise Refusal("tensors with different numbers of axes", "images, or vectors")
-    return graph.concatenate(tensors, held_axis(tensors[0], node.settings["axis"]))
+    return graph.concatenate(tensors, axis_of(tensors[0], node.settings["axis"]))
 
 
 # activations
@@ -149,12 +154,27 @@ def clip(graph, node, x, low=None, high=None):
     low = number(low, "a lower bound", node.settings.get("min", -np.inf))
     high = number(high, "an upper bound", node.settings.get("max", np.inf))
     if low != 0 or not high > 0:
-        raise Refusal(f"bounds of {low:g} and {high:g}", "0 and a number above")
-    return graph.rectify(tensor(x), high if high < LARGEST_FLOAT else None)
+        raise Refusal(f"a clip to [{low:g}, {high:g}]", "one from 0 to a number above, as Clip(0, 6) for ReLU6")
+    return graph.rectify(require_tensor(x), high if high < LARGEST_FLOAT else None)
 
 
 def softmax(graph, node, x):
-    return graph.softmax(x, held_axis(x, node.settings.get("axis", 1 if node.opset < 13 else -1)))
+    """Over an axis; before opset 13 over that one and all after it."""
+    axis = node.settings.get("axis", 1 if node.opset < 13 else -1)
+    if node.opset >= 13:
+        return graph.softmax(x, axis_of(x, axis))
+    if axis not in (1, -len(require_tensor(x).shape)):
+        raise Refusal(f"axis={axis}", "axis=1: all numbers of an image")
+    return graph.softmax(graph.flatten(channels_first(graph, x)))
+
+
+def larger(graph, node, *values):
+    """The maximum with 0, which is a ReLU."""
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    numbers = [constant(value, "numbers") for value in values if not isinstance(value, Tensor)]
+    if len(tensors) != 1 or not numbers or any(np.any(array != 0) for array in numbers):
+        raise Refusal("a maximum with something else than 0", "Relu")
+    return graph.rectify(tensors[0])
 
 
 # names of positions
@@ -164,11 +184,11 @@ def flatten(graph, node, x):
     axis = node.settings.get("axis", 1)
     if axis not in (1, -len(x.shape)):
         raise Refusal(f"axis={axis}", "axis=1: a vector for each image")
-    return graph.flatten(in_order(graph, x))
+    return graph.flatten(channels_first(graph, x))
 
 
 def reshape(graph, node, x, shape):
-    x, wanted = tensor(x), setting(node, "shape", shape)
+    x, wanted = require_tensor(x), setting(node, "shape", shape)
     old = (1, *onnx_shape(x))
     copies = not node.settings.get("allowzero", 0)
     sizes = [old[axis] if copies and size == 0 and axis < len(old) else size for axis, size in enumerate(wanted)][1:]
@@ -178,18 +198,18 @@ def reshape(graph, node, x, shape):
     # if each image keeps its numbers, what stands for the batch can be nothing but the batch
     if not sizes or min(sizes) < 1 or math.prod(sizes) != math.prod(old):
         raise Refusal(f"the shape {tuple(wanted)} for {old[1:]}", "the batch first, and as many numbers of an image")
-    return held(graph, graph.reshape(in_order(graph, x), sizes))
+    return channels_last(graph, graph.reshape(channels_first(graph, x), sizes))
 
 
 def squeeze(graph, node, x, axes=None):
-    x, axes = tensor(x), setting(node, "axes", axes)
+    x, axes = require_tensor(x), setting(node, "axes", axes)
     sizes = (0, *onnx_shape(x))
     fits = axes is not None and all(-len(sizes) <= axis < len(sizes) and sizes[axis] == 1 for axis in axes)
     gone = {axis % len(sizes) for axis in axes} if fits else set()
     kept = [size for axis, size in enumerate(sizes) if axis not in gone][1:]
     if not fits or not kept:
         raise Refusal(f"axes={axes} of {sizes[1:]}", "axes of size 1, and not the batch's")
-    return held(graph, graph.reshape(in_order(graph, x), kept))
+    return channels_last(graph, graph.reshape(channels_first(graph, x), kept))
 
 
 def transpose(graph, node, x):
@@ -197,7 +217,7 @@ def transpose(graph, node, x):
     order = node.settings.get("perm", list(range(rank))[::-1])
     if sorted(order) != list(range(rank)) or order[0] != 0:
         raise Refusal(f"perm={order}", "the batch first")
-    return held(graph, graph.transpose(in_order(graph, x), [axis - 1 for axis in order[1:]]))
+    return channels_last(graph, graph.transpose(channels_first(graph, x), [axis - 1 for axis in order[1:]]))
 
 
 def shape(graph, node, x):
@@ -205,7 +225,7 @@ def shape(graph, node, x):
     return np.array((1, *onnx_shape(x)))[node.settings.get("start", 0) : node.settings.get("end")]
 
 
-def nothing(graph, node, x):
+def unchanged(graph, node, x):
     return x
 
 
@@ -228,9 +248,10 @@ OPERATORS = {
     "Gemm": dense,
     "GlobalAveragePool": global_average_pooling,
     "GlobalMaxPool": global_max_pooling,
-    "Identity": nothing,
+    "Identity": unchanged,
     "LogSoftmax": softmax,
     "MatMul": product,
+    "Max": larger,
     "MaxPool": max_pooling,
     "Mul": times,
     "Pad": pad,
@@ -241,6 +262,7 @@ OPERATORS = {
     "Softmax": softmax,
     "Squeeze": squeeze,
     "Sub": minus,
+    "Sum": total,
     "Transpose": transpose,
 }
 OF_CONSTANTS = {  # by which exporters compute shapes

@@ -64,12 +64,13 @@ class BatchNormalization(OpRun):
 
 
 class MaxPool(op_max_pool.MaxPool):
-    """By the method that onnx.reference has for strides; the one without fails where padding is uneven."""
+    """By the method that onnx.reference has for strides, as the other one fails where explicit padding is uneven."""
 
     op_domain = ""
 
-    def _run(self, x, **settings):
-        return self._max_pool(x, **settings)
+    def _run(self, x, auto_pad=None, **settings):
+        run = self._max_pool if auto_pad in (None, "NOTSET") else super()._run
+        return run(x, auto_pad=auto_pad, **settings)
 
 
 def reference(model):

@@ -3,7 +3,16 @@
 import numpy as np
 
 from spiking.conversion.composition import Refusal
-from spiking.conversion.onnx_arguments import constant, image, limited, number, onnx_shape, setting, tensor
+from spiking.conversion.onnx_arguments import (
+    constant,
+    limited,
+    number,
+    onnx_shape,
+    require_image,
+    require_tensor,
+    setting,
+)
+from spiking.edges import same_padding
 
 
 def windows(node, x, default=None, filters=1):
@@ -28,8 +37,7 @@ def windows(node, x, default=None, filters=1):
 
 def automatic(kind, length, window, step):
     """The zeros before and after an axis that auto_pad gives it."""
-    zeros = max((-(-length // step) - 1) * step + window - length, 0) if kind != b"VALID" else 0
-    less, more = zeros // 2, zeros - zeros // 2
+    less, more = (0, 0) if kind == b"VALID" else same_padding(length, window, step)
     return (more, less) if kind == b"SAME_LOWER" else (less, more)
 
 
@@ -45,7 +53,7 @@ def rounded_up(x, size, strides, padding):
 
 
 def convolution(graph, node, x, kernel, bias=None):
-    x, kernel, groups = tensor(x), constant(kernel, "weights"), node.settings.get("group", 1)
+    x, kernel, groups = require_tensor(x), constant(kernel, "weights"), node.settings.get("group", 1)
     _, strides, dilation, padding = windows(node, x, kernel.shape[2:], len(kernel))
     filters, channels, *size = kernel.shape
     if tuple(node.settings.get("kernel_shape", size)) != tuple(size) or groups < 1:
@@ -58,7 +66,7 @@ def convolution(graph, node, x, kernel, bias=None):
 
 
 def max_pooling(graph, node, x):
-    x = tensor(x)
+    x = require_tensor(x)
     size, strides, dilation, padding = windows(node, x)
     if dilation != (1, 1):
         raise Refusal(f"dilations={dilation}", "(1, 1)")
@@ -70,7 +78,7 @@ def max_pooling(graph, node, x):
 
 
 def average_pooling(graph, node, x):
-    x = tensor(x)
+    x = require_tensor(x)
     size, strides, dilation, padding = windows(node, x)
     if dilation != (1, 1):
         raise Refusal(f"dilations={dilation}", "(1, 1)")
@@ -79,22 +87,22 @@ def average_pooling(graph, node, x):
         if any(after > before for (_, after), (_, before) in zip(padding, floored)):
             found = "ceil_mode that adds windows beyond the border, where it divides by fewer numbers"
             raise Refusal(found, "ceil_mode=False, or a size that divides them")
-    if np.any(padding) and not node.settings.get("count_include_pad", 0):
+    if np.max(padding) > 0 and not node.settings.get("count_include_pad", 0):
         found = f"padding {padding} that does not count, so that it divides by fewer numbers at the border"
         raise Refusal(found, "count_include_pad=True, or no padding")
     return graph.average_pool(x, size, strides, padding)
 
 
 def global_average_pooling(graph, node, x):
-    return graph.average_pool(image(x), x.shape[:2], (1, 1))
+    return graph.average_pool(require_image(x), x.shape[:2], (1, 1))
 
 
 def global_max_pooling(graph, node, x):
-    return graph.max_pool(image(x), x.shape[:2], (1, 1))
+    return graph.max_pool(require_image(x), x.shape[:2], (1, 1))
 
 
 def mean(graph, node, x, axes=None):
-    """Over rows and columns."""
+    """Takes the mean over rows and columns."""
     axes = setting(node, "axes", axes)
     if sorted(axis % 4 for axis in axes or ()) != [2, 3]:
         raise Refusal(f"axes={axes}", "the rows and columns, 2 and 3")
@@ -103,7 +111,7 @@ def mean(graph, node, x, axes=None):
 
 
 def pad(graph, node, x, pads=None, value=None, axes=None):
-    x, mode = image(x), node.settings.get("mode", b"constant").decode()
+    x, mode = require_image(x), node.settings.get("mode", b"constant").decode()
     value = number(value, "the number of the padding", node.settings.get("value", 0))
     if mode != "constant" or value != 0:
         raise Refusal(f"padding {mode} with {value:g}", "constant padding with 0")
