@@ -1,12 +1,14 @@
 """ONNX networks as spiking networks: every neuron against onnx.reference, predictions against PyTorch's."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from onnx import helper, numpy_helper
 
 from experiment.images import load_split
@@ -207,3 +209,29 @@ def test_the_scores_of_a_file_that_takes_a_fixed_number_of_images(path):
         results.append(onnx_prediction.scores(path, pixels, 1 / 255, -0.5))
     assert results[0].shape == (5, 3)
     assert_allclose(*results, rtol=1e-12)
+
+
+def test_onnxruntime_gives_the_scores_where_it_is_installed(path, monkeypatch):
+    net = Net((1, 4, 3))
+    scores = net.product(net.add("Flatten", net.add("Relu", net.convolve("image", 3, (2, 2)))), 3)
+    path.write_bytes(net.model(scores, batch=2).SerializeToString())
+    calls = []
+
+    class InferenceSession:
+        def __init__(self, name):
+            assert name == str(path)
+
+        def run(self, outputs, inputs):
+            calls.append((outputs, *inputs.items()))
+            return [len(calls) + np.zeros((2, 3))]
+
+    runtime = SimpleNamespace(InferenceSession=InferenceSession, set_default_logger_severity=lambda severity: None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+    monkeypatch.setattr(onnx_prediction, "IMAGES_OF_REFERENCE", 1)  # of which it computes more
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 4, 3, 1))
+    found = onnx_prediction.scores(path, pixels, 1 / 255, -0.5)
+    assert_array_equal(found, [[1] * 3, [1] * 3, [2] * 3])
+    padded = np.concatenate([pixels / 255 - 0.5, np.zeros((1, 4, 3, 1))]).transpose(0, 3, 1, 2)
+    for (outputs, (name, images)), expected in zip(calls, (padded[:2], padded[2:]), strict=True):
+        assert (outputs, name, images.dtype, images.flags.c_contiguous) == (None, "image", np.float64, True)
+        assert_allclose(images, expected, rtol=1e-15)
