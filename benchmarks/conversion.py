@@ -21,6 +21,7 @@ LEVELS = (2, 3, 4, 5, 6)
 RULES = {"without": None, "99 %": 0.99, "99.9 %": 0.999, "99.99 %": 0.9999, "largest": 1.0}
 CALIBRATION_IMAGES = 1000
 EPOCHS = 2
+BEYOND, NOTHING = "int32", "–"  # where potentials may need more than 32 bits, and what is unknown then
 
 
 def main():
@@ -40,6 +41,7 @@ def main():
         print(f"{'':8}" + "".join(f"{rule:>10}" for rule in RULES) + f"{'agree':>10}{'steps':>8}{'settled':>10}")
         for k in LEVELS:
             print(f"{f'k={k}':8}{row(model, k, own, train, test, args.threads)}", flush=True)
+    print(f"{BEYOND}: the potentials of a block could need more than 32 bits, so that the network is refused")
 
 
 def mlp():
@@ -102,23 +104,33 @@ def row(model, k, own, train, test, threads):
     from spiking.conversion import calibration
     from spiking.conversion.converted import convert_graph
     from spiking.conversion.from_keras import fold
-    from spiking_utils import SpikingNetwork, evaluate
 
-    graph, cells, agreeing = fold(model), "", 0
+    graph, cells, of_chosen = fold(model), "", f"{NOTHING:>10}{NOTHING:>8}{NOTHING:>10}"
     for quantile in RULES.values():
         settings = {} if quantile is None else {"quantile": quantile}
         pixels = None if quantile is None else train.pixels[:CALIBRATION_IMAGES]
         converted = convert_graph(graph, k, pixels, **settings)
-        network = SpikingNetwork(converted.weights, converted.network, k, 1, max_spikes=None)
-        evaluation = evaluate(network, test.pixels, test.labels, runs.BATCH_SIZE, threads)
-        cells += f"{100 * np.mean(evaluation.predictions == test.labels):10.2f}"
-        if quantile == calibration.QUANTILE:
-            agreeing, chosen = np.sum(evaluation.predictions == own), converted
-    network = SpikingNetwork(chosen.weights, chosen.network, k, 16 * 2**k)
-    few = test.first(runs.BATCH_SIZE)
-    evaluation = evaluate(network, few.pixels, few.labels, runs.BATCH_SIZE, threads)
-    steps = runs.time_steps_needed(evaluation.right.sum(axis=0))
-    return f"{cells}{agreeing:10,}{steps:8,}{f'{evaluation.quiescent.sum()}/{len(few.labels)}':>10}"
+        try:
+            predictions = evaluated(converted, test, threads, 1, max_spikes=None).predictions
+            cell = f"{100 * np.mean(predictions == test.labels):10.2f}"
+            if quantile == calibration.QUANTILE:
+                few = test.first(runs.BATCH_SIZE)
+                evaluation = evaluated(converted, few, threads, 16 * 2**k)
+                steps = runs.time_steps_needed(evaluation.right.sum(axis=0))
+                settled = f"{evaluation.quiescent.sum()}/{len(few.labels)}"
+                of_chosen = f"{np.sum(predictions == own):10,}{steps:8,}{settled:>10}"
+        except OverflowError:
+            cell = f"{BEYOND:>10}"
+        cells += cell
+    return cells + of_chosen
+
+
+def evaluated(converted, test, threads, time_steps, **bound):
+    """The Evaluation of a converted network."""
+    from spiking_utils import SpikingNetwork, evaluate
+
+    network = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps, **bound)
+    return evaluate(network, test.pixels, test.labels, runs.BATCH_SIZE, threads)
 
 
 if __name__ == "__main__":
