@@ -34,12 +34,13 @@ def assert_spikes_are_exact(converted, pixels, max_spikes=None):
     Returns the Activity.
     """
     counts, scores = reference.artificial(converted.weights, converted.network, converted.k, pixels)
-    time_steps, activity = (1 if max_spikes is None else 32), None
-    while activity is None or (max_spikes and not activity.quiescent().all()):
-        network = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps, max_spikes)
+    time_steps = 1 if max_spikes is None else 32
+    network = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps, max_spikes)
+    activity = network.run(pixels)
+    while max_spikes and not activity.quiescent().all():
+        network.time_steps *= 4
+        assert network.time_steps < 20_000
         activity = network.run(pixels)
-        time_steps *= 4
-        assert time_steps < 20_000
     for train, count in zip(activity.trains, counts, strict=True):
         assert_array_equal(train.counts(), count)
     assert_array_equal(activity.predictions()[:, -1], scores.argmax(axis=1))
