@@ -1,17 +1,11 @@
-"""Networks of the field, built small with random weights, and one of keras.applications: all neurons are equal."""
-
-import time
+"""Networks of the field, built small with random weights: all neurons are equal."""
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
-from numpy.testing import assert_array_equal
 
 from spiking.conversion import convert
-from spiking.conversion.from_keras import fold
-from spiking_utils import SpikingNetwork
-from tests import reference
 from tests.exactness import assert_spikes_are_exact
 from tests.keras_graphs import set_random_weights
 from tests.test_conversion import assert_computes_the_same
@@ -154,40 +148,3 @@ def test_networks_of_the_field_convert_exactly(network):
     converted = convert(model, 2, pixels)
     assert_spikes_are_exact(converted, pixels)
     assert_spikes_are_exact(converted, pixels, max_spikes=1)
-
-
-def application(name, size, seed=0):
-    """One of keras.applications, of random weights, its normalisation adapted to the images that come with it."""
-    keras.utils.set_random_seed(seed)
-    body = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=CLASSES)
-    model = keras.Sequential([keras.Input((size, size, 3)), layers.Rescaling(1 / 127.5, -1), body])
-    pixels = np.random.default_rng(seed).integers(0, 256, (4, size, size, 3), np.uint8)
-    for layer in body.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = 0.0
-    model(pixels, training=True)
-    return model, pixels
-
-
-def test_mobilenet_converts_and_every_neuron_of_an_image_is_equal():
-    keras.config.set_dtype_policy("float32")
-    model, pixels = application("MobileNet", 32)
-    keras.config.set_dtype_policy("float64")
-    converted = convert(model, 2, pixels)
-    network = SpikingNetwork(converted.weights, converted.network, 2, 1, max_spikes=None)
-    counts, scores = reference.artificial(converted.weights, converted.network, 2, pixels[:1])
-    activity = network.run(pixels[:1])
-    for train, count in zip(activity.trains, counts, strict=True):
-        assert_array_equal(train.counts(), count)
-    assert_array_equal(activity.predictions()[:, -1], scores.argmax(axis=1))
-
-
-def test_swish_is_refused_at_once_and_by_name():
-    model = keras.applications.EfficientNetB0(weights=None, input_shape=(32, 32, 3), classes=CLASSES)
-    begin = time.perf_counter()
-    with pytest.raises(
-        ValueError, match="layer stem_activation: found the activation silu, expected relu"
-    ) as refused:
-        fold(model)
-    assert len(str(refused.value).split("\n")) > 50  # every other one as well
-    assert time.perf_counter() - begin < 60
