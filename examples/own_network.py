@@ -3,14 +3,14 @@
 python examples/own_network.py
 """
 
-import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no remarks about graphics cards
 
-import keras
+from LeNet import tensorlayer  # noqa: F401, it starts TensorFlow without its remarks on graphics cards
+
+import keras  # isort: skip
 from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Rescaling
 
 from experiment import command_line, images
@@ -22,7 +22,7 @@ from spiking_utils import SpikingNetwork, evaluate
 
 def main(epochs=3, limit=None):
     command_line.ArgumentParser(__doc__).parse_args()
-    with OutputFolder(".") as output:  # a folder without write access fails here, before the training
+    with OutputFolder(Path.cwd()) as output:  # a folder without write access fails here, before the training
         model, test = trained_model(epochs, limit)
         with output.replacing() as staging:
             model.save(staging / "own_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights own_network.keras

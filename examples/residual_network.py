@@ -4,16 +4,15 @@ python examples/residual_network.py                    MNIST: some minutes
 python examples/residual_network.py --data FOLDER      four IDX files, as docs/your-own-network.md describes them
 """
 
-import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no remarks about graphics cards
 
 import numpy as np
 
 from experiment import command_line, images
+from experiment.disk import OutputFolder
 from spiking.trains import SPIKES
 
 K = 2  # activations are multiples of 1/4
@@ -32,10 +31,13 @@ def main(epochs=2):
     args = parser.parse_args()
     train, test = (images.load_split(split, args.data).first(args.limit) for split in ("train", "test"))
 
-    from spiking.conversion import convert  # after --help and errors, as Keras takes a while
+    from LeNet import tensorlayer  # noqa: F401, it starts TensorFlow, after --help and errors
+    from spiking.conversion import convert
 
-    model = trained(residual_network(train.pixels.shape[1:], train.classes), train, epochs)
-    model.save("residual_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights residual_network.keras
+    with OutputFolder(Path.cwd()) as output:  # a folder without write access fails here, before the training
+        model = trained(residual_network(train.pixels.shape[1:], train.classes), train, epochs)
+        with output.replacing() as staging:
+            model.save(staging / "residual_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights
     converted = convert(model, calibration=train.pixels[:1000])
     own = model.predict(test.pixels, verbose=0).argmax(axis=1)
     print(converted.network.notation)
