@@ -163,11 +163,11 @@ def test_says_what_it_has_written(exported, arrays):
 def test_same_bytes_in_a_new_folder_without_tensorflow_or_logs(exported, weights_path, tmp_path, monkeypatch):
     forbid_imports(monkeypatch, tmp_path / "modules", "tensorflow", "keras")
     options = ["--k", 1, "--weights", weights_path, "--time_steps", TIME_STEPS]
-    process = run_script(SCRIPT, *options, "--export", "new/folder/file", cwd=tmp_path)
+    process = run_script(SCRIPT, *options, "--export", "new/folder/file.npz", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     assert snapshot(tmp_path / "new") == {
         (tmp_path / "new/folder").relative_to(tmp_path / "new"): None,
-        (tmp_path / "new/folder/file").relative_to(tmp_path / "new"): exported[0].read_bytes(),
+        (tmp_path / "new/folder/file.npz").relative_to(tmp_path / "new"): exported[0].read_bytes(),
     }
     assert {path.name for path in tmp_path.iterdir()} == {"modules", "new"}
 

@@ -4,11 +4,10 @@ import shutil
 
 import pytest
 
-import spiking_utils
 from experiment import digest
 from experiment.model import NPZ_NAME, Model
 from figs import accuracy_speed, noise, raster, sops, sparsity
-from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
+from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST, evaluation
 from LeNet.tensorlayer.training import Training
 from spiking.network import FULL_PRECISION
 from tests.damage import no_file_above
@@ -122,10 +121,8 @@ def test_checkpoint_folder_that_vanishes(folder, run_into, monkeypatch):
 
 
 def test_log_folder_that_vanishes(folder, run_into, monkeypatch):
-    evaluate = spiking_utils.evaluate
-    monkeypatch.setattr(
-        spiking_utils, "evaluate", lambda *arguments: (shutil.rmtree(folder), evaluate(*arguments))[1]
-    )
+    evaluate = evaluation.evaluate
+    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments: (shutil.rmtree(folder), evaluate(*arguments))[1])
     assert_refused(run_into("evaluation", folder), f"{folder}: has vanished, expected the folder to stay")
     assert list(folder.parent.iterdir()) == []
 

@@ -73,7 +73,7 @@ def test_evaluation_prints_the_models_own_accuracy_and_the_agreement(quantized, 
     assert f"accuracy   {accuracy} of {IMAGES} images" in process.stdout
     assert f"model      {accuracy}, as it is" in process.stdout
     assert f"agreement  {IMAGES} of {IMAGES} of its predictions" in process.stdout
-    assert f"equal      to the quantised network in every neuron, in {IMAGES} of {IMAGES} images" in process.stdout
+    assert f"every neuron of the quiescent images ({IMAGES} of {IMAGES}) equals the quantised" in process.stdout
     assert "lossless" not in process.stdout
     run = json.loads((tmp_path / "logs" / "run.json").read_text())
     digest = hashlib.sha256(quantized.read_bytes()).hexdigest()[:8]
@@ -97,7 +97,7 @@ def test_every_neuron_is_verified(unquantized, evaluate):
 
 
 def test_model_without_quantiser_is_said_to_be_one(quantized, unquantized, evaluate, tmp_path):
-    said = "without quantiser: that of k=2 is put in, 2^2 counts are the 99 % quantile\n"
+    said = "without quantiser: that of k=2 is put in, 2^2 counts stand for the 99 % quantile of a block's positive"
     for path in (quantized, unquantized):
         process = evaluate(path, "--k", 2, "--calibrate", 50, "--logs", tmp_path / path.parent.name)
         assert process.returncode == 0, process.stderr
@@ -160,7 +160,7 @@ def test_files_of_other_kinds_are_told_what_to_do(suffix, run_here, tmp_path):
 def test_folder_of_a_saved_model_is_told_what_to_do(run_here, tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"")
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", tmp_path)
-    assert_refused(process, f"{tmp_path}: is a SavedModel: read it where it was made")
+    assert_refused(process, f"{tmp_path}: is a SavedModel: load it where it was made")
 
 
 def test_block_that_never_fires_is_a_warning_that_names_it(evaluate, tmp_path):
