@@ -31,10 +31,10 @@ def main(epochs=2):
     args = parser.parse_args()
     train, test = (images.load_split(split, args.data).first(args.limit) for split in ("train", "test"))
 
-    from LeNet import tensorlayer  # noqa: F401, it starts TensorFlow, after --help and errors
-    from spiking.conversion import convert
-
     with OutputFolder(Path.cwd()) as output:  # a folder without write access fails here, before the training
+        from LeNet import tensorlayer  # noqa: F401, it starts TensorFlow, after --help and errors
+        from spiking.conversion import convert
+
         model = trained(residual_network(train.pixels.shape[1:], train.classes), train, epochs)
         with output.replacing() as staging:
             model.save(staging / "residual_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights
