@@ -24,15 +24,19 @@ from experiment import command_line
 APPLICATIONS = "MobileNet", "MobileNetV2", "ResNet50V2", "ResNet50", "VGG16"
 COLUMNS = "blocks", "neurons", "equal", "weights", "folding", "rounding", "one image", "memory"
 LEVEL, IMAGES = 2, 4
+SMALLEST = 32  # image, to keras.applications
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    sizes = {"type": command_line.integer_from(32, 512), "metavar": "N"}
-    parser.add_argument("--size", **sizes, default=64, help="rows and columns of an image")
+    parser.add_argument("--size", type=command_line.POSITIVE, default=64, help="rows and columns of an image")
     parser.add_argument("--classes", type=command_line.POSITIVE, default=10, help="scores of a network")
     parser.add_argument("--only", choices=APPLICATIONS, help="this network (default: all)")
     args = parser.parse_args()
+    if args.size < SMALLEST:
+        parser.error(
+            f"argument --size: found {args.size}, expected at least {SMALLEST}, as for all of these networks"
+        )
 
     if args.only:
         print(row(args.only, args.size, args.classes))
