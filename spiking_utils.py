@@ -209,7 +209,7 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
 
     def run_batch(start):
         batch = slice(start, start + batch_size)
-        parts = [(a.predictions(), a.statistics, a.quiescent()) for a in network.run_in_parts(pixels[batch])]
+        parts = map(_counted, network.run_in_parts(pixels[batch]))  # in which no part outlives what is read of it
         predictions, statistics, quiescent = zip(*parts, strict=True)
         predictions = np.concatenate(predictions)
         right = (predictions == labels[batch, None]).sum(axis=0)
@@ -222,3 +222,8 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
         pool.shutdown(cancel_futures=True)  # an interruption does not wait for batches that have not begun
     right, statistics, quiescent, predictions = zip(*results, strict=True)
     return Evaluation(np.stack(right), np.stack(statistics), np.concatenate(quiescent), np.concatenate(predictions))
+
+
+def _counted(activity):
+    """What evaluate reads of an Activity."""
+    return activity.predictions(), activity.statistics, activity.quiescent()
