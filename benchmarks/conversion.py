@@ -5,7 +5,8 @@ python benchmarks/conversion.py --limit 2000        on fewer images
 
 The networks are Keras models as people have them: an MLP whose weights were rescaled between its layers, a CNN with
 max pooling, and a residual network. A rule is the quantile of the positive activations that 2^k counts stand for;
-without a rule, they stand for 1. Accuracy is that of the quantised network, which the spiking network reaches.
+without a rule, they stand for 1. Accuracy is that of the quantised network, which the spiking network reaches, on
+images of the training set that are kept for validation: the test images choose nothing.
 """
 
 import sys
@@ -26,21 +27,21 @@ BEYOND, NOTHING = "int32", "–"  # where potentials may need more than 32 bits,
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
-    command_line.add_limit(parser, "training and test images")
+    command_line.add_limit(parser, "training and validation images")
     command_line.add_threads(parser)
     args = parser.parse_args()
-    train, test = (images.load_split(split).first(args.limit) for split in ("train", "test"))
+    train, validation = (split.first(args.limit) for split in images.load_training(images.MNIST))
 
     import LeNet.tensorlayer  # noqa: F401, it starts TensorFlow
     from LeNet.own_network import predict
 
     for name, build in NETWORKS.items():
         model = trained_model(build, train)
-        own = predict(model, test.pixels)
-        print(f"{name}: {100 * np.mean(own == test.labels):.2f} % of {len(own):,} images, without quantiser")
+        own = predict(model, validation.pixels)
+        print(f"{name}: {100 * np.mean(own == validation.labels):.2f} % of {len(own):,} images, without quantiser")
         print(f"{'':8}" + "".join(f"{rule:>10}" for rule in RULES) + f"{'agree':>10}{'steps':>8}{'settled':>10}")
         for k in LEVELS:
-            print(f"{f'k={k}':8}{row(model, k, own, train, test, args.threads)}", flush=True)
+            print(f"{f'k={k}':8}{row(model, k, own, train, validation, args.threads)}", flush=True)
     print(f"{BEYOND}: the potentials of a block could need more than 32 bits, so that the network is refused")
 
 
@@ -99,7 +100,7 @@ def trained_model(build, train):
     return model
 
 
-def row(model, k, own, train, test, threads):
+def row(model, k, own, train, validation, threads):
     """The accuracy in percent by each rule; by the chosen one also how it compares, and after how many steps."""
     from spiking.conversion import calibration
     from spiking.conversion.converted import convert_graph
@@ -111,10 +112,10 @@ def row(model, k, own, train, test, threads):
         pixels = None if quantile is None else train.pixels[:CALIBRATION_IMAGES]
         converted = convert_graph(graph, k, pixels, **settings)
         try:
-            predictions = evaluated(converted, test, threads, 1, max_spikes=None).predictions
-            cell = f"{100 * np.mean(predictions == test.labels):10.2f}"
+            predictions = evaluated(converted, validation, threads, 1, max_spikes=None).predictions
+            cell = f"{100 * np.mean(predictions == validation.labels):10.2f}"
             if quantile == calibration.QUANTILE:
-                few = test.first(runs.BATCH_SIZE)
+                few = validation.first(runs.BATCH_SIZE)
                 evaluation = evaluated(converted, few, threads, 16 * 2**k)
                 steps = runs.time_steps_needed(evaluation.right.sum(axis=0))
                 settled = f"{evaluation.quiescent.sum()}/{len(few.labels)}"
@@ -125,12 +126,12 @@ def row(model, k, own, train, test, threads):
     return cells + of_chosen
 
 
-def evaluated(converted, test, threads, time_steps, **bound):
+def evaluated(converted, validation, threads, time_steps, **bound):
     """The Evaluation of a converted network."""
     from spiking_utils import SpikingNetwork, evaluate
 
     network = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps, **bound)
-    return evaluate(network, test.pixels, test.labels, runs.BATCH_SIZE, threads)
+    return evaluate(network, validation.pixels, validation.labels, runs.BATCH_SIZE, threads)
 
 
 if __name__ == "__main__":
