@@ -21,7 +21,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-
 from experiment import InputError, command_line, images, logs, model, runs, shown, weights
 from experiment.disk import OutputFolder
 from experiment.trained import read_npz, write_npz
@@ -169,13 +168,6 @@ def spiking_network(trained, k, args):
     return SpikingNetwork(trained.weights, trained.network, k, steps, args.max_spikes, args.negative_spikes)
 
 
-def artificial_network(trained, k):
-    """The artificial network: the spiking one in one time step, without a bound on the spikes."""
-    from spiking_utils import SpikingNetwork
-
-    return SpikingNetwork(trained.weights, trained.network, k, time_steps=1, max_spikes=None)
-
-
 def read_images(trained, args):
     """The test images, with noise on their pixels if it is asked for."""
     test = images.load_test(args.data or trained.model.images, trained.network).first(args.limit)
@@ -195,8 +187,7 @@ def evaluate_and_log(network, trained, test, args):
         evaluation = (simulate_until_quiescent if args.time_steps == AUTO else simulate)(network, test, *batches)
         run["time_steps"] = evaluation.right.shape[1]
         seconds = time.perf_counter() - start
-        artificial = artificial_network(trained, network.k)
-        ann_right = count_ann_right(evaluation, artificial, test, args.negative_spikes, *batches)
+        ann_right = count_ann_right(evaluation, trained, network.k, test, args.negative_spikes, *batches)
         run = runs.describe(run, trained, evaluation, ann_right)
         if args.sizes:
             run["sizes"] = measure_sizes(network, test.pixels)

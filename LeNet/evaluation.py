@@ -6,7 +6,7 @@ import numpy as np
 
 from experiment import command_line
 from spiking.trains import SPIKES
-from spiking_utils import evaluate
+from spiking_utils import SpikingNetwork, evaluate
 
 MOST_TIME_STEPS = 4096  # after which a network that still fires is taken as it is
 
@@ -35,16 +35,17 @@ def run_until_quiescent(network, pixels):
         network.time_steps *= 2
 
 
-def count_ann_right(evaluation, artificial, test, lossless, batch_size, threads):
+def count_ann_right(evaluation, trained, k, test, lossless, batch_size, threads):
     """How many images the artificial network predicts right; None if its activations are too high to be emitted.
 
     Where the spiking network is lossless and quiescent, its prediction is the artificial one's. Other images are run
-    through `artificial`, the SpikingNetwork of one time step without a bound on the spikes.
+    in one time step without a bound on the spikes, which is the artificial network.
     """
     settled = evaluation.quiescent & lossless
     right = int(np.sum((evaluation.predictions == test.labels)[settled]))
     if settled.all():
         return right
+    artificial = SpikingNetwork(trained.weights, trained.network, k, time_steps=1, max_spikes=None)
     try:
         return right + int(simulate(artificial, test.where(~settled), batch_size, threads).right.sum())
     except OverflowError:

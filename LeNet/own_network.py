@@ -37,9 +37,8 @@ class Own:
     path: Path
     sha256: str  # of the file
     graph: object  # spiking.conversion.graph.Graph
-    predict: (
-        Callable  # from integer pixels (images, h, w, channels) to its own classes, perhaps of the first images only
-    )
+    # from pixels (images, h, w, channels) to the classes that it predicts itself, perhaps of the first images only
+    predict: Callable
     layers: tuple = ()  # of each block, once converted: names of what is folded into it
 
 

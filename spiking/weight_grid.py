@@ -25,7 +25,10 @@ def grid_exponent(kernels, bounds):
     kernels : list of float arrays, one for each input, finite; the last axis is the filters
     bounds : list of int, the largest number that each input may reach
 
-    Raises ValueError where a weight is not finite.
+    Raises
+    ------
+    ValueError
+        A weight is not finite.
     """
     largest = max(float(np.max(np.abs(kernel))) for kernel in kernels)
     if not np.isfinite(largest):

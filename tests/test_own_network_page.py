@@ -18,22 +18,24 @@ def session():
 
 
 def test_session_of_the_page_runs_and_both_ways_agree_with_keras(tmp_path):
-    first, both, second = session().partition("quantized = with_quantizers")
-    report = (
-        "\nprint('found', evaluation.quiescent.all(), "
-        "(evaluation.predictions == model.predict(test_pixels, verbose=0).argmax(1)).mean())\n"
-    )
+    with_quantisers, with_calibration, none = re.split(r"(?<=threads=2\)\n)|(?<=pixels\[:1000\]\)\n)", session())
+    assert not none
     last = (
-        "network = SpikingNetwork(converted.weights, converted.network, converted.k, 1, None)\n"
         "own = quantized.predict(test_pixels, verbose=0).argmax(1)\n"
+        "print('found', (evaluation.predictions == own)[evaluation.quiescent].mean(), evaluation.quiescent.mean())\n"
+    )
+    report = (
+        "network = SpikingNetwork(converted.weights, converted.network, converted.k, 1, None)\n"
+        "own = model.predict(test_pixels, verbose=0).argmax(1)\n"
         "print('found', (network.run(test_pixels).predictions()[:, -1] == own).mean(), converted.k)\n"
     )
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{first}{report}{both}{second}{last}"
+    path = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+    code = f"{path}{with_quantisers}{last}{with_calibration}{report}"
     output = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True, stderr=subprocess.DEVNULL)
-    (quiescent, agreeing), quantised = [line.split()[1:] for line in output.splitlines() if line.startswith("found")]
-    assert quiescent in ("True", "False")
-    assert float(agreeing) > 0.97
-    assert [float(word) for word in quantised] == [1.0, 2]
+    quantised, calibrated = [line.split()[1:] for line in output.splitlines() if line.startswith("found")]
+    assert float(quantised[0]) == 1
+    assert float(quantised[1]) > 0.9
+    assert float(calibrated[0]) > 0.97
     assert {path.name for path in tmp_path.iterdir()} == {"my.keras", "quantized.keras"}
 
     script = [sys.executable, ROOT / "LeNet/Spiking_LeNet_MNIST.py", "--weights"]

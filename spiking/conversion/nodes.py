@@ -132,9 +132,10 @@ def _of_spikes(part):
 
 def _never_negative(part):
     """Whether no activation, which is at least 0, can make one of its numbers negative."""
-    signs = [part.offset, *(np.multiply(term.kernel, term.gain) for term in part.terms if term.gain.ndim == 1)]
-    plain = not part.waits and not part.only_image and all(term.gain.ndim == 1 for term in part.terms)
-    return plain and part.offset.ndim == 1 and all(np.all(numbers >= 0) for numbers in signs)
+    if part.waits or part.only_image or part.offset.ndim == 3 or any(term.gain.ndim == 3 for term in part.terms):
+        return False
+    numbers = [part.offset, *(term.kernel * term.gain for term in part.terms)]
+    return all(np.all(array >= 0) for array in numbers)
 
 
 def unchanged(part):
