@@ -1,5 +1,6 @@
 """A network of one's own beside --weights, a .keras or .onnx file: checked, converted, and compared with itself."""
 
+import re
 import warnings as python_warnings
 import zipfile
 from argparse import ArgumentTypeError
@@ -163,11 +164,13 @@ def _read_keras(path):
 
 
 def _reason(error):
-    """The line of an error of Keras that says most."""
-    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    if any("safe_mode" in line for line in lines):
+    """What an error of Keras says, without its advice, of which some is dangerous."""
+    if "safe_mode" in str(error):
         return "it holds a Lambda layer, Python code, which is not run"
-    return next((line for line in lines if "Could not locate" in line), lines[0])
+    unknown = re.search("Could not locate class '[^']*'", str(error))
+    if unknown:
+        return unknown[0]
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 @contextmanager

@@ -98,3 +98,5 @@ def test_labels_that_are_no_classes_are_an_error_and_no_wrong_number(labels):
         ValueError, match=r"labels are of the shape .*, expected a number for each image: \(images,\)"
     ):
         evaluate(network, PIXELS, labels, batch_size=5, threads=1)
+    with pytest.raises(ValueError, match="labels are 1 to 4, expected classes from 0 to 3"):
+        evaluate(network, PIXELS, np.arange(20) % 4 + 1, batch_size=5, threads=1)

@@ -50,6 +50,7 @@ def notation(*middle, **settings):
         ([layers.AveragePooling2D(2), convolution(padding="same"), layers.ReLU()], "4C6ps2"),
         ([convolution(), layers.AveragePooling2D(2), layers.ReLU()], "4C4s2"),
         ([layers.GlobalAveragePooling2D(), layers.Dense(5), layers.ReLU()], "5"),
+        ([convolution(), layers.ReLU(6), layers.MaxPooling2D(2), layers.ReLU(6)], "4C3m6-M2"),
         ([layers.Flatten(), layers.Dense(5, activation="relu")], "5"),
         ([layers.Reshape((-1,)), layers.Dense(5, "relu"), layers.Dropout(0.5)], "5"),
         ([layers.Permute((3, 1, 2)), layers.Flatten(), layers.Dense(5, "relu")], "5"),
@@ -245,6 +246,35 @@ def test_quantisers_are_put_in_after_each_relu_of_any_spelling():
     assert_array_equal(model.get_weights()[0], np.float32(weights[0]))
     with pytest.raises(ValueError, match="found a quantiser already"):
         with_quantizers(copy, 2)
+
+
+@pytest.mark.parametrize("k", [-1, 17, 1.5])
+def test_quantisers_of_no_level_are_refused(k):
+    with pytest.raises(ValueError, match=f"^k is {k}, expected an integer from 0 to 16$"):
+        with_quantizers(model_around(convolution(activation="relu")), k)
+
+
+def test_layers_of_inner_models_keep_names_of_their_own():
+    image = keras.Input(IMAGE)
+    x = layers.Conv2D(2, 1, activation="relu", name="inner_conv")(layers.Rescaling(1.0)(image))
+    x = keras.Sequential([keras.Input((6, 6, 2)), layers.Conv2D(3, 1, name="conv"), layers.ReLU()], name="inner")(x)
+    copy = with_quantizers(keras.Model(image, layers.Dense(2)(layers.Flatten()(x))), np.int64(2))
+    names = {layer.name for layer in copy.layers}
+    assert {"inner_conv", "inner_conv_"} <= names
+    assert convert(copy).k == 2
+
+
+def test_mean_over_rows_and_columns_is_a_global_average_pooling():
+    image = keras.Input(IMAGE)
+    x = layers.Conv2D(3, 3, activation="relu")(layers.Rescaling(1.0)(image))
+    mean = keras.Model(image, layers.Dense(2, name="a")(keras.ops.mean(x, axis=(1, 2))))
+    pooled = keras.Model(image, layers.Dense(2, name="b")(layers.GlobalAveragePooling2D()(x)))
+    pooled.get_layer("b").set_weights(mean.get_layer("a").get_weights())
+    weights, expected = (assemble(fold(model))[1] for model in (mean, pooled))
+    assert_array_equal(weights["fc/W"], expected["fc/W"])
+    rows = keras.Model(image, layers.Dense(2)(layers.Flatten()(keras.ops.mean(x, axis=1))))
+    with pytest.raises(ValueError, match=re.escape("found a mean over the axes [1], expected the rows and columns")):
+        fold(rows)
 
 
 def test_importing_the_library_imports_no_keras_and_converting_changes_no_setting():

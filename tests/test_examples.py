@@ -1,10 +1,13 @@
-"""The examples, where they cannot write: one line, before they train."""
+"""The examples, on a few images, and where they cannot write."""
 
+import re
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
+from examples import own_network, residual_network
 from tests.helpers import ROOT, assert_refused
 
 
@@ -15,3 +18,28 @@ def test_folder_that_cannot_be_written_to_is_refused_before_the_training(example
     )
     assert_refused(process, "/proc/.staging: ")
     assert process.stdout == ""
+
+
+def test_example_trains_converts_and_agrees(run_here, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    process = run_here(partial(own_network.main, epochs=1, limit=200))
+    assert process.returncode == 0, process.stderr
+    assert "28x28x1-8C3pm4-M2-16C3pm4-M2-64m4-10b, its weights rounded by " in process.stdout
+    assert "200 of its 200 predictions are the spiking network's\n" in process.stdout
+    assert "200 images are quiescent after 60 time steps\n" in process.stdout
+    assert (tmp_path / "own_network.keras").exists()
+
+
+def test_residual_example_is_the_models_network_for_any_bound_on_spikes(run_here, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    process = run_here(partial(residual_network.main, epochs=1), "--limit", 100)
+    assert process.returncode == 0, process.stderr
+    accuracies = re.findall(r" (\S+) %, (\d+) predictions are the model's\n", process.stdout)
+    assert len(accuracies) == 3
+    assert len(set(accuracies)) == 1  # the quantised network's, for any bound on spikes
+    assert process.stdout.count("100 images are quiescent, ") == 3
+    assert (tmp_path / "residual_network.png").stat().st_size > 10_000
+
+
+def test_example_takes_no_options(run_here):
+    assert_refused(run_here(own_network.main, "--epochs", 1), "unrecognized arguments: --epochs 1")

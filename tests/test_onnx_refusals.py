@@ -1,5 +1,7 @@
 """Which operators of ONNX files are refused, by node and operator and position, and what to use instead."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -122,3 +124,11 @@ def test_a_second_output_that_something_reads_is_refused(tmp_path):
     net.values["indices"] = net.values[x]
     lines = refusals(tmp_path, net.model(net.put("Flatten", "indices")))
     assert lines[0].startswith("layer maxpool2 (MaxPool, node 3): found that its output indices is read")
+
+
+def test_a_relu_that_nothing_reads_is_named(tmp_path):
+    net = Net((1, 4, 4))
+    x = net.add("Relu", net.convolve("image", 3, (2, 2)))
+    shape = net.add("Shape", net.add("Relu", net.convolve(x, 3, (1, 1))))
+    (line,) = refusals(tmp_path, net.model(net.product(net.add("Flatten", net.add("Reshape", x, shape)), 3)))
+    assert re.fullmatch(r"layer \w+ \(Relu, node 4\): found that nothing reads it, expected a model without it", line)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 import zipfile
-from functools import partial
 
 import keras
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 from keras import layers
 
 from benchmarks import conversion
-from examples import own_network, residual_network
 from experiment import images, model
 from experiment.logs import read as read_logs
 from experiment.trained import read_npz
@@ -21,6 +19,7 @@ from LeNet import Spiking_LeNet_MNIST, tensorlayer  # noqa: F401, TensorFlow sta
 from LeNet.own_network import FOREIGN, read
 from spiking.conversion import MedianQuantizer
 from tests.helpers import assert_refused
+from tests.script_helpers import write_images
 
 IMAGES = 40
 
@@ -243,32 +242,31 @@ def test_damaged_file(quantized, evaluate, tmp_path, place):
 def test_code_in_a_file_is_not_run(evaluate, tmp_path):
     path = tmp_path / "code.keras"
     keras.Sequential([keras.Input((28, 28, 1)), layers.Lambda(lambda x: x), layers.Flatten()]).save(path)
-    assert_refused(evaluate(path), f"{path}: cannot be read (", "expected a .keras file")
+    assert_refused(evaluate(path), f"{path}: cannot be read (it holds a Lambda layer, Python code, which is not run)")
 
 
-def test_example_trains_converts_and_agrees(run_here, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    process = run_here(partial(own_network.main, epochs=1, limit=200))
-    assert process.returncode == 0, process.stderr
-    assert "28x28x1-8C3pm4-M2-16C3pm4-M2-64m4-10b, its weights rounded by " in process.stdout
-    assert "200 of its 200 predictions are the spiking network's\n" in process.stdout
-    assert "200 images are quiescent after 60 time steps\n" in process.stdout
-    assert (tmp_path / "own_network.keras").exists()
+def test_layer_of_a_class_of_ones_own_is_named(evaluate, tmp_path):
+    class Doubled(layers.Layer):
+        def call(self, inputs):
+            return 2 * inputs
+
+    path = tmp_path / "doubled.keras"
+    keras.Sequential([keras.Input((28, 28, 1)), Doubled(), layers.Flatten()]).save(path)
+    assert_refused(evaluate(path), f"{path}: cannot be read (Could not locate class 'Doubled'")
 
 
-def test_residual_example_is_the_models_network_for_any_bound_on_spikes(run_here, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    process = run_here(partial(residual_network.main, epochs=1), "--limit", 100)
-    assert process.returncode == 0, process.stderr
-    accuracies = re.findall(r" (\S+) %, (\d+) predictions are the model's\n", process.stdout)
-    assert len(accuracies) == 3
-    assert len(set(accuracies)) == 1  # the quantised network's, for any bound on spikes
-    assert process.stdout.count("100 images are quiescent, ") == 3
-    assert (tmp_path / "residual_network.png").stat().st_size > 10_000
+def test_images_of_another_size_are_refused_by_their_folder(unquantized, evaluate, tmp_path):
+    write_images(tmp_path / "small", (8, 8), classes=10)
+    process = evaluate(unquantized, "--k", 1, "--data", tmp_path / "small")
+    found = f"{tmp_path / 'small'}: has images (h, w, channels) (8, 8, 1), expected (28, 28, 1) as {unquantized}"
+    assert_refused(process, found)
 
 
-def test_example_takes_no_options(run_here):
-    assert_refused(run_here(own_network.main, "--epochs", 1), "unrecognized arguments: --epochs 1")
+def test_model_itself_is_not_overwritten_by_what_is_saved(unquantized, evaluate):
+    before = unquantized.read_bytes()
+    process = evaluate(unquantized, "--k", 1, "--save", unquantized)
+    assert_refused(process, f"argument --save: {unquantized} does not end in .npz, expected the name of a npz file")
+    assert unquantized.read_bytes() == before
 
 
 def test_benchmark_shows_that_calibration_takes_a_rescaled_network_as_the_original(run_here, monkeypatch):

@@ -83,8 +83,7 @@ def divided(graph, operation, x1, x2):
 
 
 def mean(graph, operation, x):
-    axes = operation.axis if isinstance(operation.axis, (list, tuple)) else [operation.axis]
-    if len(x.shape) != 3 or None in axes or sorted(axis % 4 for axis in axes) != [1, 2]:
+    if len(x.shape) != 3 or sorted(axis % 4 for axis in operation.axis or ()) != [1, 2]:
         raise Refusal(f"a mean over the axes {operation.axis}", "the rows and columns, (1, 2)")
     x = graph.average_pool(x, x.shape[:2], (1, 1))
     return x if operation.keepdims else graph.flatten(x)
