@@ -19,6 +19,7 @@ from tests.helpers import ROOT, assert_refused, run_script
 def settings_of_libraries(tmp_path):
     """Environment variables, and in a home a file, of which each would train other weights, or none."""
     settings = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first", "backend": "jax"}
+    settings |= {"nnx_enabled": True}  # for which Keras wants another package
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras/keras.json").write_text(json.dumps(settings | {"dtype_policy": "mixed_float16"}))
     keras = {"HOME": str(tmp_path), "KERAS_BACKEND": "torch", "KERAS_MAX_STEPS_PER_EPOCH": "1"}

@@ -36,6 +36,7 @@ def _keep_freed_memory():
 
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["KERAS_HOME"] = os.devnull  # holds no keras.json, of which some settings stop Keras at once
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # oneDNN convolves in half of the time of Eigen, but TensorFlow chooses it on its own on some processors only
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
