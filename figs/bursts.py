@@ -4,6 +4,7 @@ python bursts.py                     figs/k0, k0-burst-2, k0-burst-4, k0-burst-u
 python bursts.py --recipe augmented  figs/k0-augmented etc.
 
 LeNet/Spiking_LeNet_MNIST.py writes the logs: with --max_spikes 2, 4 and unbounded, and with --negative_spikes False.
+Those that exist are drawn. Stars are spiking networks of the same data that others trained directly.
 """
 
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import InputError, command_line, logs, model, runs, shown
+from experiment import InputError, command_line, logs, model, published, runs, shown
 from experiment.model import PUBLISHED_LEVELS
 from figs import plotting
 
@@ -23,6 +24,7 @@ VARIANTS = {  # what is not the default in run.json, by the name in the figure
     "unbounded": {"max_spikes": runs.UNBOUNDED},
     NO_NEGATIVE: {"negative_spikes": False},
 }
+TICKS = dict(zip(VARIANTS, ("1", "2", "4", "∞", "1, no\nneg.")))
 
 
 def main():
@@ -30,7 +32,11 @@ def main():
     model.add_options(parser, seed="the networks' trainings")
     plotting.add_output(parser)
     args = parser.parse_args()
-    found = {named: read_variants(named) for named in (model.named(args, k) for k in PUBLISHED_LEVELS)}
+    models = [model.named(args, k) for k in PUBLISHED_LEVELS]
+    found = {named: variants for named in models if (variants := read_variants(named))}
+    if not found:
+        expected = ", ".join(shown(named.logs) for named in models)
+        raise InputError(f"no logs found, expected one of {expected}; LeNet/Spiking_LeNet_MNIST.py writes them")
 
     print(
         f"{'network':10}{'spikes':22}{'accuracy':>10}{'time steps':>12}{'+ spikes':>12}{'- spikes':>12}{'SOPs':>14}"
@@ -43,13 +49,13 @@ def main():
 
 
 def read_variants(named):
-    """The Logs of a model in every variant, by its name."""
+    """The Logs of a model in each variant that has some, by its name."""
     found = {}
     for name, variation in VARIANTS.items():
         run = {"k": named.k, "model": {"k": named.k}} | variation
         folder = runs.default_folder(named, run)
         if not logs.exist(folder):
-            raise InputError(f"{shown(folder)}: no logs found, expected those of LeNet/Spiking_LeNet_MNIST.py")
+            continue
         found[name] = logs.read(folder)
         if found[name].model != named or runs.variations(found[name].run) != runs.variations(run):
             raise InputError(f"{shown(folder)}: is of {found[name].label}, expected {named.label}, {name}")
@@ -58,9 +64,10 @@ def read_variants(named):
 
 def draw(found):
     """A column for each level: accuracy over the time steps, below it spikes and SOPs after the last one."""
-    figure, axes = plotting.pyplot().subplots(3, len(found), figsize=(plotting.WIDTH, 6.6), layout="constrained")
+    page = {"figsize": (plotting.WIDTH, 6.6), "layout": "constrained"}
+    figure, axes = plotting.pyplot().subplots(3, len(found), squeeze=False, **page)
     figure.suptitle(f"Bursts and negative spikes of {plotting.subject(found)}")
-    for (accuracy, spikes, sops), named, variants in zip(axes.T, plotting.distinct(found), found.values()):
+    for (accuracy, spikes, sops), named, (one, variants) in zip(axes.T, plotting.distinct(found), found.items()):
         for place, ((name, log), style) in enumerate(zip(variants.items(), plotting.styles())):
             # where curves lie on each other, each has its markers at steps of its own
             line = plotting.emphasis(place, len(variants)) | {"markevery": (place, len(variants))}
@@ -75,10 +82,11 @@ def draw(found):
                 sops.bar(place, log.sops[-1] / 1e6, color=style["color"]), fmt="%.2f", padding=2, fontsize=7
             )
         accuracy.set(title=named.label, ylim=(0, 104))
+        draw_directly_trained(accuracy, one.data, [log.accuracy[-1] for log in variants.values()])
         plotting.label_time_steps(accuracy)
         for bars in (spikes, sops):
             bars.margins(y=0.15)
-            bars.set_xticks(range(len(variants)), ["1", "2", "4", "∞", "1, no\nneg."])
+            bars.set_xticks(range(len(variants)), [TICKS[name] for name in variants])
             bars.grid(axis="x", visible=False)
     figure.supxlabel("B, the most spikes of one sign that a neuron may fire in a time step", fontsize="medium")
     for row, name in zip(axes[:, 0], ("accuracy (%)", "spikes per image (thousand)", "SOPs per image (million)")):
@@ -87,6 +95,18 @@ def draw(found):
     axes[0, 0].legend(loc="lower right", fontsize="small", title=defined, title_fontsize="small")
     axes[1, 0].set_title("hatched: negative", fontsize="small")
     return figure
+
+
+def draw_directly_trained(axes, data, finals):
+    """A star for each network of the same data that others trained directly, on an axis around it and our finals."""
+    others = published.DIRECTLY_TRAINED.get(data, ())
+    for other, style in zip(others, reversed(plotting.STYLES)):
+        axes.plot(
+            other.time_steps, other.accuracy, label=f"theirs: {other.name}", color=style["color"], **plotting.STAR
+        )
+    if others:
+        accuracies = [*finals, *(other.accuracy for other in others)]
+        plotting.cut_axis(axes, min(accuracies) - 5, max(accuracies) + 1)
 
 
 if __name__ == "__main__":

@@ -71,11 +71,30 @@ def test_bursts_bars_and_lines_are_the_numbers(burst_folders):
         assert_allclose([bar.get_height() for bar in sops.patches], [*4 * [32 / 1e6], 20 / 1e6])
 
 
-def test_bursts_without_the_logs_of_a_variant(root, burst_folders, run_here):
-    (root / "figs/k1-burst-4/accuracy.txt").unlink()
-    assert_refused(
-        run_here(bursts.main), "figs/k1-burst-4: no logs found, expected those of LeNet/Spiking_LeNet_MNIST"
-    )
+def test_bursts_of_the_levels_and_variants_that_have_logs(root, run_here):
+    named = Model(1, data="fashion-mnist")
+    for variation in VARIATIONS[2:4]:
+        write(named, **variation)
+    process = run_here(bursts.main, "--data", "fashion-mnist", "--output", root)
+    table = words(process.stdout)
+    assert [line.split(" 80.00 %")[0] for line in table[1:-1]] == ["k1 B = 4", "k1 unbounded"]
+    _, *bars = bursts.draw({named: bursts.read_variants(named)}).axes
+    assert [[tick.get_text() for tick in axes.get_xticklabels()] for axes in bars] == [["4", "∞"]] * 2
+
+
+def test_bursts_are_beside_networks_that_others_trained_directly(root):
+    named = Model(1, data=published.FASHION_MNIST)
+    write(named)
+    [accuracy, *_] = bursts.draw({named: bursts.read_variants(named)}).axes
+    stars = {line.get_label(): line.get_xydata().tolist() for line in accuracy.lines if line.get_marker() == "*"}
+    others = published.DIRECTLY_TRAINED[named.data]
+    assert stars == {f"theirs: {other.name}": [[other.time_steps, other.accuracy]] for other in others}
+    low, high = accuracy.get_ylim()
+    assert low < 80 < max(other.accuracy for other in others) < high
+
+
+def test_bursts_without_logs(root, run_here):
+    assert_refused(run_here(bursts.main), "no logs found, expected one of figs/k0, figs/k1, figs/k2")
 
 
 def test_bursts_with_logs_in_the_folder_of_another_variant(root, burst_folders, run_here):
