@@ -1,7 +1,4 @@
-"""Real processes, interrupted at chosen moments: what they say, and that nothing is lost.
-
-benchmarks/kills.py does the same at random moments.
-"""
+"""Real processes, interrupted at chosen moments: what they say, and that nothing is lost."""
 
 import shutil
 import signal

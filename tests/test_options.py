@@ -1,6 +1,5 @@
-"""docs/options.md says what --help says. `python -m tests.test_options > docs/options.md` writes it anew."""
+"""What the options of all scripts refuse."""
 
-import re
 import runpy
 import sys
 from argparse import ArgumentTypeError
@@ -23,12 +22,6 @@ SCRIPTS = [
         if "\ndef main():" in path.read_text()
     ),
 ]
-HEAD = """# Options
-
-Each script tells them with `--help`; this page says the same. Options that name a model (`--k`, `--network`,
-`--data`, `--recipe`, `--seed`) choose the file that is used where none is named; beside `--weights` they may only
-agree with what the file says of itself.
-"""
 
 
 def parser_of(script):
@@ -39,24 +32,6 @@ def parser_of(script):
         with pytest.raises(SystemExit):
             runpy.run_path(str(ROOT / script))["main"]()
     return parsers[0]
-
-
-def options_of(script):
-    """What --help tells of each option: (the option and its argument, the explanation)."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLUMNS", "500")
-        text = parser_of(script).format_help()
-    found = re.findall(r"^  (--\w+(?: \S[^\n]*?)?)(?:  +|\n +)(\S.*)$", text.partition("\noptions:")[2], re.MULTILINE)
-    assert len(found) == len(re.findall(r"^  --", text, re.MULTILINE))
-    return found
-
-
-def page():
-    parts = [HEAD]
-    for script in SCRIPTS:
-        rows = [f"| `{option.replace('|', chr(92) + '|')}` | {text} |" for option, text in options_of(script)]
-        parts.append("\n".join([f"## {script}\n", "| option | meaning |", "|---|---|", *rows]) + "\n")
-    return "\n".join(parts)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -78,11 +53,3 @@ def test_no_option_is_taken_twice(script, run_here):
             option = [action.option_strings[0], "False" if action.type is boolean else "9"]
             process = run_here(lambda option=option: parser.parse_args([*option, *option]))
             assert_refused(process, f"argument {option[0]}: found twice, expected once")
-
-
-def test_page_of_options_is_what_help_says():
-    assert (ROOT / "docs/options.md").read_text() == page() + "\n"
-
-
-if __name__ == "__main__":
-    print(page())
