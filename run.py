@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from experiment import ROOT, command_line, disk, published, shown, trainings
 from experiment.model import HISTORY_NAME, MNIST, NPZ_NAME, PUBLISHED_LEVELS, Model
 from experiment.recipes import PAPER, RECIPES
+from experiment.runs import default_folder
 from spiking.network import FULL_PRECISION
 
 FIGURES = ("accuracy_speed.py", "sparsity.py", "sops.py")
@@ -101,7 +102,7 @@ def evaluate(model):
     else:
         python("LeNet/Spiking_LeNet_MNIST.py", "--weights", weights(model))
     if model.seed != SEED:
-        publish({model.checkpoint / HISTORY_NAME: model.logs / HISTORY_NAME})
+        publish({model.checkpoint / HISTORY_NAME: default_folder(model) / HISTORY_NAME})
 
 
 def draw(model, seeds):

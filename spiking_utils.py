@@ -1,6 +1,6 @@
 """Spiking convolution and linear layers with positive and negative spikes, and the network that they make.
 
-A spiking layer is a function from spike trains to a spike train, built from the weights of a npz file. Everything in
+A spiking layer is a function from spike trains to a spike train, built from the weights of an npz file. Everything in
 it is an integer. What a neuron does in a time step stands in spiking/neuron.py.
 """
 

@@ -9,12 +9,14 @@ Learning rate, batch size and all other settings of a training stand in experime
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import command_line, logs, model, runs, shown
+from experiment import command_line, logs, model, shown
 from experiment.recipes import BATCH_SIZE
+from experiment.runs import Run, Variation
 from LeNet import train_and_test
 from spiking.network import FULL_PRECISION
 
@@ -26,17 +28,17 @@ def main():
     folder = {"type": command_line.path, "metavar": "DIR", "default_text": "figs/fp32 etc."}
     parser.add_argument("--logs", **folder, help="folder of the logs of inference")
     args = parser.parse_args()
+    choice = replace(model.chosen(args), k=FULL_PRECISION)
 
     if args.mode == "training":
-        train_and_test.train(FULL_PRECISION, args)
+        train_and_test.train(choice, FULL_PRECISION, args)
         return
-    trained, test_set = train_and_test.load_test(FULL_PRECISION, args)
-    limit = {"limit": args.limit} if args.limit else {}
-    run = runs.settings(trained, FULL_PRECISION, len(test_set.labels), BATCH_SIZE, time_steps=1, **limit)
-    with logs.opened(args.logs, trained.model, run) as output:
+    trained, test_set = train_and_test.load_test(choice, FULL_PRECISION, args)
+    run = Run(trained.identity, Variation(limit=args.limit), 1, BATCH_SIZE, len(test_set.labels))
+    with logs.opened(args.logs, run) as output:
         right = train_and_test.test(trained, test_set)
         batches = [right[start : start + BATCH_SIZE].sum() for start in range(0, len(right), BATCH_SIZE)]
-        logs.write(output, runs.describe_artificial(run, trained, right), batches)
+        logs.write(output, run.with_results(trained, float(right.mean())), batches)
     print(f"{'written':18}{shown(output.path)}")
 
 

@@ -25,11 +25,12 @@ def main():
     model.add_options(parser, k=K)
     train_and_test.add_arguments(parser)
     args = parser.parse_args()
+    choice = model.chosen(args)
 
     if args.mode == "training":
-        train_and_test.train(K, args)
+        train_and_test.train(choice, K, args)
     else:
-        train_and_test.test(*train_and_test.load_test(K, args))
+        train_and_test.test(*train_and_test.load_test(choice, K, args))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,14 @@ python Spiking_LeNet_MNIST.py --k 0 --sizes               also the ranges and si
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiment import InputError, command_line, images, logs, model, runs, shown, weights
 from experiment.disk import OutputFolder
+from experiment.runs import Run, Variation
 from experiment.trained import read_npz, write_npz
 from LeNet import hardware, own_network
 
@@ -64,7 +66,7 @@ def parse_arguments():
         path = getattr(args, mode)
         if path and (path.is_dir() or path.suffix != ".npz"):
             found = "is a folder" if path.is_dir() else "does not end in .npz"
-            parser.error(f"argument --{mode}: {path} {found}, expected the name of a npz file")
+            parser.error(f"argument --{mode}: {path} {found}, expected the name of an npz file")
     own_network.check_options(args)
     if args.time_steps is None and own_network.given(args.weights):
         args.time_steps = AUTO
@@ -145,18 +147,19 @@ def check_place(path):
         held = read_npz(path).model
     except InputError:
         return
-    if not held.recipe.startswith(model.OWN):
+    if held.recipe != model.OWN:
         raise InputError(f"{shown(path)}: holds the weights of {held.name}, expected another file or none")
 
 
 def load(args):
     """The Trained that the options choose, the level to run it at, and the Own network that it was, else None."""
     own = None
+    choice = model.chosen(args)
     if own_network.given(args.weights):
-        trained, own = own_network.load(args, K)
+        trained, own = own_network.load(choice, args)
         k = trained.model.k
     else:
-        trained, k = weights.load(args, K, converts=True)
+        trained, k = weights.load(choice, K, converts=True)
     return trained, k, own
 
 
@@ -180,17 +183,17 @@ def evaluate_and_log(network, trained, test, args):
     """Runs the network over the test images, writes the logs and prints the results; returns the Evaluation."""
     from LeNet.evaluation import count_ann_right, simulate, simulate_until_quiescent
 
-    run = runs.settings(trained, network.k, len(test.pixels), args.batch_size, network.time_steps, **variation(args))
+    varied = variation(trained, network.k, args)
+    run = Run(trained.identity, varied, network.time_steps, args.batch_size, len(test.pixels))
     batches = args.batch_size, args.threads
-    with logs.opened(args.logs, trained.model, run) as output:
+    with logs.opened(args.logs, run) as output:
         start = time.perf_counter()
         evaluation = (simulate_until_quiescent if args.time_steps == AUTO else simulate)(network, test, *batches)
-        run["time_steps"] = evaluation.right.shape[1]
         seconds = time.perf_counter() - start
+        run = replace(run, time_steps=evaluation.right.shape[1])
         ann_right = count_ann_right(evaluation, trained, network.k, test, args.negative_spikes, *batches)
-        run = runs.describe(run, trained, evaluation, ann_right)
-        if args.sizes:
-            run["sizes"] = measure_sizes(network, test.pixels)
+        sizes = measure_sizes(network, test.pixels) if args.sizes else None
+        run = runs.described(run, trained, evaluation, ann_right, sizes)
         logs.write(output, run, evaluation.right, evaluation.statistics)
     report(run, seconds, output.path)
     return evaluation
@@ -201,16 +204,15 @@ def measure_sizes(network, pixels):
     return hardware.table(network, hardware.measure(network, pixels))
 
 
-def variation(args):
-    """What sets the run apart from the paper's, as run.json holds it."""
-    noise = {"noise_ratio": args.noise_ratio, "noise_seed": args.noise_seed} if args.noise_ratio > 0 else {}
-    burst = {} if args.max_spikes == 1 else {"max_spikes": args.max_spikes or runs.UNBOUNDED}
-    limit = {"limit": args.limit} if args.limit else {}
-    return noise | burst | ({} if args.negative_spikes else {"negative_spikes": False}) | limit
+def variation(trained, k, args):
+    """What sets the run apart from that of the model as it was trained."""
+    noise_seed = args.noise_seed if args.noise_ratio else 0
+    converted = None if k == trained.model.k else k
+    return Variation(converted, args.noise_ratio, noise_seed, args.max_spikes, args.negative_spikes, args.limit)
 
 
 def write_arrays(arrays, path):
-    """Writes arrays, by key, as a npz file and prints what is in it."""
+    """Writes arrays, by key, as an npz file and prints what is in it."""
     with OutputFolder(path.parent) as output, output.replacing() as staging:
         write_npz(arrays, staging / path.name)
     width, shape_width = 2 + max(map(len, arrays)), 2 + max(len(str(array.shape)) for array in arrays.values())
@@ -237,7 +239,7 @@ def verify(trained, k, own, test, args):
 
     options = args.batch_size, args.max_spikes
     comparison = verification.compare(trained.weights, trained.network, k, test.pixels, *options)
-    trained_so = own is None and trained.model.k == k and not trained.model.recipe.startswith(model.OWN)
+    trained_so = own is None and trained.model.k == k and trained.model.recipe != model.OWN
     verification.report(comparison, trained_so)
     if own is not None:
         verification.report_own(comparison, own.predict(test.pixels), test.labels)
@@ -247,23 +249,23 @@ def verify(trained, k, own, test, args):
 def report(run, seconds, folder):
     """Prints the results."""
     print(f"{'':10}{'neurons':>10}{'+ spikes':>12}{'- spikes':>12}{'SOPs':>14}   per image")
-    rows = [(f"block {number}", block) for number, block in enumerate(run["blocks"], start=1)]
-    for name, row in [*rows, ("total", run["total"])]:
-        neurons, positive, negative, sops = row.values()
-        print(f"{name:10}{neurons:10,}{positive:12,.1f}{negative:12,.1f}{sops:14,.0f}")
-    count = run["images"]
-    lasting = "for good" if run["quiescent_images"] == count else "so far"
+    results, count = run.results, run.images
+    rows = [(f"block {number}", block) for number, block in enumerate(results.blocks, start=1)]
+    for name, row in [*rows, ("total", results.total)]:
+        positive, negative = row.positive_spikes_per_image, row.negative_spikes_per_image
+        print(f"{name:10}{row.neurons:10,}{positive:12,.1f}{negative:12,.1f}{row.sops_per_image:14,.0f}")
+    lasting = "for good" if results.quiescent_images == count else "so far"
     print(
-        f"accuracy   {100 * run['snn_accuracy']:.2f} % of {count:,} images, "
-        f"unchanged since time step {run['time_steps_needed']}, {lasting}"
+        f"accuracy   {100 * results.snn_accuracy:.2f} % of {count:,} images, "
+        f"unchanged since time step {results.time_steps_needed}, {lasting}"
     )
-    if run["ann_accuracy"] is not None:
-        print(f"ANN        {100 * run['ann_accuracy']:.2f} %")
-    print(f"quiescent  {run['quiescent_images']:,} of {count:,} images after {run['time_steps']} time steps")
+    if results.ann_accuracy is not None:
+        print(f"ANN        {100 * results.ann_accuracy:.2f} %")
+    print(f"quiescent  {results.quiescent_images:,} of {count:,} images after {run.time_steps} time steps")
     print(f"time       {seconds:.1f} s, {1e3 * seconds / count:.3f} ms per image")
     print(f"written    {shown(folder)}")
-    if "sizes" in run:
-        hardware.report(run["sizes"])
+    if results.sizes is not None:
+        hardware.report(results.sizes)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def golden_vectors(network, trained, pixels):
             f"{network.network.neurons:,} neurons, expected at most {MOST_WRITTEN:,} potentials; --limit takes fewer"
         )
     activity = network.run(pixels)
-    source = trained.identity | {"sha256": trained.sha256}
+    source = trained.identity.entries | {"sha256": trained.sha256}
     arrays = {f"weights/{name}": np.array(value) for name, value in source.items()}
     arrays |= network.settings() | {"pixels": pixels}
     for block, spikes, potentials in _steps(network, activity, pixels):

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from experiment import InputError, command_line, disk, images, model, printable, runs, shown, weights
-from experiment.trained import Trained, check_size, save_npz
+from experiment.identity import Identity, check_size
+from experiment.trained import Trained, save_npz
 from spiking.conversion.calibration import QUANTILE
 
 KERAS, ONNX = ".keras", ".onnx"
@@ -184,14 +185,13 @@ def _naming(path):
         raise InputError(f"{shown(path)}: {'; '.join(str(error).splitlines())}") from None
 
 
-def load(args, k):
+def load(choice, args):
     """As weights.load, of such a file.
 
     Parameters
     ----------
-    args : the options of model.add_options and add_options, `weights`, the path of the file, and `calibrate`
-    k : int
-        Level of the Model that options which do not say it are compared with.
+    choice : Choice
+    args : the options of add_options
 
     Returns
     -------
@@ -200,27 +200,28 @@ def load(args, k):
     """
     from spiking.conversion.converted import convert_graph
 
-    named, own = model.named(args, k), read(args.weights, *of_pixels(args))
+    own = read(choice.weights, *of_pixels(args))
+    named = choice.model(k=0)  # the level does not matter here: the file or --k says it
     pixels = None
     calibrate = CALIBRATION_IMAGES if args.calibrate is None else args.calibrate
     if calibrate:
-        train = images.load_split("train", args.data or named.images)
+        folder = choice.data or named.images
+        train = images.load_split("train", folder)
         pixels = train.pixels[:calibrate]
         if pixels.shape[1:] != own.graph.image_shape:
             found = f"has images (h, w, channels) {pixels.shape[1:]}, expected {own.graph.image_shape}"
-            raise InputError(f"{shown(args.data or named.images)}: {found} as {shown(args.weights)}")
-    with _naming(args.weights):
-        converted = convert_graph(own.graph, args.k, pixels)
-        # of the file's name, so that the logs of two files lie apart
-        recipe = f"{model.OWN}-{printable(args.weights.stem)[:80]}-{own.sha256[:8]}"
-        identity = model.Model(converted.k, converted.network.layers, named.data, recipe)
+            raise InputError(f"{shown(folder)}: {found} as {shown(own.path)}")
+    with _naming(own.path):
+        converted = convert_graph(own.graph, choice.k, pixels)
         network = check_size(converted.network)
+        origin = f"{printable(own.path.stem)[:80]}-{own.sha256[:8]}"
+        made = model.Model(converted.k, network.layers, named.data, model.OWN, origin=origin)
     nothing = {"epochs": 0, "images": 0, "all_images": 0, "threads": 0}  # is known of the training
-    trained = Trained(identity, network, converted.weights, **nothing, path=args.weights, sha256=own.sha256)
-    binding = {name for name in ("network", "recipe", "seed") if getattr(args, name) is not None}
-    weights.refuse_contradiction(args.weights, trained.model, named, binding)
-    print(f"weights    {shown(args.weights)}")
-    print(f"           converted to {network.notation}, k={trained.model.k}")
+    trained = Trained(Identity(made, network, **nothing), converted.weights, own.path, own.sha256)
+    binding = {name for name in ("network", "recipe", "seed") if getattr(choice, name) is not None}
+    weights.refuse_contradiction(own.path, made, named, binding)
+    print(f"weights    {shown(own.path)}")
+    print(f"           converted to {network.notation}, k={made.k}")
     if not converted.quantized:
         scale = f"the {100 * QUANTILE:g} % quantile of a block's positive activations" if calibrate else "1"
         level = f"that of k={converted.k} is put in, 2^{converted.k} counts stand for {scale}"
@@ -232,7 +233,7 @@ def load(args, k):
 
 
 def save(trained, path):
-    """Writes a Trained as a npz file."""
+    """Writes a Trained as an npz file."""
     with disk.OutputFolder(path.parent) as output, output.replacing() as staging:
         save_npz(trained, staging / path.name)
     print(f"written    {shown(path)}")

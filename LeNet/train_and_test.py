@@ -1,6 +1,7 @@
 """Training and testing an artificial network: what the scripts of full precision and of quantised ones share."""
 
 import sys
+from dataclasses import replace
 
 from experiment import InputError, command_line, disk, images, model, shown, weights
 from experiment.model import NPZ_NAME
@@ -33,15 +34,15 @@ def add_arguments(parser):
     model.add_weights(parser, when="inference: ")
 
 
-def train(k, args):
-    """Trains the network of level k as the options say."""
-    if args.weights:
-        raise InputError(f"argument --weights: found {args.weights}, expected none in training; it is for inference")
-    trained_model = model.named(args, k)
+def train(choice, k, args):
+    """Trains the model of a Choice, of level k where that is open, as the other options say."""
+    if choice.weights:
+        raise InputError(f"argument --weights: found {choice.weights}, expected none in training, only in inference")
+    trained_model = choice.model(k)
     recipe = RECIPES[trained_model.recipe]
     epochs = args.epochs or recipe.epochs_of(trained_model.data, trained_model.network)
     folder = args.checkpoint or trained_model.checkpoint
-    train_set, validation_set = images.load_training(args.data or trained_model.images)
+    train_set, validation_set = images.load_training(choice.data or trained_model.images)
     all_images = len(train_set.pixels)
     train_set, validation_set = train_set.first(args.limit), validation_set.first(args.limit)
     network = network_for(trained_model.network, train_set.pixels.shape[1:], train_set.classes)
@@ -49,7 +50,7 @@ def train(k, args):
     with disk.OutputFolder(folder) as output:
         state = find_state(folder, args.resume, trained_model)
         # the last bits depend on the number of threads, so that a resumed training keeps it
-        threads = state.threads if args.resume and state.threads else args.threads
+        threads = state.identity.threads if args.resume and state.identity.threads else args.threads
         from LeNet.tensorlayer import use_threads
         from LeNet.tensorlayer.training import Training
 
@@ -60,7 +61,7 @@ def train(k, args):
             if len(training.history) >= epochs:
                 print(f"nothing to train: {len(training.history)} epochs are finished, --epochs is {epochs}")
         elif state is not None:
-            print(f"replacing the training in {shown(folder)} ({state.epochs} epochs) after the first epoch")
+            print(f"replacing the training in {shown(folder)} ({state.identity.epochs} epochs) after the first epoch")
         training.fit(train_set, validation_set, output, verbose=1 if command_line.watched(sys.stdout) else 2)
     report(training, folder)
 
@@ -99,14 +100,14 @@ def report(training, folder):
     print(f"{epoch} epochs in {seconds:.0f} s, written to {shown(folder)}")
 
 
-def load_test(k, args):
-    """The Trained that the options choose, of level k where they do not say, and the Split to test it on."""
-    if args.checkpoint and args.weights:
+def load_test(choice, k, args):
+    """The Trained of a Choice, of level k where that is open, and the Split to test it on."""
+    if args.checkpoint and choice.weights:
         raise InputError(f"argument --checkpoint: found {args.checkpoint}, expected none beside --weights")
     if args.checkpoint:
-        args.weights = args.checkpoint / NPZ_NAME
-    trained, _ = weights.load(args, k)
-    return trained, images.load_test(args.data or trained.model.images, trained.network).first(args.limit)
+        choice = replace(choice, weights=args.checkpoint / NPZ_NAME)
+    trained, _ = weights.load(choice, k)
+    return trained, images.load_test(choice.data or trained.model.images, trained.network).first(args.limit)
 
 
 def test(trained, test_set):

@@ -23,13 +23,12 @@ from pathlib import Path
 import numpy as np
 
 from experiment import InputError, disk, printable, runs, shown
-from experiment.model import Model
-from experiment.runs import ACCURACY, LARGEST_LINES, LOG, RUN, SPIKE_LOGS
-from experiment.trained import shortfall
-from spiking.network import FULL_PRECISION, Network
+from experiment.model import PAPER_NETWORK
+from experiment.runs import ACCURACY, LARGEST_LINES, LOG, RUN, SPIKE_LOGS, Run
+from spiking.network import FULL_PRECISION
 
 FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
-FOREIGN_RUN = {"images": 10_000, "batch_size": 200, "time_steps": 20}
+FOREIGN_SIZES = (10_000, 200, 20)  # images, batch size, time steps
 LARGEST_LOG = 16 * LARGEST_LINES  # bytes
 LARGEST_SUM = 10**18  # of spikes or operations of all batches, inside int64
 LONGEST_LABEL = 100  # names of folders
@@ -41,9 +40,7 @@ class Logs:
     """What an evaluation has logged; arrays of (time steps,), summed over all images."""
 
     folder: Path
-    run: dict  # of run.json; {} without one
-    model: Model | None  # None without a run.json
-    network: Network
+    run: Run | None  # None without a run.json
     images: int
     right: np.ndarray
     spike_num: np.ndarray | None = None  # None of an artificial network, like the two below
@@ -52,19 +49,22 @@ class Logs:
     names: int = 1  # of folders in the label, from the end of the path, where it is not the default one
 
     @property
+    def model(self):
+        """The Model, None without a run.json."""
+        return self.run and self.run.identity.model
+
+    @property
+    def network(self):
+        """The Network; without a run.json that of the paper."""
+        return self.run.identity.network if self.run else PAPER_NETWORK
+
+    @property
     def label(self):
         """For legends and tables; with the folder's own name where it is not the default one."""
         folder = printable("/".join(self.folder.resolve().parts[-self.names :]))
-        if self.model is None:
+        if self.run is None:
             return folder
-        trial = ["trial"] if self.shortfall else []
-        label = ", ".join([self.model.label, *trial, *(words for _, words in runs.variations(self.run))])
-        return label if folder == runs.default_folder(self.model, self.run).name else f"{label} ({folder})"
-
-    @property
-    def shortfall(self):
-        """How much less of training the model has seen than its recipe says, in words."""
-        return shortfall(self.run["model"]) if self.run else ""
+        return self.run.label if folder == self.run.folder.name else f"{self.run.label} ({folder})"
 
     @property
     def accuracy(self):
@@ -101,14 +101,18 @@ def told_apart(found):
 
 
 @contextmanager
-def opened(folder, model, run):
-    """The OutputFolder of a run of a model, in the default place if folder is None.
+def opened(folder, run):
+    """The OutputFolder for the logs of a Run, in the default place if folder is None.
 
-    Raises InputError where there are logs of another model, or that do not say of which.
+    Raises InputError where there are logs of another model, or that do not say of which, or where these would be
+    too large.
     """
-    with disk.OutputFolder(folder or runs.default_folder(model, run)) as output:
+    runs.check_length(run)
+    model = run.identity.model
+    with disk.OutputFolder(folder or run.folder) as output:
         try:
-            _, _, found = runs.read(output.path / RUN)
+            there = runs.read(output.path / RUN)
+            found = there and there.identity.model
         except InputError:  # damaged
             found = model
         exist = any(disk.exists(output.path / name) for name in (ACCURACY, *SPIKE_LOGS))
@@ -124,7 +128,7 @@ def write(output, run, right, statistics=None):
     Parameters
     ----------
     output : OutputFolder
-    run : dict, for run.json
+    run : Run
     right : int array (batches, time steps)
     statistics : int array (batches, blocks, time steps, 3)
         Spikes, negative spikes and synaptic operations in each time step; None of an artificial network.
@@ -136,7 +140,7 @@ def write(output, run, right, statistics=None):
     with output.replacing() as staging:
         for name, numbers in logs.items():
             (staging / name).write_text("".join(f"{number}\n" for number in np.ravel(numbers)))
-        (staging / RUN).write_text(json.dumps(run, indent=2) + "\n")
+        (staging / RUN).write_text(json.dumps(run.entries, indent=2) + "\n")
 
 
 def exist(folder):
@@ -153,16 +157,17 @@ def read(folder):
         A file is missing, damaged or does not fit to the others.
     """
     folder = Path(folder)
-    run, network, model = runs.read(folder / RUN)
-    accuracy, sizes = folder / ACCURACY, run
-    if not run:
-        names, sizes = (ACCURACY, FOREIGN_ACCURACY), FOREIGN_RUN
-        accuracy = next((folder / name for name in names if disk.exists(folder / name)), accuracy)
+    run = runs.read(folder / RUN)
+    accuracy, sizes = folder / ACCURACY, FOREIGN_SIZES
+    if run:
+        sizes = run.images, run.batch_size, run.time_steps
+    elif not disk.exists(accuracy) and disk.exists(folder / FOREIGN_ACCURACY):
+        accuracy = folder / FOREIGN_ACCURACY
+    images, batch_size, _ = sizes
     right = _read_log(accuracy, sizes, bool(run))
-    batches = sizes["batch_size"] * np.arange(len(right))
-    _check_range(accuracy, right, 0, np.minimum(sizes["batch_size"], sizes["images"] - batches)[:, None])
-    logs = Logs(folder, run, model, network, sizes["images"], right.sum(axis=0))
-    if run and run["k"] == FULL_PRECISION:
+    _check_range(accuracy, right, 0, np.minimum(batch_size, images - batch_size * np.arange(len(right)))[:, None])
+    logs = Logs(folder, run, images, right.sum(axis=0))
+    if run and run.k == FULL_PRECISION:
         return logs
     spike_num, spike_collect, sop_num = (_read_log(folder / name, sizes, bool(run)) for name in SPIKE_LOGS)
     _check_range(folder / SPIKE_LOGS[0], spike_num, 0, LARGEST_SUM // len(right))
@@ -176,7 +181,8 @@ def _read_log(path, sizes, described):
     """An integer array (batches, time steps)."""
     content = disk.read(path, LOG, LARGEST_LOG)
     lines = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
-    batches, time_steps = -(-sizes["images"] // sizes["batch_size"]), sizes["time_steps"]
+    images, batch_size, time_steps = sizes
+    batches = -(-images // batch_size)
     if lines != batches * time_steps:
         expected = f"{batches} batches x {time_steps} time steps" + ("" if described else f" without a {RUN}")
         raise InputError(f"{shown(path)}: has {lines} lines, expected {expected}")

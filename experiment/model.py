@@ -2,7 +2,7 @@
 
 import re
 from argparse import ArgumentTypeError
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from experiment import ROOT, InputError, digest
@@ -18,9 +18,11 @@ PUBLISHED_LEVELS = (0, 1, 2)  # k of the quantised networks that the repository 
 # what training writes into its checkpoint folder, beside the checkpoint itself
 NPZ_NAME = "model_MNIST.npz"
 HISTORY_NAME = "training.csv"
-OWN = "own"  # recipe of a Keras network of one's own; of a file its name and a digest follow
+OWN = "own"  # recipe of a network of one's own, of which nothing more is known
+OPTIONS = ("k", "network", "data", "recipe", "seed")  # that name a model
 # data whose name tells itself from a network (32C5-P2), a recipe, a seed, and all else that stands in names
 PLAIN = re.compile(r"[a-z]{2}[a-z0-9_]*(-[a-z]{2}[a-z0-9_]*)*")
+PLAIN_ORIGIN = r"|[a-z][a-z0-9_]*-[0-9a-f]{8}"
 TAKEN = re.compile(rf"(seed|first|image|steps|shown)\d*|noise.*|burst|positive|{OWN}")
 LONGEST_WORDS = 100  # letters of a name that stays as it is: file systems have room for 255 bytes
 SHORTENED = 40  # letters of one that does not
@@ -35,12 +37,13 @@ class Model:
     data: str = MNIST  # name of the folder of images that it was trained on
     recipe: str = PAPER.name  # how it was trained
     seed: int = 0  # of initial values, order of the images and augmentation
+    origin: str = ""  # name and digest of the file that a network of one's own was converted from
 
     def __post_init__(self):
         if not FULL_PRECISION <= self.k <= HIGHEST_LEVEL:
             raise ValueError(f"k is {self.k}, expected {FULL_PRECISION} (full precision) to {HIGHEST_LEVEL}")
         check_layers(self.network)
-        for what, name in (("data", self.data), ("recipe", self.recipe)):
+        for what, name in (("data", self.data), ("recipe", self.recipe), ("origin", self.origin or "none")):
             if not name.isprintable() or "/" in name or name in ("", ".", "..") or len(name) > 100:
                 raise ValueError(f"{what} is {name[:100]!r}, expected the name of a folder or recipe")
         if not 0 <= self.seed <= HIGHEST_SEED:
@@ -53,9 +56,9 @@ class Model:
 
     @property
     def differences(self):
-        """What differs from the paper's model of this level, in words: network, data, recipe, seed."""
-        words = {"data": "" if _is_plain_data(self.data) else "data "}
-        words |= {"recipe": "" if _is_plain_recipe(self.recipe) else "recipe "}
+        """What differs from the paper's model of this level, in words: network, data, recipe, origin, seed."""
+        words = {"data": "" if _is_plain_data(self.data) else "data ", "origin": "from "}
+        words |= {"recipe": "" if _is_plain_recipe(self.recipe, self.origin) else "recipe "}
         return (*(f"{words.get(name, '')}{value}" for name, value in self._differing().items()), *self._seed)
 
     @property
@@ -74,8 +77,8 @@ class Model:
         return self._unique(f"{figure}_{self.data}", *others.values())
 
     def _differing(self):
-        """Network, data and recipe by name, where they differ from the paper's."""
-        values = {name: getattr(self, name) for name in ("network", "data", "recipe")}
+        """Network, data, recipe and origin by name, where they differ from the paper's."""
+        values = {name: getattr(self, name) for name in ("network", "data", "recipe", "origin")}
         return {name: value for name, value in values.items() if value != getattr(Model, name)}
 
     @property
@@ -84,10 +87,10 @@ class Model:
 
     def _unique(self, *words):
         """The words as a name; with a digest where another model, on some file system, could be meant by them."""
-        name, identity = "-".join(words), (self.network, self.data, self.recipe)
-        plain = _is_plain_data(self.data) and _is_plain_recipe(self.recipe)
-        if not plain or sum(map(len, identity)) > LONGEST_WORDS:
-            name = f"{name[:SHORTENED]}~{digest(*identity)}"
+        name, values = "-".join(words), (self.network, self.data, self.recipe, self.origin)
+        plain = _is_plain_data(self.data) and _is_plain_recipe(self.recipe, self.origin)
+        if not plain or sum(map(len, values)) > LONGEST_WORDS:
+            name = f"{name[:SHORTENED]}~{digest(*values)}"
         return "-".join([name, *self._seed])
 
     @property
@@ -102,18 +105,13 @@ class Model:
 
     @property
     def published(self):
-        """Its weights in the repository, a npz file."""
+        """Its weights in the repository, an npz file."""
         return ROOT / "LeNet" / "pretrained" / f"{self.name}.npz"
 
     @property
     def history(self):
         """The CSV of its training beside the published weights, an epoch per line."""
         return ROOT / "LeNet" / "pretrained" / f"{self.name}.csv"
-
-    @property
-    def logs(self):
-        """Folder of its evaluation's logs."""
-        return ROOT / "figs" / self.name
 
     @property
     def images(self):
@@ -131,8 +129,8 @@ def _is_plain_data(data):
     return PLAIN.fullmatch(data) and not is_recipe and not any(map(TAKEN.fullmatch, data.split("-")))
 
 
-def _is_plain_recipe(recipe):
-    return recipe in RECIPES or recipe == OWN or re.fullmatch(rf"{OWN}-[a-z][a-z0-9_]*-[0-9a-f]{{8}}", recipe)
+def _is_plain_recipe(recipe, origin):
+    return (recipe in RECIPES and not origin) or (recipe == OWN and re.fullmatch(PLAIN_ORIGIN, origin))
 
 
 def _network_option(text):
@@ -171,11 +169,28 @@ def add_weights(parser, when="", files="npz file"):
     parser.add_argument("--weights", type=path, metavar="FILE", default_text=default, help=meaning)
 
 
-def named(args, k):
-    """The Model that the options of a script name, with level k where they do not say."""
-    given = {name: getattr(args, name, None) for name in ("k", "network", "recipe", "seed")}
-    given["data"] = None if args.data is None else Path(args.data).resolve().name
-    try:
-        return Model(**{"k": k} | {name: value for name, value in given.items() if value is not None})
-    except ValueError as error:
-        raise InputError(f"argument --data: {error}") from None
+@dataclass(frozen=True)
+class Choice:
+    """What the options of a script say of a model; None where they leave it open."""
+
+    k: int | None = None
+    network: str | None = None
+    data: Path | None = None  # folder of the images
+    recipe: str | None = None
+    seed: int | None = None
+    weights: Path | None = None  # npz file
+
+    def model(self, k):
+        """The Model that is named, of level k where that is open, and else the paper's where something is."""
+        said = {name: getattr(self, name) for name in OPTIONS if getattr(self, name) is not None}
+        if self.data is not None:
+            said["data"] = self.data.resolve().name
+        try:
+            return Model(**{"k": k} | said)
+        except ValueError as error:
+            raise InputError(f"argument --data: {error}") from None
+
+
+def chosen(args):
+    """The Choice of a script's options, of which it need not have all."""
+    return Choice(*(getattr(args, field.name, None) for field in fields(Choice)))

@@ -1,24 +1,130 @@
 """run.json: what was run, of which model, and what came of it; and the name of its folder, which says the same."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from experiment import InputError, disk, shown
+from experiment import ROOT, InputError, disk, shown
 from experiment.command_line import HIGHEST_SEED
+from experiment.identity import LARGEST_COUNT, Identity, identified
 from experiment.images import HIGHEST_NOISE_RATIO
-from experiment.model import PAPER_NETWORK, Model
-from experiment.trained import COUNTS, LARGEST_COUNT, LARGEST_OWN, NUMBERS, OWN
+from experiment.model import PUBLISHED_LEVELS, Model
 from spiking.network import FULL_PRECISION, HIGHEST_LEVEL
-from spiking.notation import parse
 
 RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
 TIME_STEPS, BATCH_SIZE = 20, 200  # of an evaluation where no option says otherwise
 LARGEST_LINES = 1 << 22  # of a log
 LOG = "a log of LeNet/Spiking_LeNet_MNIST.py"  # as error messages call it
-UNBOUNDED = "unbounded"  # max_spikes
+UNBOUNDED = "unbounded"  # max_spikes in run.json
+IN_SIGHT = tuple(Model(k) for k in (FULL_PRECISION, *PUBLISHED_LEVELS))  # models whose logs lie in figs/ itself
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What sets a run apart from that of its model as it was trained."""
+
+    k: int | None = None  # level that a network of full precision is converted to
+    noise_ratio: float = 0.0
+    noise_seed: int = 0
+    max_spikes: int | None = 1  # None: unbounded
+    negative_spikes: bool = True
+    limit: int | None = None  # of test images
+
+    @property
+    def parts(self):
+        """Of each difference its part of the folder's name, and its words in a label."""
+        found = []
+        if self.k is not None:
+            found.append((f"k{self.k}", f"converted to k={self.k}"))
+        if self.noise_ratio:
+            ratio = short(self.noise_ratio)
+            found.append((f"noise{ratio}", f"noise {ratio}"))
+        if self.max_spikes is None:
+            found.append((f"burst-{UNBOUNDED}", "unbounded bursts"))
+        elif self.max_spikes > 1:
+            found.append((f"burst-{self.max_spikes}", f"bursts of {self.max_spikes}"))
+        if not self.negative_spikes:
+            found.append(("positive", "no negative spikes"))
+        if self.limit:
+            found.append((f"first{self.limit}", f"first {self.limit} images"))
+        return found
+
+    @property
+    def entries(self):
+        """What run.json holds of it: all that is not the default, apart from the level."""
+        noise = {"noise_ratio": self.noise_ratio, "noise_seed": self.noise_seed} if self.noise_ratio else {}
+        burst = {} if self.max_spikes == 1 else {"max_spikes": self.max_spikes or UNBOUNDED}
+        positive = {} if self.negative_spikes else {"negative_spikes": False}
+        return noise | burst | positive | ({"limit": self.limit} if self.limit else {})
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What neurons did, per image."""
+
+    neurons: int
+    positive_spikes_per_image: float
+    negative_spikes_per_image: float
+    sops_per_image: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """What came of a run; of an artificial network its accuracy alone."""
+
+    ann_accuracy: float | None  # None where it is not known
+    snn_accuracy: float | None = None
+    quiescent_images: int | None = None
+    time_steps_needed: int | None = None
+    weights: str | None = None  # path of the file
+    weights_sha256: str | None = None
+    blocks: list[Activity] | None = None
+    total: Activity | None = None
+    files: list[str] | None = None
+    sizes: list[dict] | None = None  # that hardware needs, where they were measured
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a model over test images."""
+
+    identity: Identity  # of the model
+    variation: Variation
+    time_steps: int
+    batch_size: int  # images per line of the logs
+    images: int
+    results: Results | None = None
+
+    @property
+    def k(self):
+        """The level that the network ran at."""
+        return self.identity.model.k if self.variation.k is None else self.variation.k
+
+    @property
+    def label(self):
+        """For legends and tables."""
+        trial = ["trial"] if self.identity.shortfall else []
+        return ", ".join([self.identity.model.label, *trial, *(words for _, words in self.variation.parts)])
+
+    @property
+    def folder(self):
+        """Where its logs lie by default."""
+        return default_folder(self.identity.model, self.variation)
+
+    @property
+    def entries(self):
+        """The content of run.json."""
+        sizes = {"k": self.k, "time_steps": self.time_steps, "batch_size": self.batch_size, "images": self.images}
+        results = {} if self.results is None else asdict(self.results)
+        known = {name: value for name, value in results.items() if value is not None or name == "ann_accuracy"}
+        return sizes | {"model": self.identity.entries} | self.variation.entries | known
+
+    def with_results(self, trained, ann_accuracy, **results):
+        """The Run of a Trained with what came of it."""
+        origin = {"weights": shown(trained.path), "weights_sha256": trained.sha256}
+        return replace(self, results=Results(ann_accuracy, **origin, **results))
 
 
 def short(number):
@@ -26,26 +132,11 @@ def short(number):
     return repr(float(number)).removesuffix(".0")
 
 
-def variations(run):
-    """What sets a run apart from that of its model as it was trained: (part of the folder's name, words) each."""
-    found = []
-    if run["k"] != run["model"]["k"]:
-        found.append((f"k{run['k']}", f"converted to k={run['k']}"))
-    if run.get("noise_ratio"):
-        ratio = short(run["noise_ratio"])
-        found.append((f"noise{ratio}", f"noise {ratio}"))
-    if burst := run.get("max_spikes"):
-        found.append((f"burst-{burst}", f"bursts of {burst}" if burst != UNBOUNDED else "unbounded bursts"))
-    if not run.get("negative_spikes", True):
-        found.append(("positive", "no negative spikes"))
-    if limit := run.get("limit"):
-        found.append((f"first{limit}", f"first {limit} images"))
-    return found
-
-
-def default_folder(model, run):
-    """Where the logs of a run lie unless --logs says otherwise: figs/k0, figs/k0-augmented-noise0.5, ..."""
-    return model.logs.with_name("-".join([model.name, *(part for part, _ in variations(run))]))
+def default_folder(model, variation=Variation()):
+    """Where logs lie unless --logs says otherwise: figs/k0, figs/logs/k0-augmented-noise0.5, ..."""
+    figs = ROOT / "figs"
+    in_sight = model in IN_SIGHT and not variation.parts
+    return (figs if in_sight else figs / "logs") / "-".join([model.name, *(part for part, _ in variation.parts)])
 
 
 def time_steps_needed(right):
@@ -54,106 +145,90 @@ def time_steps_needed(right):
     return int(different[-1]) + 2 if len(different) else 1
 
 
-def settings(trained, k, images, batch_size, time_steps, **variation):
-    """The first part of run.json: what was run.
-
-    Parameters
-    ----------
-    trained : Trained
-    k : int, the level that it was run at
-    images, batch_size, time_steps : int
-    variation : noise_ratio and noise_seed, max_spikes, negative_spikes, limit: those that are not the default
-
-    Raises InputError where the logs would be larger than what is read.
-    """
-    lines = -(-images // batch_size) * time_steps
+def check_length(run):
+    """Raises InputError where the logs of a Run would be larger than what is read."""
+    lines = -(-run.images // run.batch_size) * run.time_steps
     if lines > LARGEST_LINES:
-        found = f"{batch_size} with {time_steps} time steps, logs of {lines:,} lines"
+        found = f"{run.batch_size} with {run.time_steps} time steps, logs of {lines:,} lines"
         raise InputError(f"argument --batch_size: found {found}, expected at most {LARGEST_LINES:,} lines")
-    sizes = {"k": k, "time_steps": time_steps, "batch_size": batch_size, "images": images}
-    return sizes | {"model": trained.identity} | variation
 
 
-def describe(run, trained, evaluation, ann_right):
-    """All of run.json after a spiking evaluation: `settings` and the results, the same on any machine.
+def described(run, trained, evaluation, ann_right, sizes=None):
+    """The Run of a Trained with the results of a spiking evaluation, which are the same on any machine.
 
     `ann_right` is the number of images that the artificial network predicts right, None if it is not known.
     """
-    images = run["images"]
     right = evaluation.right.sum(axis=0)
-    accuracy = int(right[-1]) / images
     by_block = evaluation.statistics.sum(axis=(0, 2))  # (blocks, 3)
     network = trained.network
-    return run | {
-        "ann_accuracy": None if ann_right is None else ann_right / images,
-        "snn_accuracy": accuracy,
-        "quiescent_images": int(evaluation.quiescent.sum()),
-        "time_steps_needed": time_steps_needed(right),
-        "weights": shown(trained.path),
-        "weights_sha256": trained.sha256,
-        "blocks": [_per_image(block.neurons, *row, images) for block, row in zip(network.blocks, by_block)],
-        "total": _per_image(network.neurons, *by_block.sum(axis=0), images),
-        "files": [ACCURACY, *SPIKE_LOGS, RUN],
-    }
+    return run.with_results(
+        trained,
+        None if ann_right is None else ann_right / run.images,
+        snn_accuracy=int(right[-1]) / run.images,
+        quiescent_images=int(evaluation.quiescent.sum()),
+        time_steps_needed=time_steps_needed(right),
+        blocks=[_per_image(block.neurons, *row, run.images) for block, row in zip(network.blocks, by_block)],
+        total=_per_image(network.neurons, *by_block.sum(axis=0), run.images),
+        files=[ACCURACY, *SPIKE_LOGS, RUN],
+        sizes=sizes,
+    )
 
 
 def _per_image(neurons, spikes, negative, sops, images):
-    return {
-        "neurons": neurons,
-        "positive_spikes_per_image": int(spikes - negative) / images,
-        "negative_spikes_per_image": int(negative) / images,
-        "sops_per_image": int(sops) / images,
-    }
-
-
-def describe_artificial(run, trained, right):
-    """All of run.json after a test of the artificial network; right : bool (images,)."""
-    return run | {
-        "ann_accuracy": float(right.mean()),
-        "weights": shown(trained.path),
-        "weights_sha256": trained.sha256,
-    }
+    return Activity(neurons, int(spikes - negative) / images, int(negative) / images, int(sops) / images)
 
 
 def read(path):
-    """The content of run.json, and the Network and the Model that it names; those of foreign logs without one."""
+    """The Run of a run.json, with those of its results that figures show; None where there is no such file."""
     if not disk.exists(path):
-        return {}, PAPER_NETWORK, None
+        return None
     content = disk.read(path, LOG)
     try:
-        run = json.loads(content)
-        network, model = _identified(run["model"])
-        ann_accuracy, burst = run.get("ann_accuracy"), run.get("max_spikes", 1)
-        valid = all(_counts(run[name]) for name in ("images", "batch_size", "time_steps"))
-        valid = valid and _counts(run["k"], FULL_PRECISION, HIGHEST_LEVEL)
-        valid = valid and model.k in (run["k"], FULL_PRECISION)  # which is converted to any level
-        valid = valid and 0 <= run.get("noise_ratio", 0) <= HIGHEST_NOISE_RATIO
-        valid = valid and (ann_accuracy is None or 0 <= ann_accuracy <= 1)
-        valid = valid and (burst == UNBOUNDED or _counts(burst)) and type(run.get("negative_spikes", True)) is bool
-        valid = valid and _counts(run.get("limit", 1)) and _counts(run.get("noise_seed", 0), 0, HIGHEST_SEED)
-        valid = valid and _counts(run.get("quiescent_images", 0), 0, run["images"])
-        valid = valid and _counts(run.get("time_steps_needed", 1), 1, run["time_steps"])
+        return _run(json.loads(content))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        valid = False
-    if not valid:
         raise InputError(
             f"{shown(path)}: damaged or of an older version, expected JSON with k, images, batch_size, time_steps "
             "and model as the scripts in LeNet/ write them"
-        )
-    return run, network, model
+        ) from None
 
 
-def _counts(value, lowest=1, highest=LARGEST_COUNT):
-    """Whether it is an integer, and neither too low nor too high."""
-    return type(value) is int and lowest <= value <= highest
+def _run(entries):
+    """The Run that such entries tell of; raises one of several errors if they tell of none."""
+    identity, k = identified(entries["model"]), _integer(entries, "k", FULL_PRECISION, HIGHEST_LEVEL)
+    if identity.model.k not in (k, FULL_PRECISION):  # which is converted to any level
+        raise ValueError("k")
+    variation = Variation(
+        None if k == identity.model.k else k,
+        _number(entries, "noise_ratio", HIGHEST_NOISE_RATIO, 0.0),
+        _integer(entries, "noise_seed", 0, HIGHEST_SEED, default=0),
+        None if entries.get("max_spikes") == UNBOUNDED else _integer(entries, "max_spikes", default=1),
+        entries.get("negative_spikes", True),
+        _integer(entries, "limit", default=None),
+    )
+    if type(variation.negative_spikes) is not bool:
+        raise TypeError("negative_spikes")
+    time_steps, batch_size, images = (_integer(entries, name) for name in ("time_steps", "batch_size", "images"))
+    results = Results(
+        _number(entries, "ann_accuracy", 1, None),
+        quiescent_images=_integer(entries, "quiescent_images", 0, images, None),
+        time_steps_needed=_integer(entries, "time_steps_needed", 1, time_steps, None),
+        weights_sha256=entries.get("weights_sha256"),
+    )
+    return Run(identity, variation, time_steps, batch_size, images, results)
 
 
-def _identified(identity):
-    """The Network and the Model that run.json names; raises one of several errors if it names none."""
-    counted = all(_counts(identity[name], 0, highest) for name, highest in COUNTS.items())
-    if not counted or any(type(identity[name]) is not int for name in NUMBERS):
-        raise ValueError
-    if not _counts(identity.get(OWN, 0), 0, LARGEST_OWN):
-        raise ValueError
-    network = replace(parse(identity["network"]), own_multiply_accumulates=identity.get(OWN))
-    return network, Model(identity["k"], network.layers, *(identity[name] for name in ("data", "recipe", "seed")))
+def _integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=...):
+    """An entry, which must be an integer of that range; the default, if there is one, where it is missing."""
+    if name not in entries and default is not ...:
+        return default
+    if type(entries[name]) is not int or not lowest <= entries[name] <= highest:
+        raise ValueError(name)
+    return entries[name]
+
+
+def _number(entries, name, highest, default):
+    """An entry, which must be a number from 0 to `highest`; the default where it is missing or null."""
+    number = entries.get(name, default)
+    if number is not None and not 0 <= number <= highest:
+        raise ValueError(name)
+    return default if number is None else number

@@ -1,32 +1,23 @@
-"""A trained model in its npz file: float32 arrays on the weight grid beside what names the model, without pickle."""
+"""A trained model in its npz file: float32 arrays on the weight grid beside its identity, without pickle."""
 
 import io
 import math
 import os
 import stat
 import zipfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from experiment import InputError, disk, shown
-from experiment.command_line import HIGHEST_THREADS
-from experiment.model import Model
-from experiment.recipes import RECIPES
-from spiking.network import Network
-from spiking.notation import parse
+from experiment.identity import COUNTS, OWN, Identity, identified
 from spiking.weight_grid import check_weights, on_grid
 
-NPZ = "a npz file of network weights"  # as error messages call it
+NPZ = "an npz file of network weights"  # as error messages call it
 HEADER = 1024  # bytes at most, of an array in the file
-LARGEST_WEIGHTS = 1 << 28  # of a network, in numbers: a training keeps four copies
-TEXTS = ("network", "data", "recipe")
-LARGEST_COUNT = 10**9  # of anything that files count
-COUNTS = dict.fromkeys(("epochs", "images", "all_images"), LARGEST_COUNT) | {"threads": HIGHEST_THREADS}
-NUMBERS = ("k", "seed", *COUNTS)
-OWN = "multiply_accumulates"  # of the model that a network was converted from: only in files of such
-LARGEST_OWN = 1 << 50
+NUMBERS, TEXTS = ("k", "seed", *COUNTS), ("network", "data", "recipe")
+OPTIONAL_NUMBERS, OPTIONAL_TEXTS = (OWN,), ("origin",)
 LONGEST_TEXT = 1 << 16  # characters
 
 
@@ -34,73 +25,42 @@ LONGEST_TEXT = 1 << 16  # characters
 class Trained:
     """A trained model."""
 
-    model: Model
-    network: Network  # whose notation has both ends
+    identity: Identity
     weights: dict  # of float32 arrays with the keys and shapes of network.weight_shapes
-    epochs: int  # that it was trained for
-    images: int  # that it was trained on
-    all_images: int  # that the data have for training
-    threads: int  # of TensorFlow, on which the last bits depend; 0 where nobody recorded it
     path: Path | None = None
     sha256: str = ""  # of the file that was read
 
     @property
-    def identity(self):
-        """As the npz file and run.json hold it."""
-        counts = {name: getattr(self, name) for name in COUNTS}
-        own = self.network.own_multiply_accumulates
-        counts |= {} if own is None else {OWN: own}
-        return asdict(self.model) | {"network": self.network.notation} | counts
+    def model(self):
+        return self.identity.model
 
     @property
-    def shortfall(self):
-        """How much less of training it has seen than its recipe says, in words; "" if it has seen it all."""
-        return shortfall(self.identity)
-
-
-def shortfall(identity):
-    """As Trained.shortfall, from what run.json holds."""
-    recipe = RECIPES.get(identity["recipe"])
-    parts = []
-    if recipe is not None:
-        epochs = recipe.epochs_of(identity["data"], parse(identity["network"]).layers)
-        if identity["epochs"] < epochs:
-            parts.append(f"{identity['epochs']} of {epochs} epochs")
-    if identity["images"] < identity["all_images"]:
-        parts.append(f"{identity['images']:,} of {identity['all_images']:,} images")
-    return ", ".join(parts)
+    def network(self):
+        return self.identity.network
 
 
 def announce(trained):
     """Prints which file it is, and whether it is a trial."""
     print(f"weights    {shown(trained.path)}")
-    if trained.shortfall:
-        print(f"           a trial: trained on {trained.shortfall}")
-
-
-def check_size(network):
-    """The network; raises ValueError if it has more weights than are held in memory."""
-    numbers = sum(math.prod(shape) for shape in network.weight_shapes.values())
-    if numbers > LARGEST_WEIGHTS:
-        raise ValueError(f"{network.notation} has {numbers:,} weights, expected at most {LARGEST_WEIGHTS:,}")
-    return network
+    if trained.identity.shortfall:
+        print(f"           a trial: trained on {trained.identity.shortfall}")
 
 
 def save_npz(trained, path):
     """Writes a Trained; its path and sha256 do not matter."""
     weights = {key: np.asarray(weight, np.float32) for key, weight in trained.weights.items()}
-    write_npz({name: np.array(value) for name, value in trained.identity.items()} | weights, path)
+    write_npz({name: np.array(value) for name, value in trained.identity.entries.items()} | weights, path)
 
 
 def write_npz(arrays, path):
-    """Writes arrays, by key, as a npz file, without pickle."""
+    """Writes arrays, by key, as an npz file, without pickle."""
     content = io.BytesIO()  # NumPy 2.0's unfinished archive complains on stderr where its file has been closed
     np.savez(content, **arrays)
     Path(path).write_bytes(content.getvalue())
 
 
 def read_npz(path):
-    """The Trained of a npz file: first what names the model, then its arrays, checked against that.
+    """The Trained of an npz file: first its identity, then its arrays, checked against that.
 
     Sizes, shapes and dtypes are checked before any array is read.
 
@@ -116,9 +76,9 @@ def read_npz(path):
             raise InputError(f"{shown(path)}: is a device, expected {NPZ}")
         try:
             with zipfile.ZipFile(file) as archive:
-                trained = _read_archive(archive)
+                identity, weights = _read_archive(archive)
             file.seek(0)
-            return Trained(**trained, path=path, sha256=disk.sha256(file))
+            return Trained(identity, weights, path, disk.sha256(file))
         except (InputError, OSError, MemoryError) as error:
             if isinstance(error, InputError):
                 raise InputError(f"{shown(path)}: {error}") from None
@@ -129,33 +89,29 @@ def read_npz(path):
 
 
 def _read_archive(archive):
-    """The fields of a Trained."""
+    """The Identity and the weights."""
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     if "model.weights.h5" in members:
         converts = "LeNet/Spiking_LeNet_MNIST.py --weights FILE.keras converts such"
         raise InputError(f"is a model of Keras, expected {NPZ}; {converts}")
     _check_keys(archive, members, (*NUMBERS, *TEXTS), complete=False)
-    numbers = (*NUMBERS, OWN) if OWN in members else NUMBERS
-    identity = {key: int(_read_array(archive, members[key], key, (), "iu", 8)) for key in numbers}
-    identity |= {key: str(_read_array(archive, members[key], key, (), "U", 4 * LONGEST_TEXT)) for key in TEXTS}
+    numbers = (*NUMBERS, *(key for key in OPTIONAL_NUMBERS if key in members))
+    texts = (*TEXTS, *(key for key in OPTIONAL_TEXTS if key in members))
+    entries = {key: int(_read_array(archive, members[key], key, (), "iu", 8)) for key in numbers}
+    entries |= {key: str(_read_array(archive, members[key], key, (), "U", 4 * LONGEST_TEXT)) for key in texts}
     try:
-        network = check_size(replace(parse(identity["network"]), own_multiply_accumulates=identity.get(OWN)))
-        model = Model(identity["k"], network.layers, *(identity[key] for key in ("data", "recipe", "seed")))
+        identity = identified(entries)
     except ValueError as error:
         raise InputError(error) from None
-    for key, highest in (COUNTS | {OWN: LARGEST_OWN}).items():
-        if not 0 <= identity.get(key, 0) <= highest:
-            raise InputError(f"{key} is {identity[key]}, expected 0 to {highest}")
-    shapes = network.weight_shapes
-    _check_keys(archive, members, (*identity, *shapes), complete=True)
+    shapes = identity.network.weight_shapes
+    _check_keys(archive, members, (*entries, *shapes), complete=True)
     weights = {}
     for key, shape in shapes.items():
         array = _read_array(archive, members[key], key, shape, "f", 8 * math.prod(shape))
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
             weights[key] = array.astype(np.float32)
-    _check_values(weights, network)
-    counts = {key: identity[key] for key in COUNTS}
-    return {"model": model, "network": network, "weights": weights} | counts
+    _check_values(weights, identity.network)
+    return identity, weights
 
 
 def _check_keys(archive, members, keys, complete):

@@ -1,22 +1,22 @@
 """Which weights the options of a script choose: those of a file, of a training, or those that are published."""
 
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from experiment import InputError, disk, shown
-from experiment.model import NPZ_NAME, Model, named
-from experiment.trained import announce, check_size, read_npz
+from experiment.identity import check_size
+from experiment.model import NPZ_NAME, OPTIONS
+from experiment.trained import announce, read_npz
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
 
 LARGEST_NEURONS = 1 << 22  # of a network that is trained: a training step of 200 images takes 3.3 KB for each, 14 GB
-MODEL_FIELDS = tuple(field.name for field in fields(Model))
 
 
-def refuse_contradiction(path, found, given, names=MODEL_FIELDS):
+def refuse_contradiction(path, found, given, names=OPTIONS):
     """Raises InputError where the Model of a file differs from the given one in one of these fields."""
-    for name in MODEL_FIELDS:
+    for name in OPTIONS:
         if name in names and getattr(found, name) != getattr(given, name):
             raise InputError(f"{shown(path)}: is of {_in_words(found, name)}, expected {_in_words(given, name)}")
 
@@ -42,30 +42,28 @@ def network_for(layers, input_shape, classes):
     return network
 
 
-def load(args, k, converts=False):
-    """The trained model that the options choose; prints which file it is and what is special about it.
+def load(choice, k, converts=False):
+    """The trained model of a Choice; prints which file it is and what is special about it.
 
     Parameters
     ----------
-    args : the options of model.add_options, and `weights`, a path or None
+    choice : Choice
     k : int
-        Level of the default file where no option says it.
+        Level of the default file where the choice leaves it open.
     converts : bool
         Whether full-precision weights may be given beside a level: the quantiser is put in at conversion.
 
     Returns
     -------
     trained : Trained, on the weight grid
-    k : int, the level to run it at: that of the option for a conversion, else the model's
+    k : int, the level to run it at: that of the choice for a conversion, else the model's
     """
-    given = named(args, k)
-    path = args.weights or default_weights(given, args.data)
+    given = choice.model(k)
+    path = choice.weights or default_weights(given, choice.data)
     trained = read_npz(path)
     found = trained.model
-    chosen_k = getattr(args, "k", k)  # None where there is the option, but not given
-    conversion = converts and found.k == FULL_PRECISION and chosen_k is not None
-    options = vars(args) | {"k": chosen_k}
-    binding = {name for name in MODEL_FIELDS if args.weights is None or options[name] is not None}
+    conversion = converts and found.k == FULL_PRECISION and choice.k is not None
+    binding = {name for name in OPTIONS if choice.weights is None or getattr(choice, name) is not None}
     refuse_contradiction(path, found, given, binding - ({"k"} if conversion else set()))
     if found.k == FULL_PRECISION != k and not conversion:
         expected = "--k with it, the level to convert it to" if converts else "a quantised network"
@@ -75,12 +73,12 @@ def load(args, k, converts=False):
     if rounding > 0:
         print(f"           rounded to the weight grid, which changed them by {rounding:.2g} at most")
     if conversion:
-        print(f"           of full precision: the quantiser of k={chosen_k} is put in at conversion")
-    return replace(trained, weights=weights), chosen_k if conversion else found.k
+        print(f"           of full precision: the quantiser of k={choice.k} is put in at conversion")
+    return replace(trained, weights=weights), choice.k if conversion else found.k
 
 
 def default_weights(model, data=None):
-    """The npz file of the model's checkpoint if there is one, else the published one; `data` as --data gives it."""
+    """The npz file of the model's checkpoint if there is one, else the published one; `data` is that of a Choice."""
     checkpoint = model.checkpoint / NPZ_NAME
     if disk.exists(checkpoint):
         return checkpoint

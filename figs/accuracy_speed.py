@@ -1,7 +1,7 @@
 """Draws the accuracy of the spiking networks over the time steps, from their logs, beside the published one.
 
 python accuracy_speed.py                                 figs/k0, k1 and k2
-python accuracy_speed.py --recipe augmented              figs/k0-augmented etc.
+python accuracy_speed.py --recipe augmented              figs/logs/k0-augmented etc.
 python accuracy_speed.py --logs k0 k1 --output .         these folders
 """
 

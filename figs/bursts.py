@@ -1,7 +1,7 @@
 """Draws what bursts and negative spikes buy: up to B spikes of a neuron in a time step, or none of them negative.
 
 python bursts.py                     figs/k0, k0-burst-2, k0-burst-4, k0-burst-unbounded, k0-positive; k1, k2 likewise
-python bursts.py --recipe augmented  figs/k0-augmented etc.
+python bursts.py --recipe augmented  figs/logs/k0-augmented etc.
 
 LeNet/Spiking_LeNet_MNIST.py writes the logs: with --max_spikes 2, 4 and unbounded, and with --negative_spikes False.
 Those that exist are drawn. Stars are spiking networks of the same data that others trained directly.
@@ -12,17 +12,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import InputError, command_line, logs, model, published, runs, shown
+from experiment import InputError, command_line, logs, model, published, shown
 from experiment.model import PUBLISHED_LEVELS
+from experiment.runs import Variation, default_folder
 from figs import plotting
 
 NO_NEGATIVE = "B = 1, none negative"
-VARIANTS = {  # what is not the default in run.json, by the name in the figure
-    "B = 1": {},
-    "B = 2": {"max_spikes": 2},
-    "B = 4": {"max_spikes": 4},
-    "unbounded": {"max_spikes": runs.UNBOUNDED},
-    NO_NEGATIVE: {"negative_spikes": False},
+VARIANTS = {  # by the name in the figure
+    "B = 1": Variation(),
+    "B = 2": Variation(max_spikes=2),
+    "B = 4": Variation(max_spikes=4),
+    "unbounded": Variation(max_spikes=None),
+    NO_NEGATIVE: Variation(negative_spikes=False),
 }
 TICKS = dict(zip(VARIANTS, ("1", "2", "4", "∞", "1, no\nneg.")))
 
@@ -32,10 +33,10 @@ def main():
     model.add_options(parser, seed="the networks' trainings")
     plotting.add_output(parser)
     args = parser.parse_args()
-    models = [model.named(args, k) for k in PUBLISHED_LEVELS]
+    models = list(map(model.chosen(args).model, PUBLISHED_LEVELS))
     found = {named: variants for named in models if (variants := read_variants(named))}
     if not found:
-        expected = ", ".join(shown(named.logs) for named in models)
+        expected = ", ".join(shown(default_folder(named)) for named in models)
         raise InputError(f"no logs found, expected one of {expected}; LeNet/Spiking_LeNet_MNIST.py writes them")
 
     print(
@@ -52,12 +53,11 @@ def read_variants(named):
     """The Logs of a model in each variant that has some, by its name."""
     found = {}
     for name, variation in VARIANTS.items():
-        run = {"k": named.k, "model": {"k": named.k}} | variation
-        folder = runs.default_folder(named, run)
+        folder = default_folder(named, variation)
         if not logs.exist(folder):
             continue
         found[name] = logs.read(folder)
-        if found[name].model != named or runs.variations(found[name].run) != runs.variations(run):
+        if found[name].model != named or found[name].run.variation != variation:
             raise InputError(f"{shown(folder)}: is of {found[name].label}, expected {named.label}, {name}")
     return found
 

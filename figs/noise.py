@@ -8,6 +8,7 @@ A pixel is scaled by 1 + R * (z - 1/2), z uniform in [0, 1), as --noise_ratio of
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -67,12 +68,13 @@ def main():
 
 def load(args):
     """The Trained of --weights, or of each level."""
+    choice = model.chosen(args)
     if args.weights is None:
-        return [weights.load(args, k)[0] for k in args.levels or PUBLISHED_LEVELS]
+        return [weights.load(replace(choice, k=k), k)[0] for k in args.levels or PUBLISHED_LEVELS]
     if args.levels is not None and len(args.levels) > 1:
         raise InputError(f"argument --k: found {len(args.levels)} levels, expected at most one beside --weights")
-    args.k = args.levels[0] if args.levels else None  # None: the file says it
-    return [weights.load(args, PUBLISHED_LEVELS[0])[0]]
+    level = args.levels[0] if args.levels else None  # None: the file says it
+    return [weights.load(replace(choice, k=level), PUBLISHED_LEVELS[0])[0]]
 
 
 def report(accuracy):

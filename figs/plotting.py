@@ -45,7 +45,7 @@ def parse_arguments(docstring, draws=True):
         type=command_line.path,
         nargs="+",
         metavar="DIR",
-        default_text="those of figs/k0, k1, k2 that exist, or of figs/k0-augmented etc. with other options",
+        default_text="those of figs/k0, k1, k2 that exist, or of figs/logs/k0-augmented etc. with other options",
         help="log folders",
     )
     if draws:
@@ -64,10 +64,11 @@ def read_logs(args):
 
     Raises InputError where there are none, or where those of --logs are not of the model that other options name.
     """
-    models = [model.named(args, k) for k in PUBLISHED_LEVELS]
-    folders = args.logs or [named.logs for named in models if logs.exist(named.logs)]
+    models = [model.chosen(args).model(k) for k in PUBLISHED_LEVELS]
+    places = [runs.default_folder(named) for named in models]
+    folders = args.logs or list(filter(logs.exist, places))
     if not folders:
-        expected = ", ".join(shown(named.logs) for named in models)
+        expected = ", ".join(map(shown, places))
         raise InputError(f"no logs found, expected one of {expected}; LeNet/Spiking_LeNet_MNIST.py writes them")
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise InputError("argument --logs: found a folder twice, expected each once")
@@ -90,8 +91,8 @@ def full_precision(found):
     models = dict.fromkeys(log.model.at(FULL_PRECISION) for log in found if log.model is not None)
     references = []
     for named in models:
-        if logs.exist(named.logs):
-            log = logs.read(named.logs)
+        if logs.exist(folder := runs.default_folder(named)):
+            log = logs.read(folder)
             if log.model != named or log.spike_num is not None:
                 raise InputError(f"{shown(log.folder)}: is of {log.label}, expected {named.label}")
             references.append(log)
@@ -131,11 +132,11 @@ def alike(models):
 def picture_name(name, args, found):
     """Of a figure of some Logs; the folders of --logs tell it from the picture of the default."""
     if not args.logs:
-        return model.named(args, PUBLISHED_LEVELS[0]).figure_name(name)
+        return model.chosen(args).model(PUBLISHED_LEVELS[0]).figure_name(name)
     folders = [log.folder.resolve() for log in found]
     data = {MNIST if log.model is None else log.model.data for log in found}
     words = "-".join([f"{name}_{data.pop() if len(data) == 1 else 'several'}", *(path.name for path in folders)])
-    defaults = [log.model and runs.default_folder(log.model, log.run) for log in found]
+    defaults = [log.run and log.run.folder for log in found]
     if folders == defaults:
         return words
     words = words if len(os.fsencode(words)) <= LONGEST_NAME else words[: model.SHORTENED]
@@ -176,7 +177,7 @@ def pyplot():
 
 def published_of(log):
     """What Zou et al. (2023) published of the network of these Logs; nothing if it was trained or run otherwise."""
-    comparable = log.model is not None and not log.shortfall and not runs.variations(log.run)
+    comparable = log.run and not log.run.identity.shortfall and not log.run.variation.parts
     return published.of(log.model) if comparable else published.NOTHING
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from experiment import InputError, command_line, digest, images, model, printable, weights
 from experiment.digit import IMAGE_SIZE, read_digit
-from experiment.runs import TIME_STEPS, time_steps_needed, variations
+from experiment.runs import TIME_STEPS, Variation, time_steps_needed
 from figs import plotting
 
 K = 0  # where neither --k nor --weights says it
@@ -61,7 +61,7 @@ def image_option(text):
 
 def main():
     args = parse_arguments()
-    trained, k = weights.load(args, K, converts=True)
+    trained, k = weights.load(model.chosen(args), K, converts=True)
     pixels, name, label = read_image(args, trained)
 
     from spiking_utils import SpikingNetwork
@@ -74,7 +74,7 @@ def main():
 
     print(", ".join(filter(None, [f"image      {name.removeprefix('test image ')}", label])))
     report(spikes, potentials, steps)
-    conversion = variations({"k": k, "model": trained.identity})
+    conversion = Variation(k=None if k == trained.model.k else k).parts
     what = ", ".join([name, trained.model.label, *(words for _, words in conversion)])
     part = " (--steps A B shows a part)" if len(steps) > MOST_FOR_A_PAGE else ""
     title = f"Every spike of the {trained.network.neurons:,} neurons, step by step{part}: {what}"

@@ -1,7 +1,7 @@
 """Prints the results of the spiking networks as tables, from their logs, beside the published ones.
 
 python results.py                           figs/k0, k1 and k2
-python results.py --recipe augmented        figs/k0-augmented etc.
+python results.py --recipe augmented        figs/logs/k0-augmented etc.
 python results.py --logs k0 k2              these folders
 
 """
@@ -54,7 +54,7 @@ def results(log):
     """A network's cells, one for each of COLUMNS."""
     if log.spike_num is None:
         return [log.label, training(log), f"{log.accuracy[-1]:.2f} %", *[""] * (len(COLUMNS) - 3)]
-    ann_accuracy = log.run.get("ann_accuracy")
+    ann_accuracy = log.run and log.run.results.ann_accuracy
     return [
         log.label,
         training(log),
@@ -81,7 +81,8 @@ def training(log):
     """How long the model was trained, as text, and that it is a trial; empty for logs that do not say."""
     if not log.run or log.model.recipe not in RECIPES:  # of others, or of somebody's own
         return ""
-    return f"a trial: {log.shortfall}" if log.shortfall else f"{log.run['model']['epochs']} epochs"
+    identity = log.run.identity
+    return f"a trial: {identity.shortfall}" if identity.shortfall else f"{identity.epochs} epochs"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Draws how far trainings of the same recipe differ by their seed alone, beside the published figures.
 
 python seeds.py                                 every seed of figs/k0, k0-seed1, k0-seed2, ..., likewise k1 and k2
-python seeds.py --recipe augmented              figs/k0-augmented, k0-augmented-seed1, ...
+python seeds.py --recipe augmented              figs/logs/k0-augmented, k0-augmented-seed1, ...
 
 The table has mean, standard deviation (of a sample), lowest and highest of the seeds, and whether what Zou et al.
 (2023) published for the paper's recipe lies within.
@@ -17,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, logs, model, published, runs, shown
+from experiment import InputError, command_line, logs, model, published, shown
 from experiment.model import PUBLISHED_LEVELS
+from experiment.runs import default_folder
 from figs import plotting
 from spiking.network import FULL_PRECISION
 
@@ -39,10 +40,11 @@ def main():
     model.add_options(parser, seed=None)
     plotting.add_output(parser)
     args = parser.parse_args()
-    named = [model.named(args, k) for k in (FULL_PRECISION, *PUBLISHED_LEVELS)]
+    named = [model.chosen(args).model(k) for k in (FULL_PRECISION, *PUBLISHED_LEVELS)]
     found = {one: read_seeds(one) for one in named}
     if not any(found.values()):
-        raise InputError(f"no logs found, expected {shown(named[1].logs)} etc.; run.py --train --seeds writes them")
+        expected = f"{shown(default_folder(named[1]))} etc.; run.py --train --seeds writes them"
+        raise InputError(f"no logs found, expected {expected}")
 
     print(plotting.table_row(COLUMNS))
     print("|---" * len(COLUMNS) + "|")
@@ -63,10 +65,11 @@ def read_seeds(one):
         They differ in more than their seed.
     """
     first = replace(one, seed=0)
-    folders = [first.logs, *first.logs.parent.glob(f"{glob.escape(first.name)}-seed[0-9]*")]
+    others = default_folder(replace(first, seed=1)).parent
+    folders = [default_folder(first), *others.glob(f"{glob.escape(first.name)}-seed[0-9]*")]
     seeds = [logs.read(folder) for folder in folders if logs.exist(folder)]
     same = [log for log in seeds if log.model is not None and replace(log.model, seed=0) == first]
-    seeds = sorted((log for log in same if not runs.variations(log.run)), key=lambda log: log.model.seed)
+    seeds = sorted((log for log in same if not log.run.variation.parts), key=lambda log: log.model.seed)
     for log in seeds[1:]:
         for name, expected in _settings(seeds[0]).items():
             found = _settings(log)[name]
@@ -78,12 +81,11 @@ def read_seeds(one):
 
 def _settings(log):
     """What seeds that are compared have in common, by its name in messages."""
-    trained = log.run["model"]
     return {
-        "time steps": log.run["time_steps"],
+        "time steps": log.run.time_steps,
         "test images": log.images,
-        "epochs": trained["epochs"],
-        "training images": trained["images"],
+        "epochs": log.run.identity.epochs,
+        "training images": log.run.identity.images,
     }
 
 
@@ -91,7 +93,7 @@ def quantities(seeds):
     """What the table tells of the networks of one level: a list of values over the seeds, by name."""
     if not seeds:
         return {}
-    artificial = [log.run.get("ann_accuracy") for log in seeds]
+    artificial = [log.run.results.ann_accuracy for log in seeds]
     table = {} if None in artificial else {"ANN accuracy (%)": [100 * accuracy for accuracy in artificial]}
     if seeds[0].spike_num is None:
         return table

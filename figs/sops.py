@@ -1,7 +1,7 @@
 """Draws the synaptic operations of the spiking networks over the time steps, beside the ANN's operations.
 
 python sops.py                                 figs/k0, k1 and k2
-python sops.py --recipe augmented              figs/k0-augmented etc.
+python sops.py --recipe augmented              figs/logs/k0-augmented etc.
 python sops.py --logs k0 k1 --output .         these folders
 
 Stars are what Zou et al. (2023) published.

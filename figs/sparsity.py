@@ -3,7 +3,7 @@
 Stars are what Zou et al. (2023) published.
 
 python sparsity.py                                 figs/k0, k1 and k2
-python sparsity.py --recipe augmented              figs/k0-augmented etc.
+python sparsity.py --recipe augmented              figs/logs/k0-augmented etc.
 python sparsity.py --logs k0 k1 --output .         these folders
 """
 

@@ -1,6 +1,6 @@
 """Spiking layers: what runs for a block and for the classifier, from spike trains to a spike train or potentials.
 
-Each is built once from the description of its layer and the weights of a npz file, and checks what it is given.
+Each is built once from the description of its layer and the weights of an npz file, and checks what it is given.
 """
 
 import numpy as np

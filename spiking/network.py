@@ -25,7 +25,7 @@ HIGHEST_LEVEL = 16  # of quantisation: beyond it float32 activations cannot tell
 
 
 class Layer:
-    """What a Block and a Classifier have in common: inputs, whose arrays in a npz file begin with a prefix."""
+    """What a Block and a Classifier have in common: inputs, whose arrays in an npz file begin with a prefix."""
 
     @property
     def sources(self):
@@ -55,7 +55,7 @@ class Layer:
 
     @property
     def kernel_keys(self):
-        """The key of each input's weights in a npz file; None where they are not stored, as of an identity."""
+        """The key of each input's weights in an npz file; None where they are not stored, as of an identity."""
         stored = [isinstance(edge, Convolution) and not edge.identity for edge in self.inputs]
         return tuple(f"{name}/W" if kept else None for name, kept in zip(self.input_names, stored, strict=True))
 
@@ -75,7 +75,7 @@ class Block(Layer):
 
     @property
     def offset_key(self):
-        """The key of its initial potentials in a npz file; None without them."""
+        """The key of its initial potentials in an npz file; None without them."""
         return f"{self.prefix}/initial" if self.initial else None
 
     @property
@@ -95,7 +95,7 @@ class Block(Layer):
 
     @property
     def weight_shapes(self):
-        """Shape of each of the block's arrays, by its key in a npz file."""
+        """Shape of each of the block's arrays, by its key in an npz file."""
         keyed = zip(self.kernel_keys, self.inputs, strict=True)
         shapes = {key: edge.kernel_shape for key, edge in keyed if key}
         if self.pools:
@@ -118,7 +118,7 @@ class Classifier(Layer):
 
     @property
     def offset_key(self):
-        """The key of its bias in a npz file; None without one."""
+        """The key of its bias in an npz file; None without one."""
         return "fc/b" if self.bias else None
 
     @property
@@ -127,7 +127,7 @@ class Classifier(Layer):
 
     @property
     def weight_shapes(self):
-        """Shape of each array, by its key in a npz file; the inputs of a class in the order (h, w, channels)."""
+        """Shape of each array, by its key in an npz file; the inputs of a class in the order (h, w, channels)."""
         keyed = zip(self.kernel_keys, self.inputs, strict=True)
         shapes = {key: (edge.multiply_accumulates // self.classes, self.classes) for key, edge in keyed}
         return shapes | ({self.offset_key: (self.classes,)} if self.bias else {})
@@ -194,7 +194,7 @@ class Network:
 
     @cached_property
     def weight_shapes(self):
-        """Shape of every weight array, by its key in a npz file, from the input to the output."""
+        """Shape of every weight array, by its key in an npz file, from the input to the output."""
         shapes = {}
         for block in (*self.blocks, self.classifier):
             shapes |= block.weight_shapes

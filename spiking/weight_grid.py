@@ -125,7 +125,7 @@ def bias_to_grid(bias, exponent):
 
 
 def on_grid(weights, network):
-    """The weights of a npz file with all kernels, initial potentials and the classifier's bias rounded to the grid.
+    """The weights of an npz file with all kernels, initial potentials and the classifier's bias rounded to the grid.
 
     The artificial network takes these, so that both networks have the same numbers.
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from experiment import published
+from experiment.identity import Identity
 from experiment.model import PUBLISHED_LEVELS, Model
 from experiment.published import FASHION_MNIST
 from experiment.recipes import RECIPES
@@ -22,9 +23,9 @@ PUBLISHED_SPIKING = [model for model in PUBLISHED if model.k != FULL_PRECISION]
 
 
 def save_model(path, weights, k, network=LENET, epochs=150, images=50_000, **identity):
-    """Writes weights as a npz file of a model; by default as of a whole training with the paper's recipe."""
+    """Writes weights as an npz file of a model; by default as of a whole training with the paper's recipe."""
     model = Model(k, network.layers, **identity)
-    save_npz(Trained(model, network, weights, epochs, images, all_images=50_000, threads=1), path)
+    save_npz(Trained(Identity(model, network, epochs, images, all_images=50_000, threads=1), weights), path)
 
 
 def run_script(script, *options, cwd=ROOT):

@@ -6,18 +6,19 @@ import sys
 
 import numpy as np
 
-from experiment import logs, runs
+from experiment import logs
 from experiment.disk import OutputFolder
+from experiment.identity import Identity
 from experiment.model import HISTORY_NAME
-from experiment.trained import Trained
+from experiment.runs import Run, Variation
 from tests.networks import LENET
 
 
 def write_logs(folder, model, images, batch_size, right, statistics=None, network=LENET, **variation):
     """Writes logs from (batches, time steps) and (batches, blocks, time steps, 3) as the scripts do."""
     right, statistics = (None if numbers is None else np.array(numbers) for numbers in (right, statistics))
-    trained = Trained(model, network, {}, epochs=150, images=50_000, all_images=50_000, threads=1)
-    run = runs.settings(trained, model.k, images, batch_size, right.shape[1], **variation)
+    identity = Identity(model, network, epochs=150, images=50_000, all_images=50_000, threads=1)
+    run = Run(identity, Variation(**variation), right.shape[1], batch_size, images)
     with OutputFolder(folder) as output:
         logs.write(output, run, right, statistics)
 

@@ -8,6 +8,7 @@ import statistics
 
 from experiment import logs, published
 from experiment.model import LENET, MNIST, Model
+from experiment.runs import default_folder
 from figs import seeds
 from spiking.network import FULL_PRECISION
 from tests.helpers import LEVELS, ROOT
@@ -108,8 +109,8 @@ def accuracy_rows(data, network, steps):
     """The accuracy of seed 0 after these time steps, and the published one."""
     rows = []
     for model in models(data, network)[1:]:
-        if logs.exist(model.logs):
-            accuracy = logs.read(model.logs).accuracy
+        if logs.exist(folder := default_folder(model)):
+            accuracy = logs.read(folder).accuracy
             rows.append([f"{level(model)}, ours", *(f"{accuracy[step - 1]:.2f}" for step in steps)])
         theirs = published.of(model).accuracy
         rows.append([f"{level(model)}, published", *(f"{theirs[step]:.2f}" for step in steps)])

@@ -9,25 +9,25 @@ from numpy.testing import assert_allclose
 import experiment
 from experiment import model, published, runs
 from experiment.model import Model
+from experiment.runs import Variation, default_folder
 from figs import bursts, seeds
 from tests.helpers import assert_refused
 from tests.script_helpers import change_run, write_logs
 
 STATISTICS = [[[(9, 1, 70), (5, 3, 50)]], [[(4, 0, 30), (2, 0, 10)]]]  # of two batches, one block, two time steps
 RIGHT = [[1, 3], [1, 1]]  # of 5 images: 40 %, then 80 %
-VARIATIONS = ({}, {"max_spikes": 2}, {"max_spikes": 4}, {"max_spikes": runs.UNBOUNDED}, {"negative_spikes": False})
+VARIATIONS = ({}, {"max_spikes": 2}, {"max_spikes": 4}, {"max_spikes": None}, {"negative_spikes": False})
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    for module in (experiment, model):
+    for module in (experiment, model, runs):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     return tmp_path
 
 
 def write(one, right=RIGHT, statistics=STATISTICS, **variation):
-    run = {"k": one.k, "model": {"k": one.k}} | variation
-    folder = runs.default_folder(one, run)
+    folder = default_folder(one, Variation(**variation))
     write_logs(folder, one, 5, 3, right, statistics, **variation)
     return folder
 
@@ -98,8 +98,10 @@ def test_bursts_without_logs(root, run_here):
 
 
 def test_bursts_with_logs_in_the_folder_of_another_variant(root, burst_folders, run_here):
-    change_run(root / "figs/k1-burst-4", max_spikes=2)
-    assert_refused(run_here(bursts.main), "figs/k1-burst-4: is of k=1, bursts of 2 (k1-burst-4), expected k=1, B = 4")
+    change_run(root / "figs/logs/k1-burst-4", max_spikes=2)
+    assert_refused(
+        run_here(bursts.main), "figs/logs/k1-burst-4: is of k=1, bursts of 2 (k1-burst-4), expected k=1, B = 4"
+    )
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def seed_folders(root):
     # 15 spikes of 5 images, none negative; 50 operations
     write(Model(0, seed=12), [[1, 2], [1, 1]], [[[(10, 0, 40), (0, 0, 0)]], [[(5, 0, 10), (0, 0, 0)]]])
     for seed, accuracy in {0: 0.8, 12: 0.6}.items():
-        change_run(Model(0, seed=seed).logs, ann_accuracy=accuracy)
+        change_run(default_folder(Model(0, seed=seed)), ann_accuracy=accuracy)
     write(Model(0, seed=12), noise_ratio=0.5, noise_seed=0)  # another run of a seed, which does not count
     write(Model(1, seed=2))
 
@@ -162,22 +164,24 @@ def test_published_value_within_the_seeds_to_a_hundredth_of_a_point(reference, w
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"epochs": 2}, "figs/k0-seed12: is of 2 epochs, expected 150 as in figs/k0"),
-        ({"images": 9}, "figs/k0-seed12: is of 9 training images, expected 50,000 as in figs/k0"),
+        ({"epochs": 2}, "figs/logs/k0-seed12: is of 2 epochs, expected 150 as in figs/k0"),
+        ({"images": 9}, "figs/logs/k0-seed12: is of 9 training images, expected 50,000 as in figs/k0"),
     ],
 )
 def test_seeds_that_were_trained_otherwise(seed_folders, change, expected, run_here):
-    change_run(Model(0, seed=12).logs, change)
+    change_run(default_folder(Model(0, seed=12)), change)
     assert_refused(run_here(seeds.main), expected)
 
 
 def test_seeds_of_other_numbers_of_time_steps(seed_folders, run_here):
     write(Model(1, seed=3), [[1], [1]], [[[(10, 0, 40)]], [[(5, 0, 10)]]])
-    assert_refused(run_here(seeds.main), "figs/k1-seed3: is of 1 time steps, expected 2 as in figs/k1-seed2")
+    assert_refused(
+        run_here(seeds.main), "figs/logs/k1-seed3: is of 1 time steps, expected 2 as in figs/logs/k1-seed2"
+    )
 
 
 def test_logs_in_the_folder_of_a_seed_of_another_level_do_not_count(seed_folders):
-    shutil.copytree(Model(1, seed=2).logs, Model(0, seed=2).logs)
+    shutil.copytree(default_folder(Model(1, seed=2)), default_folder(Model(0, seed=2)))
     assert [log.model.seed for log in seeds.read_seeds(Model(0))] == [0, 12]
 
 

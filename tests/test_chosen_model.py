@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import experiment
-from experiment import logs, model, public_data
+from experiment import logs, model, public_data, runs
 from experiment.disk import COMPLETE
 from experiment.images import load_split
 from experiment.model import NPZ_NAME, Model
@@ -26,7 +26,7 @@ WEIGHTS = random_weights(SMALL, seed=5)
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A repository with data of 20 x 12 pixels, 3 channels and labels from 1, and with nothing else."""
-    for module in (experiment, model):
+    for module in (experiment, model, runs):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     write_images(tmp_path / "data/other", (20, 12, 3), classes=4, first_label=1)
     return tmp_path
@@ -58,7 +58,7 @@ def test_file_says_network_data_and_level(root, run, k):
     test = load_split("test", root / "data/other")
     assert test.labels.min() == 0  # 1 in the file
     trains, potentials = reference.spiking(WEIGHTS, SMALL, k, 20, test.pixels.astype(float))
-    log = logs.read(root / f"figs/k{k}-{SMALL_NAME}")
+    log = logs.read(root / f"figs/logs/k{k}-{SMALL_NAME}")
     np.testing.assert_array_equal(log.right, np.sum(potentials.argmax(axis=2) == test.labels[:, None], axis=0))
     np.testing.assert_array_equal(log.spike_num, np.cumsum(sum(np.abs(t).sum(axis=(0, 2, 3, 4)) for t in trains)))
     np.testing.assert_array_equal(log.sop_num, reference.synaptic_operations(SMALL, trains).sum(axis=0).cumsum())
@@ -90,7 +90,7 @@ def test_options_that_agree_with_the_file(root, run, tmp_path_factory):
     folder = write_images(tmp_path_factory.mktemp("elsewhere") / "other", (20, 12, 3), classes=4)
     options = ["--k", 0, "--network", "6C3-P2-9", "--data", folder, "--recipe", "augmented", "--seed", 3]
     run("--weights", save(root / "mine.npz", recipe="augmented", seed=3), *options)
-    assert [path.name for path in (root / "figs").iterdir()] == [f"k0-{SMALL_NAME}-augmented-seed3"]
+    assert [path.name for path in (root / "figs/logs").iterdir()] == [f"k0-{SMALL_NAME}-augmented-seed3"]
 
 
 @pytest.mark.parametrize("place", ["LeNet/checkpoints/{}/model_MNIST.npz", "LeNet/pretrained/{}.npz"])
@@ -124,7 +124,7 @@ def test_full_precision_is_converted_to_the_level_of_the_option(root, run):
     stdout = run("--weights", save(root / "fp32.npz", FULL_PRECISION), "--k", 2)
     assert "of full precision: the quantiser of k=2 is put in at conversion" in stdout
     run("--weights", save(root / "k2.npz", 2))
-    converted, trained = root / f"figs/fp32-{SMALL_NAME}-k2", root / f"figs/k2-{SMALL_NAME}"
+    converted, trained = root / f"figs/logs/fp32-{SMALL_NAME}-k2", root / f"figs/logs/k2-{SMALL_NAME}"
     for name in ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"):
         assert (converted / name).read_bytes() == (trained / name).read_bytes()
     run_json = json.loads((converted / "run.json").read_text())

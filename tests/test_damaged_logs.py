@@ -151,4 +151,4 @@ def test_damaged_logs_are_refused_or_read_as_logs(sound_files, name, damage, pos
     assert 1 <= log.time_steps_needed <= 3
     assert log.label.startswith("k=1")
     assert log.label.isprintable()
-    assert log.shortfall.isprintable()
+    assert log.run.identity.shortfall.isprintable()

@@ -175,7 +175,7 @@ def test_same_bytes_in_a_new_folder_without_tensorflow_or_logs(exported, weights
 @pytest.mark.parametrize(
     ("file", "more", "expected"),
     [
-        ("folder", [], "folder is a folder, expected the name of a npz file"),
+        ("folder", [], "folder is a folder, expected the name of an npz file"),
         ("older.npz/new.npz", [], "older.npz"),
         ("new.npz", ["--verify"], "not allowed with argument"),
         ("new.npz", ["--max_spikes", "unbounded"], "argument --max_spikes: found unbounded, expected a number"),

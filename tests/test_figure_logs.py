@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import experiment
-from experiment import model
+from experiment import model, runs
 from experiment.model import Model
 from figs import accuracy_speed, results, sops, sparsity
 from spiking.network import FULL_PRECISION
@@ -24,7 +24,7 @@ def script(request):
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A repository with logs of k=0 and of full precision, and the user's own in a folder "mine"."""
-    for module in (experiment, model):
+    for module in (experiment, model, runs):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     for folder in ("figs/k0", "mine"):
         write_logs(tmp_path / folder, Model(0), 5, 3, [[1, 2], [0, 1]], [[[(9, 1, 70), (4, 2, 40)]]] * 2)
@@ -136,7 +136,7 @@ def test_no_logs(script, refuses, root):
     shutil.rmtree(root / "figs")
     expected = "no logs found, expected one of figs/k0, figs/k1, figs/k2; LeNet/Spiking_LeNet_MNIST.py writes them"
     refuses(script, expected=expected)
-    expected = "no logs found, expected one of figs/k0-8C3-usps-augmented-seed7, figs/k1-8C3-usps-augmented-seed7, "
+    expected = "no logs found, expected one of figs/logs/k0-8C3-usps-augmented-seed7, figs/logs/k1-8C3-usps-"
     options = ("--seed", 7, "--recipe", "augmented", "--data", root / "usps", "--network", "8C3")
     refuses(script, *options, expected=expected)
 

@@ -205,7 +205,8 @@ def test_figures_of_another_model_have_its_logs_and_a_name_of_their_own(script, 
     copy = copy_of_project(tmp_path / "project")
     identity = {"data": "usps", "recipe": "augmented", "seed": 3}
     for level in ("k0", "fp32"):
-        change_run(shutil.copytree(project / "figs" / level, copy / f"figs/{level}-usps-augmented-seed3"), identity)
+        place = copy / f"figs/logs/{level}-usps-augmented-seed3"
+        change_run(shutil.copytree(project / "figs" / level, place), identity)
     options = ("--data", "there/usps", "--recipe", "augmented", "--seed", 3)
     run = drawn(copy, script, *options, cwd=tmp_path, output=copy / "figs")
     figure = FIGURES.get(script, "").replace("mnist", "usps")

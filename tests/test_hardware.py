@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from experiment.identity import Identity
 from experiment.model import Model
 from experiment.trained import Trained
 from LeNet import Spiking_LeNet_MNIST, hardware
@@ -79,7 +80,7 @@ def test_golden_vectors_and_sizes_of_any_graph_are_those_of_its_integers(network
     weights = random_weights(network, seed)
     spiking = SpikingNetwork(weights, network, k, STEPS, burst, negative)
     pixels = np.random.default_rng(seed).integers(0, 256, (3, *network.input_shape), np.uint8)
-    trained = Trained(Model(k, network.layers), network, weights, epochs=1, images=1, all_images=1, threads=1)
+    trained = Trained(Identity(Model(k, network.layers), network, 1, 1, 1, threads=1), weights)
     golden = hardware.golden_vectors(spiking, trained, pixels)
     recorded = assert_replayed(golden, spiking.integer_arrays())
     assert_measured(hardware.table(spiking, hardware.measure(spiking, pixels)), recorded)
@@ -214,7 +215,7 @@ def test_sizes_are_in_run_json_only_where_asked_for(run, padded, tmp_path):
         (["--golden", "g.npz", "--noise_ratio", 0.5], "argument --noise_ratio: not allowed with --golden"),
         (["--golden", "g.npz", "--verify"], "not allowed with argument"),
         (["--export", "e.npz", "--sizes"], "argument --sizes: not allowed with --export"),
-        (["--golden", ROOT / "docs"], "docs is a folder, expected the name of a npz file"),
+        (["--golden", ROOT / "docs"], "docs is a folder, expected the name of an npz file"),
         (["--golden", "g.npz", "--time_steps", 10_000], "argument --golden: 10 images x 10,000 time steps x 18,900"),
     ],
 )

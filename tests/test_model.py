@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from experiment import ROOT, InputError, command_line, model, weights
+from experiment.identity import Identity
 from experiment.model import LENET, NPZ_NAME, Model
 from experiment.recipes import AUGMENTED
-from experiment.trained import Trained, read_npz, save_npz, shortfall
+from experiment.trained import Trained, read_npz, save_npz
 from experiment.weights import load, network_for, read_published
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
@@ -19,27 +20,29 @@ from tests.networks import random_weights
 LAYERS = "2C3-P2"
 NETWORK = parse(f"8x8x1-{LAYERS}-3")
 STRIPES = Model(1, LAYERS, "stripes", "augmented", seed=3)
-TRAINED = Trained(STRIPES, NETWORK, random_weights(NETWORK, 0), AUGMENTED.epochs, 50, 50, threads=1)  # of 50 images
+IDENTITY = Identity(STRIPES, NETWORK, AUGMENTED.epochs, 50, 50, threads=1)  # of 50 images
+TRAINED = Trained(IDENTITY, random_weights(NETWORK, 0))
 
 
 @pytest.fixture
 def save(tmp_path):
     """Saves a Trained of other settings; returns the path of its file."""
 
-    def save(k=STRIPES.k, name="mine.npz", **settings):
+    def save(k=STRIPES.k, name="mine.npz", weights=TRAINED.weights, **settings):
         path = tmp_path / name
-        save_npz(replace(TRAINED, model=replace(STRIPES, k=k), **settings), path)
+        save_npz(Trained(replace(IDENTITY, model=replace(STRIPES, k=k), **settings), weights), path)
         return path
 
     return save
 
 
-def parse(*options, k=0):
-    """The options of a script for a model and its weights; of full precision there is no --k."""
+def choose(*options, k=0):
+    """The Choice of a script's options for a model and its weights; of full precision there is no --k."""
     parser = command_line.ArgumentParser(None)
     model.add_options(parser, k=None if k == FULL_PRECISION else k)
     model.add_weights(parser)
-    return parser.parse_args(list(map(str, options)))
+    choice = model.chosen(parser.parse_args(list(map(str, options))))
+    return replace(choice, k=k) if k == FULL_PRECISION else choice
 
 
 # names
@@ -62,7 +65,6 @@ def test_name_is_the_level_and_what_differs_from_the_paper(found, name, label):
     assert found.checkpoint == ROOT / "LeNet/checkpoints" / name
     assert found.published == ROOT / f"LeNet/pretrained/{name}.npz"
     assert found.history == ROOT / f"LeNet/pretrained/{name}.csv"
-    assert found.logs == ROOT / "figs" / name
 
 
 def test_name_of_a_deep_network_is_short_and_its_own():
@@ -105,13 +107,13 @@ def test_what_names_no_model_is_refused(settings, message):
 def test_options_name_a_model(options, expected, monkeypatch, tmp_path):
     (tmp_path / "testsb").mkdir()
     monkeypatch.chdir(tmp_path / "testsb")
-    assert model.named(parse(*options, k=1), 1) == expected
+    assert choose(*options).model(1) == expected
 
 
 @pytest.mark.parametrize("folder", ["/", "/tmp/a\nb", "/tmp/" + 101 * "a"])
 def test_folder_whose_name_cannot_name_data_is_refused(folder):
     with pytest.raises(InputError, match=r"^argument --data: data is '.*', expected the name of a folder or recipe$"):
-        model.named(parse("--data", folder), 0)
+        choose("--data", folder).model(0)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_network_that_does_not_fit_is_refused(layers, input_shape, message):
 
 def test_file_says_what_the_options_leave_open(save, capsys):
     path = save()
-    trained, k = load(parse("--weights", path), 0)
+    trained, k = load(choose("--weights", path), 0)
     assert (trained.model, trained.network, k) == (STRIPES, NETWORK, 1)
     assert capsys.readouterr().out == f"weights    {path}\n"
 
@@ -146,7 +148,7 @@ def test_file_says_what_the_options_leave_open(save, capsys):
     [("--k", 1), ("--network", LAYERS), ("--data", "elsewhere/stripes"), ("--recipe", "augmented"), ("--seed", 3)],
 )
 def test_options_may_agree_with_a_file(save, options):
-    trained, k = load(parse("--weights", save(), *options), 0)
+    trained, k = load(choose("--weights", save(), *options), 0)
     assert (trained.model, k) == (STRIPES, 1)
 
 
@@ -167,26 +169,26 @@ def test_options_may_agree_with_a_file(save, options):
 def test_options_may_not_contradict_a_file(save, capsys, found, default, options, message):
     path = save(found)
     with pytest.raises(InputError, match=f"^{path}: is of {message}$"):
-        load(parse("--weights", path, *options, k=default), default)
+        load(choose("--weights", path, *options, k=default), default)
     assert capsys.readouterr().out == ""
 
 
 def test_full_precision_is_converted_to_any_level_that_is_named(save, capsys):
     path = save(FULL_PRECISION)
-    trained, k = load(parse("--weights", path, "--k", 4), 1, converts=True)
+    trained, k = load(choose("--weights", path, "--k", 4), 1, converts=True)
     assert (trained.model.k, k) == (FULL_PRECISION, 4)
     assert "           of full precision: the quantiser of k=4 is put in at conversion\n" in capsys.readouterr().out
     with pytest.raises(
         InputError, match=f"^{path}: is of full precision, expected --k with it, the level to convert"
     ):
-        load(parse("--weights", path), 1, converts=True)
+        load(choose("--weights", path), 1, converts=True)
     with pytest.raises(InputError, match=f"^{path}: is of full precision, expected a quantised network$"):
-        load(parse("--weights", path), 1)
+        load(choose("--weights", path), 1)
 
 
 def test_quantised_weights_are_not_converted_to_another_level(save):
     with pytest.raises(InputError, match=r": is of k=1, expected k=2$"):
-        load(parse("--weights", save(), "--k", 2), 1, converts=True)
+        load(choose("--weights", save(), "--k", 2), 1, converts=True)
 
 
 @pytest.mark.parametrize(
@@ -200,21 +202,21 @@ def test_quantised_weights_are_not_converted_to_another_level(save):
     ],
 )
 def test_weights_of_less_training_say_so(save, capsys, seen, words):
-    trained, _ = load(parse("--weights", save(**seen)), 0)
-    assert trained.shortfall == words
+    trained, _ = load(choose("--weights", save(**seen)), 0)
+    assert trained.identity.shortfall == words
     notice = f"           a trial: trained on {words}\n"
     assert (notice in capsys.readouterr().out) == bool(words)
 
 
 def test_shortfall_of_a_recipe_that_nobody_knows_counts_images_only():
-    identity = replace(TRAINED, epochs=1, images=49).identity | {"recipe": "of others"}
-    assert shortfall(identity) == "49 of 50 images"
+    others = replace(IDENTITY, model=replace(STRIPES, recipe="of others"), epochs=1, images=49)
+    assert others.shortfall == "49 of 50 images"
 
 
 def test_weights_off_the_grid_are_rounded_with_a_notice(save, capsys):
     off = {key: array.copy() for key, array in TRAINED.weights.items()}
     off["fc/W"].flat[0] += np.float32(2**-24)
-    trained, _ = load(parse("--weights", save(weights=off)), 0)
+    trained, _ = load(choose("--weights", save(weights=off)), 0)
     assert capsys.readouterr().out.endswith("rounded to the weight grid, which changed them by 6e-08 at most\n")
     np.testing.assert_array_equal(trained.weights["fc/W"], TRAINED.weights["fc/W"])
 
@@ -229,7 +231,7 @@ def repository(tmp_path, monkeypatch):
 def test_default_file_is_that_of_the_checkpoint_or_the_published_one(repository, save):
     (repository / "LeNet/pretrained").mkdir(parents=True)
     (repository / "LeNet/checkpoints" / STRIPES.name).mkdir(parents=True)
-    options = parse("--k", 1, "--network", LAYERS, "--data", "stripes", "--recipe", "augmented", "--seed", 3)
+    options = choose("--k", 1, "--network", LAYERS, "--data", "stripes", "--recipe", "augmented", "--seed", 3)
     published = f"LeNet/pretrained/{STRIPES.name}.npz"
     expected = f"expected published weights of {STRIPES.name}, or in .*/{STRIPES.name} those of a training; "
     with pytest.raises(InputError, match=f"{published}: not found, {expected}stripes of --data is no folder"):
@@ -248,9 +250,9 @@ def test_default_file_is_that_of_the_checkpoint_or_the_published_one(repository,
     ],
 )
 def test_published_number_of_epochs_of_a_network_is_no_trial(data, layers, epochs):
-    identity = {"network": f"28x28x1-{layers}-10", "data": data, "recipe": "paper", "images": 9, "all_images": 9}
-    assert shortfall(identity | {"epochs": epochs}) == ""
-    assert shortfall(identity | {"epochs": epochs - 1}) == f"{epochs - 1} of {epochs} epochs"
+    identity = Identity(Model(1, layers, data), NETWORK, epochs, 9, 9, threads=1)
+    assert identity.shortfall == ""
+    assert replace(identity, epochs=epochs - 1).shortfall == f"{epochs - 1} of {epochs} epochs"
 
 
 def test_training_that_lies_by_its_older_name_is_told_of(repository, save):
@@ -259,9 +261,10 @@ def test_training_that_lies_by_its_older_name_is_told_of(repository, save):
     older.mkdir(parents=True)
     told = rf"k1-{LAYERS}-Stripes has it by its older name, rename that to k1-{LAYERS}-Stripes~[0-9a-f]{{12}}$"
     for data in ("Stripes", "stripes"):
-        save_npz(replace(TRAINED, model=Model(1, LAYERS, data)), older / NPZ_NAME)
+        other = replace(IDENTITY, model=Model(1, LAYERS, data))
+        save_npz(replace(TRAINED, identity=other), older / NPZ_NAME)
         with pytest.raises(InputError, match=r"\.npz: not found, expected published weights") as refused:
-            load(parse("--k", 1, "--network", LAYERS, "--data", "Stripes"), 0)
+            load(choose("--k", 1, "--network", LAYERS, "--data", "Stripes"), 0)
         assert bool(re.search(told, str(refused.value))) == (data == "Stripes")
 
 
@@ -270,7 +273,7 @@ def test_file_in_the_place_of_another_model_is_refused(repository, save, setting
     (repository / "LeNet/pretrained").mkdir(parents=True)
     place = Model(1).published
     save(name=place, **settings)
-    for reading in (lambda: load(parse("--k", 1), 0), lambda: read_published(Model(1))):
+    for reading in (lambda: load(choose("--k", 1), 0), lambda: read_published(Model(1))):
         with pytest.raises(InputError, match=r"/k1\.npz: is of (k=2|full precision), expected k=1$"):
             reading()
 
@@ -278,7 +281,7 @@ def test_file_in_the_place_of_another_model_is_refused(repository, save, setting
 def test_published_weights_are_those_of_their_names():
     for published in PUBLISHED:
         assert read_published(published).model == published
-        assert read_npz(published.published).shortfall == ""
+        assert read_npz(published.published).identity.shortfall == ""
 
 
 def test_published_model_that_nobody_trained_is_refused():

@@ -8,6 +8,7 @@ import pytest
 from experiment import model, runs
 from experiment.images import MNIST
 from experiment.model import LENET, NPZ_NAME, Model
+from experiment.runs import Variation
 from experiment.trained import read_npz
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
@@ -23,21 +24,15 @@ DATA = (
     *("mnist", "usps", "Usps", "USPS", "fashion-mnist", "mnist-usps", "400", "400-400", "p2", "k2", "a-b", "a", "b"),
     *("augmented", "Augmented", "paper", "mnist-augmented", "usps-augmented", "seed1", "usps-seed1", "usps-Seed1"),
     *("positive", "burst", "burst-2", "burst-unbounded", "first200", "noise0.5", "noise1", "usps-first200", "own"),
-    *("own-my-0123abcd", "image7", "steps60", "shown1-2", "noise_seed3", "\u00fc", "u\u0308", "~", "k0~1", "x" * 100),
+    *("own-my-0123abcd", "my-abcdef01", "image7", "steps60", "shown1-2", "noise_seed3", "\u00fc", "u\u0308", "~"),
+    *("k0~1", "x" * 100),
 )
 TRAININGS = (
-    "paper",
-    "augmented",
-    "own",
-    "own-my-0123abcd",
-    "own-My-0123abcd",
-    "own-my",
-    "mine",
-    "usps",
-    "seed1",
-    "400",
+    *[(recipe, "") for recipe in ("paper", "augmented", "own", "own-my-0123abcd", "mine", "usps", "seed1", "400")],
+    *[("own", origin) for origin in ("my-0123abcd", "My-0123abcd", "my", "usps", "seed1")],
+    ("paper", "my-abcdef01"),
 )
-RUNS = ({}, {"max_spikes": 2}, {"max_spikes": "unbounded"}, {"negative_spikes": False}, {"limit": 200}, {"k": 2})
+RUNS = ({}, {"max_spikes": 2}, {"max_spikes": None}, {"negative_spikes": False}, {"limit": 200}, {"k": 2})
 
 
 def all_different(names):
@@ -47,15 +42,15 @@ def all_different(names):
 
 def test_no_two_models_or_runs_have_a_name_in_common():
     models = [
-        Model(k, network, data, recipe, seed)
+        Model(k, network, data, recipe, seed, origin)
         for k in (FULL_PRECISION, 2)
         for network in NETWORKS
         for data in DATA
-        for recipe in TRAININGS
+        for recipe, origin in TRAININGS
         for seed in (0, 1)
     ]
     assert all_different(
-        runs.default_folder(one, {"k": one.k, "model": {"k": one.k}} | run).name
+        runs.default_folder(one, Variation(**run)).name
         for one in models
         for run in RUNS
         if not run or ("k" in run) == (one.k == FULL_PRECISION)
@@ -80,7 +75,8 @@ def test_name_of_any_length_leaves_room_for_what_sets_a_run_apart():
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
     """The default places of models lie in this folder, and data of the name of a recipe."""
-    monkeypatch.setattr(model, "ROOT", tmp_path)
+    for module in (model, runs):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     write_images(tmp_path / "elsewhere/augmented", (20, 12, 3), classes=4)
     write_images(tmp_path / "elsewhere/paper", (20, 12, 3), classes=4)
     return tmp_path
@@ -99,7 +95,7 @@ def test_data_of_the_name_of_a_recipe_have_places_of_their_own(repository, run_h
     assert {path: content for path, content in after.items() if path in before} == before
     one = Model(0, "4C3", "augmented")
     assert read_npz(one.checkpoint / NPZ_NAME).model == one
-    assert (one.logs / "run.json").exists()
+    assert (runs.default_folder(one) / "run.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from experiment import logs, model
+from experiment import logs, model, runs
 from experiment.images import HIGHEST_NOISE_RATIO, MNIST, load_split, noisy
 from experiment.model import Model
 from figs import noise
@@ -83,9 +83,9 @@ def test_logs_are_those_of_the_noisy_images(evaluate, images, tmp_path):
     log = logs.read(tmp_path)
     assert_array_equal(log.right, np.sum(potentials.argmax(axis=2) == labels[:, None], axis=0))
     assert_array_equal(log.spike_num, np.cumsum(sum(np.abs(train).sum(axis=(0, 2, 3, 4)) for train in trains)))
-    assert (log.run["noise_ratio"], log.run["noise_seed"]) == (RATIO, SEED)
+    assert (log.run.variation.noise_ratio, log.run.variation.noise_seed) == (RATIO, SEED)
     _, logits = reference.artificial(weights, LENET, 0, pixels)
-    assert log.run["ann_accuracy"] == np.mean(logits.argmax(axis=1) == labels)
+    assert log.run.results.ann_accuracy == np.mean(logits.argmax(axis=1) == labels)
 
 
 def test_noise_of_an_image_does_not_depend_on_how_many_follow(evaluate, tmp_path):
@@ -97,15 +97,16 @@ def test_noise_of_an_image_does_not_depend_on_how_many_follow(evaluate, tmp_path
 
 
 def test_logs_go_to_a_folder_of_their_own(evaluate, tmp_path, monkeypatch):
-    monkeypatch.setattr(model, "ROOT", tmp_path)
+    for module in (model, runs):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/mnist").symlink_to(MNIST)
     evaluate()
     evaluate("--noise_ratio", "1e0")
     evaluate("--noise_ratio", 0)
     expected = {"k0-noise1.5-first12", "k0-noise1-first12", "k0-first12"}
-    assert {path.name for path in (tmp_path / "figs").iterdir()} == expected
-    run = json.loads((tmp_path / "figs/k0-first12/run.json").read_text())
+    assert {path.name for path in (tmp_path / "figs/logs").iterdir()} == expected
+    run = json.loads((tmp_path / "figs/logs/k0-first12/run.json").read_text())
     assert not {"noise_ratio", "noise_seed"} & run.keys()
 
 

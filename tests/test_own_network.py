@@ -11,7 +11,7 @@ import pytest
 from keras import layers
 
 from benchmarks import conversion
-from experiment import images, model
+from experiment import images, model, runs
 from experiment.logs import read as read_logs
 from experiment.trained import read_npz
 from figs import raster
@@ -76,7 +76,7 @@ def test_evaluation_prints_the_models_own_accuracy_and_the_agreement(quantized, 
     assert "lossless" not in process.stdout
     run = json.loads((tmp_path / "logs" / "run.json").read_text())
     digest = hashlib.sha256(quantized.read_bytes()).hexdigest()[:8]
-    assert (run["k"], run["model"]["recipe"]) == (2, f"own-my-{digest}")
+    assert (run["k"], run["model"]["recipe"], run["model"]["origin"]) == (2, "own", f"my-{digest}")
     assert run["model"]["network"] == "28x28x1-3C5ps2m4-10"
     assert run["ann_accuracy"] == np.mean(own == test.labels)
 
@@ -104,10 +104,11 @@ def test_model_without_quantiser_is_said_to_be_one(quantized, unquantized, evalu
 
 
 def test_files_of_the_same_name_have_logs_of_their_own(quantized, unquantized, evaluate, tmp_path, monkeypatch):
-    monkeypatch.setattr(model, "ROOT", tmp_path)
+    for module in (model, runs):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     for path in (quantized, unquantized):
         assert evaluate(path, "--k", 2, "--data", images.MNIST).returncode == 0
-    names = [path.name for path in (tmp_path / "figs").iterdir()]
+    names = [path.name for path in (tmp_path / "figs/logs").iterdir()]
     assert len(names) == 2
     # a scale of activations divides the bound on them, too
     assert all(re.fullmatch(r"k2-3C5ps2m[\d.]+-own-my-[0-9a-f]{8}-first40", name) for name in names)
@@ -115,7 +116,7 @@ def test_files_of_the_same_name_have_logs_of_their_own(quantized, unquantized, e
 
 def test_keras_file_where_a_npz_file_is_expected(quantized, run_here):
     process = run_here(raster.main, "--weights", quantized)
-    assert_refused(process, "my.keras: is a model of Keras, expected a npz file", "FILE.keras converts such")
+    assert_refused(process, "my.keras: is a model of Keras, expected an npz file", "FILE.keras converts such")
 
 
 def test_saved_weights_of_a_converted_network_are_taken_like_any_other(unquantized, evaluate, run_here, tmp_path):
@@ -265,7 +266,7 @@ def test_images_of_another_size_are_refused_by_their_folder(unquantized, evaluat
 def test_model_itself_is_not_overwritten_by_what_is_saved(unquantized, evaluate):
     before = unquantized.read_bytes()
     process = evaluate(unquantized, "--k", 1, "--save", unquantized)
-    assert_refused(process, f"argument --save: {unquantized} does not end in .npz, expected the name of a npz file")
+    assert_refused(process, f"argument --save: {unquantized} does not end in .npz, expected the name of an npz file")
     assert unquantized.read_bytes() == before
 
 

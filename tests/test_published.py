@@ -2,6 +2,7 @@
 
 import pytest
 
+from experiment.runs import default_folder
 from experiment.weights import read_published
 from LeNet import FP32_LeNet_MNIST, Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
@@ -18,8 +19,8 @@ def test_each_network_has_weights_and_a_history_and_there_are_no_others():
 def test_weights_are_those_of_a_whole_training_as_long_as_its_history(model):
     trained = read_published(model)
     epochs = len(model.history.read_text().splitlines()) - 1  # without the heading
-    assert (trained.network.notation, trained.epochs) == (f"28x28x1-{model.network}-10", epochs)
-    assert (trained.images, trained.shortfall) == (50_000, "")
+    assert (trained.network.notation, trained.identity.epochs) == (f"28x28x1-{model.network}-10", epochs)
+    assert (trained.identity.images, trained.identity.shortfall) == (50_000, "")
 
 
 @pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.name)
@@ -28,4 +29,4 @@ def test_evaluating_the_weights_rewrites_the_logs_byte_for_byte(model, tmp_path,
     script = full_precision if model.k == FULL_PRECISION else (Spiking_LeNet_MNIST.main,)
     process = run_here(*script, "--weights", model.published, "--logs", tmp_path)
     assert process.returncode == 0, process.stderr
-    assert snapshot(tmp_path) == snapshot(model.logs)
+    assert snapshot(tmp_path) == snapshot(default_folder(model))

@@ -11,6 +11,7 @@ import pytest
 from experiment import logs, published
 from experiment.images import load_split
 from experiment.model import LENET, MNIST, PUBLISHED_LEVELS, Model
+from experiment.runs import default_folder
 from figs import animation, bursts, seeds
 from LeNet import Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
@@ -120,8 +121,8 @@ def test_artificial_and_spiking_accuracies_are_as_close_as_said():
     for data, network in published.PUBLISHED:
         for model in tables.models(data, network)[1:]:
             for log in seeds.read_seeds(model):
-                difference = abs(100 * log.run["ann_accuracy"] - log.accuracy[-1])
-                assert difference < 1e-9 or (model.k == 2 and log.run["quiescent_images"] < 10_000)
+                difference = abs(100 * log.run.results.ann_accuracy - log.accuracy[-1])
+                assert difference < 1e-9 or (model.k == 2 and log.run.results.quiescent_images < 10_000)
                 largest = max(largest, difference)
     assert f"within {largest:.2f} points" in " ".join(section("Results").split())
 
@@ -145,9 +146,9 @@ def test_results_of_both_recipes_are_those_of_the_logs_and_of_the_trainings():
 
 def assert_results_of_the_logs(cells, model):
     """The cells of RESULT_COLUMNS are those of the logs, and the logs those of the published weights."""
-    log = logs.read(model.logs)
+    log = logs.read(default_folder(model))
     weights = hashlib.sha256(model.published.read_bytes()).hexdigest()
-    assert (log.run["weights_sha256"], log.images) == (weights, 10_000)
+    assert (log.run.results.weights_sha256, log.images) == (weights, 10_000)
     assert cells == result_cells(log)
 
 
@@ -157,7 +158,7 @@ def result_cells(log):
     if log.model.k == FULL_PRECISION:
         return [accuracy, *[""] * 5]
     spikes = (f"{numbers[-1]:,.0f}" for numbers in (log.positive_spikes, log.negative_spikes, log.sops))
-    return [f"{100 * log.run['ann_accuracy']:.2f} %", accuracy, f"{log.time_steps_needed}", *spikes]
+    return [f"{100 * log.run.results.ann_accuracy:.2f} %", accuracy, f"{log.time_steps_needed}", *spikes]
 
 
 def test_count_of_published_values_outside_the_seeds():

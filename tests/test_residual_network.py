@@ -38,7 +38,7 @@ def test_it_is_trained_by_its_notation_alone(tmp_path):
     options = ("--k", 1, "--network", LAYERS, "--limit", 400, "--epochs", 2, "--checkpoint", tmp_path)
     succeed("LeNet/Quant_LeNet_MNIST.py", *options)
     trained = read_npz(tmp_path / NPZ_NAME)
-    assert (trained.network, trained.model.network, trained.epochs) == (NETWORK, LAYERS, 2)
+    assert (trained.network, trained.model.network, trained.identity.epochs) == (NETWORK, LAYERS, 2)
     assert on_grid(trained.weights, NETWORK)[1] == 0
     losses = [float(row["loss"]) for row in csv.DictReader((tmp_path / HISTORY_NAME).read_text().splitlines())]
     assert losses[1] < losses[0]

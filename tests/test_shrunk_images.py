@@ -37,7 +37,7 @@ def test_shrunk_images_become_a_lossless_spiking_network(script, level, shrunk, 
     path = tmp_path / "state/model_MNIST.npz"
     trained = read_npz(path)
     assert trained.network.notation == f"8x8x1-{NETWORK}-10"
-    assert (trained.model.data, trained.images, trained.all_images) == ("shrunk", 1250, 1250)
+    assert (trained.model.data, trained.identity.images, trained.identity.all_images) == ("shrunk", 1250, 1250)
 
     options = ("--weights", path, "--data", shrunk, "--k", 1)
     process = run_here(Spiking_LeNet_MNIST.main, *options, "--verify")

@@ -69,7 +69,7 @@ def test_bad_values_of_options(refuses, option):
         ("--network", "20C5-P0x", "found '20C5-P0x': layer 2 (P0x): not a layer, expected nCk"),
         ("--recipe", "best", "invalid choice: 'best'"),
         ("--data", "/", "data is '', expected the name of a folder"),
-        ("--weights", "none.npz", "none.npz: not found, expected a npz"),
+        ("--weights", "none.npz", "none.npz: not found, expected an npz"),
     ],
 )
 def test_what_needs_no_simulation_is_refused_before_numba_is_imported(tmp_path, monkeypatch, option, value, expected):
@@ -101,9 +101,9 @@ def test_options_that_a_mode_has_no_use_for(tmp_path, run_here, mode, option, va
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("none.npz", "not found, expected a npz"),
-        ("logs", "is a folder, expected a npz file of network weights"),
-        ("logs/run.json/k0.npz", "not found, expected a npz"),
+        ("none.npz", "not found, expected an npz"),
+        ("logs", "is a folder, expected an npz file of network weights"),
+        ("logs/run.json/k0.npz", "not found, expected an npz"),
     ],
 )
 def test_weights_that_are_no_file(folder, refuses, name, expected):
@@ -112,7 +112,7 @@ def test_weights_that_are_no_file(folder, refuses, name, expected):
 
 def test_pipe_as_weights_does_not_hang(folder, refuses):
     os.mkfifo(folder.parent / "pipe.npz")
-    expected = ["pipe.npz: is a pipe, expected a npz file of network weights"]
+    expected = ["pipe.npz: is a pipe, expected an npz file of network weights"]
     refuses("--weights", folder.parent / "pipe.npz", expected=expected)
 
 

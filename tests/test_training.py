@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from experiment import model
+from experiment import model, runs
 from experiment.disk import COMPLETE
 from experiment.images import MNIST, Split, scaled
 from experiment.model import HISTORY_NAME, NPZ_NAME, Model
@@ -46,7 +46,8 @@ def assert_same_training(folder, expected):
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
     """All default places lie below this folder, where LeNet/checkpoints is a link to a folder that is yet to be."""
-    monkeypatch.setattr(model, "ROOT", tmp_path)
+    for module in (model, runs):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     for folder in ("LeNet", "data"):
         (tmp_path / folder).mkdir()
     (tmp_path / "data/mnist").symlink_to(MNIST)
@@ -71,8 +72,9 @@ def test_history_has_a_row_for_each_epoch(two_epochs):
 def test_weights_are_on_the_grid_and_say_what_they_are(two_epochs):
     trained = read_npz(two_epochs / NPZ_NAME)
     assert (trained.model, trained.network.notation) == (Model(0), LENET.notation)
-    assert (trained.epochs, trained.images, trained.all_images) == (2, LIMIT, 50_000)
-    assert trained.shortfall == "2 of 150 epochs, 400 of 50,000 images"
+    identity = trained.identity
+    assert (identity.epochs, identity.images, identity.all_images) == (2, LIMIT, 50_000)
+    assert identity.shortfall == "2 of 150 epochs, 400 of 50,000 images"
     assert on_grid(trained.weights, trained.network)[1] == 0
 
 
@@ -91,7 +93,7 @@ def test_full_precision_is_trained_and_tested(tmp_path, run_here):
     assert f"test images right {sum(right)} of 300\n" in output
     assert f"test accuracy     {100 * sum(right) / 300:.2f} %\n" in output
     assert (run["k"], run["images"], run["batch_size"]) == (FULL_PRECISION, 300, 200)
-    assert run["model"] == trained.identity
+    assert run["model"] == trained.identity.entries
     assert run["ann_accuracy"] == sum(right) / 300
     assert run["weights_sha256"] == trained.sha256
 
@@ -104,7 +106,7 @@ def test_every_model_has_places_of_its_own(repository, run_here):
     assert run_here(Spiking_LeNet_MNIST.main, "--k", 0, *options).returncode == 0
     names = {"fp32-augmented-seed5", "k0-augmented-seed5"}
     assert {path.name for path in (repository / "scratch/checkpoints").iterdir()} == names
-    assert {path.name for path in (repository / "figs").iterdir()} == {f"{name}-first10" for name in names}
+    assert {path.name for path in (repository / "figs/logs").iterdir()} == {f"{name}-first10" for name in names}
 
 
 def test_other_images_train_other_networks(repository, run_here):
@@ -117,7 +119,8 @@ def test_other_images_train_other_networks(repository, run_here):
     trained = read_npz(checkpoint / NPZ_NAME)
     assert trained.model == Model(1, LAYERS, "stripes")
     assert trained.network.notation == f"20x12x3-{LAYERS}-3"
-    assert (trained.epochs, trained.images, trained.all_images) == (2, 50, 50)
+    identity = trained.identity
+    assert (identity.epochs, identity.images, identity.all_images) == (2, 50, 50)
 
     counts, logits = reference.artificial(trained.weights, trained.network, 1, arrays["test-images"])
     right = np.sum(logits.argmax(axis=1) + 1 == arrays["test-labels"])
@@ -126,7 +129,7 @@ def test_other_images_train_other_networks(repository, run_here):
 
     process = run_here(Spiking_LeNet_MNIST.main, *options, "--time_steps", 60)
     assert (process.returncode, process.stderr) == (0, "")
-    run = json.loads((repository / f"figs/k1-{LAYERS}-stripes/run.json").read_text())
+    run = json.loads((repository / f"figs/logs/k1-{LAYERS}-stripes/run.json").read_text())
     assert run["quiescent_images"] == 11
     assert run["snn_accuracy"] == run["ann_accuracy"] == right / 11
     assert run["total"]["neurons"] == sum(count[0].size for count in counts)
@@ -155,7 +158,7 @@ def test_training_anew_says_what_it_replaces(one_epoch, tmp_path, run_here):
     process = run_here(Quant_LeNet_MNIST.main, *options)
     assert process.stdout.startswith(f"replacing the training in {folder} (1 epochs) after the first epoch\n")
     assert len(read_history(folder)) == 1
-    assert read_npz(folder / NPZ_NAME).images == LIMIT // 2
+    assert read_npz(folder / NPZ_NAME).identity.images == LIMIT // 2
     assert (folder / NPZ_NAME).read_bytes() != (one_epoch / NPZ_NAME).read_bytes()
 
 

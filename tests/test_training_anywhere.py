@@ -35,7 +35,7 @@ def test_resumed_training_ends_in_the_same_bytes_on_one_core_and_with_any_settin
     settings_of_libraries, one_epoch, two_epochs, tmp_path
 ):
     folder = shutil.copytree(one_epoch, tmp_path / "checkpoint")
-    threads = read_npz(one_epoch / NPZ_NAME).threads
+    threads = read_npz(one_epoch / NPZ_NAME).identity.threads
     options = ("--k", 0, "--limit", LIMIT, "--checkpoint", folder, "--resume", True, "--epochs", 2)
     process = subprocess.run(
         [sys.executable, "LeNet/Quant_LeNet_MNIST.py", *map(str, options), "--threads", str(threads + 1)],
@@ -47,7 +47,7 @@ def test_resumed_training_ends_in_the_same_bytes_on_one_core_and_with_any_settin
         preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
     )
     assert (process.returncode, process.stderr) == (0, "")
-    assert read_npz(folder / NPZ_NAME).threads == threads  # those that it began with
+    assert read_npz(folder / NPZ_NAME).identity.threads == threads  # those that it began with
     for name in (*CHECKPOINT_FILES, NPZ_NAME):
         assert (folder / name).read_bytes() == (two_epochs / name).read_bytes(), name
 

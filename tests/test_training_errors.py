@@ -57,7 +57,7 @@ def test_second_training_in_a_folder_is_refused(tmp_path, run_here):
         (["--checkpoint", "{}/file"], ["{}/file: is a file, expected a folder"]),
         (["--checkpoint", "{}/file/below"], ["{}/file: is a file, expected a folder"]),
         (["--data", "{}/file"], ["{}/file"]),
-        (["--mode", "inference", "--checkpoint", "{}"], ["{}/model_MNIST.npz: not found, expected a npz file"]),
+        (["--mode", "inference", "--checkpoint", "{}"], ["{}/model_MNIST.npz: not found, expected an npz file"]),
     ],
 )
 def test_bad_places_are_refused(tmp_path, run_here, options, expected):
@@ -142,7 +142,7 @@ def test_threads_that_come_too_late_are_refused(tmp_path, run_here):
     """TensorFlow keeps the number that it began with, as in a notebook that runs several scripts."""
     options = ("--network", "2C3", "--limit", 10, "--epochs", 1, "--checkpoint", tmp_path)
     assert run_here(Quant_LeNet_MNIST.main, *options).returncode == 0
-    found = read_npz(tmp_path / NPZ_NAME).threads
+    found = read_npz(tmp_path / NPZ_NAME).identity.threads
     process = run_here(Quant_LeNet_MNIST.main, *options, "--threads", found + 1)
     message = f"TensorFlow has begun with {found} in this process, expected {found + 1}; start a new one"
     assert_refused(process, f"error: argument --threads: {message}")

@@ -141,7 +141,7 @@ def test_interrupted_here_and_killed_on_a_cluster_trainings_end_in_the_same_byte
         options += ("--epochs", EPOCHS, "--checkpoint", undisturbed)
         assert run_here(Quant_LeNet_MNIST.main, *options).returncode == 0
         found = checkpoint(project, model)
-        assert read_npz(found / NPZ_NAME).threads == usable_cores()
+        assert read_npz(found / NPZ_NAME).identity.threads == usable_cores()
         for name in {*STATE_FILES} - {HISTORY_NAME}:
             assert (found / name).read_bytes() == (undisturbed / name).read_bytes()
         assert history_without_seconds(found) == history_without_seconds(undisturbed)

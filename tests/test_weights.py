@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from experiment import InputError, weights
+from experiment.identity import Identity
 from experiment.model import Model
 from experiment.trained import Trained, read_npz, save_npz
 from spiking.network import FULL_PRECISION
@@ -23,11 +24,11 @@ from tests.networks import random_weights
 NETWORK = parse("4x5x1-2C2x3-3")
 WEIGHTS = random_weights(NETWORK, seed=0)
 MODEL = Model(0, NETWORK.layers, data="stripes", recipe="augmented", seed=7)
-TRAINED = Trained(MODEL, NETWORK, WEIGHTS, epochs=60, images=300, all_images=300, threads=2)
+TRAINED = Trained(Identity(MODEL, NETWORK, epochs=60, images=300, all_images=300, threads=2), WEIGHTS)
 
 
 def write_npz(path, arrays, compression=zipfile.ZIP_STORED):
-    """A npz file of arrays, or of raw bytes in their place."""
+    """An npz file of arrays, or of raw bytes in their place."""
     with zipfile.ZipFile(path, "w", compression) as archive:
         for key, array in arrays.items():
             archive.writestr(f"{key}.npy", array if isinstance(array, bytes) else npy(array))
@@ -49,7 +50,7 @@ def npy(array, shape=None):
 
 def with_changes(changes):
     """The arrays of a right file with some of them changed, or left out where None is given."""
-    arrays = TRAINED.identity | WEIGHTS | changes
+    arrays = TRAINED.identity.entries | WEIGHTS | changes
     return {key: array for key, array in arrays.items() if array is not None}
 
 
@@ -75,7 +76,8 @@ def assert_equal(found, expected=TRAINED):
 def test_round_trip(tmp_path, k, notation):
     network = parse(notation)
     model = Model(k, network.layers, data="\u00e4 b", seed=2**32 - 1)
-    trained = Trained(model, network, random_weights(network, 1), epochs=0, images=1, all_images=2, threads=0)
+    identity = Identity(model, network, epochs=0, images=1, all_images=2, threads=0)
+    trained = Trained(identity, random_weights(network, 1))
     save_npz(trained, tmp_path / "weights.npz")
     assert_equal(read_npz(tmp_path / "weights.npz"), trained)
 
@@ -144,7 +146,7 @@ def test_other_floats_are_read_as_float32(tmp_path, dtype):
         ({"conv2/W": WEIGHTS["conv1/W"]}, r"0 keys missing, 1 unknown \(conv2/W ...\), expected"),
         ({"fc/W": WEIGHTS["fc/W"].T}, r"fc/W has shape \(3, 18\), expected \(18, 3\)"),
         ({"fc/W": npy(WEIGHTS["fc/W"], (10**12,))}, r"fc/W has shape \(1000000000000,\), expected \(18, 3\)"),
-        ({"bn1/beta": npy(np.float32([0]), (2,))}, "damaged .*expected a npz file of network weights"),
+        ({"bn1/beta": npy(np.float32([0]), (2,))}, "damaged .*expected an npz file of network weights"),
         ({"bn1/beta": npy(np.float32([0, 0]))[:-1]}, "damaged"),
         ({"bn1/beta": b"text"}, "damaged"),
         ({"bn1/beta": np.array([1, 2])}, "bn1/beta has dtype int64, expected floats"),
@@ -224,9 +226,9 @@ def test_float64_beyond_float32_is_refused_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("absent.npz", r"absent\.npz: not found, expected a npz file of network weights$"),
-        (".", "is a folder, expected a npz file of network weights$"),
-        ("/dev/zero", "^/dev/zero: is a device, expected a npz file of network weights$"),
+        ("absent.npz", r"absent\.npz: not found, expected an npz file of network weights$"),
+        (".", "is a folder, expected an npz file of network weights$"),
+        ("/dev/zero", "^/dev/zero: is a device, expected an npz file of network weights$"),
     ],
 )
 def test_what_is_no_file_is_refused(tmp_path, name, message):

@@ -144,7 +144,7 @@ def with_activations(network, model):
 
 
 def variables(network, model):
-    """The model's weight variables by their key in a npz file."""
+    """The model's weight variables by their key in an npz file."""
     by_key = {}
     for layer in (*network.blocks, network.classifier):
         for key, name in zip(layer.kernel_keys, layer.input_names, strict=True):
@@ -171,6 +171,6 @@ def _other_variables(layer, model):
 
 
 def assign(network, model, weights):
-    """Gives the model the weights of a npz file."""
+    """Gives the model the weights of an npz file."""
     for key, variable in variables(network, model).items():
         variable.assign(weights[key])

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from experiment import InputError, disk, shown
+from experiment.identity import Identity
 from experiment.images import scaled
 from experiment.model import HISTORY_NAME, NPZ_NAME
 from experiment.recipes import ADAM_EPSILON, BATCH_SIZE
@@ -85,7 +86,7 @@ class Training:
         arrays = {key: np.asarray(variable) for key, variable in self.weights().items()}
         state = {name: np.asarray(variable) for name, variable in self._optimizer_state().items()}
         counts = len(self.history), self.images, self.all_images, self.threads
-        trained = Trained(self.model, self.network, arrays, *counts)
+        trained = Trained(Identity(self.model, self.network, *counts), arrays)
         with output.replacing() as staging:
             files.save_ckpt(arrays | state | self._identity(), self.network, self.model.k, staging)
             save_npz(trained, staging / NPZ_NAME)
@@ -128,7 +129,7 @@ class Training:
             variable.assign(rounded[key])
 
     def weights(self):
-        """The model's variables by their key in a npz file."""
+        """The model's variables by their key in an npz file."""
         return models.variables(self.network, self.keras_model)
 
     def _optimizer_state(self):
