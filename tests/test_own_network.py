@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from keras import layers
 
-from benchmarks import conversion
 from experiment import images, model, runs
 from experiment.logs import read as read_logs
 from experiment.trained import read_npz
@@ -268,16 +267,3 @@ def test_model_itself_is_not_overwritten_by_what_is_saved(unquantized, evaluate)
     process = evaluate(unquantized, "--k", 1, "--save", unquantized)
     assert_refused(process, f"argument --save: {unquantized} does not end in .npz, expected the name of an npz file")
     assert unquantized.read_bytes() == before
-
-
-def test_benchmark_shows_that_calibration_takes_a_rescaled_network_as_the_original(run_here, monkeypatch):
-    monkeypatch.setattr(conversion, "LEVELS", (3,))
-    monkeypatch.setattr(conversion, "EPOCHS", 1)
-    monkeypatch.setattr(conversion, "NETWORKS", {"MLP": conversion.mlp})
-    process = run_here(conversion.main, "--limit", 600, "--threads", 1)
-    assert process.returncode == 0, process.stderr
-    name, _, row = process.stdout.splitlines()[:3]
-    assert re.fullmatch(r"MLP: [\d.]+ % of 600 images, without quantiser", name)
-    accuracy = dict(zip(("without", "99 %", "99.9 %"), map(float, row.split()[1:4])))
-    own = float(name.split()[1])
-    assert accuracy["without"] < 30 < own - 5 < accuracy["99 %"]
