@@ -76,8 +76,7 @@ def find_state(folder, resume, expected):
     """
     if resume:
         if not disk.exists(folder / disk.SUMS):
-            hint = weights.older_place(expected) or "; start with --resume False"
-            raise InputError(f"{shown(folder)}: nothing to resume, expected a checkpoint{hint}")
+            raise InputError(f"{shown(folder)}: nothing to resume, expected a checkpoint; start with --resume False")
         disk.check_sums(folder, [NPZ_NAME])
         return read_npz(folder / NPZ_NAME)
     try:

@@ -66,11 +66,6 @@ class Model:
         """Of its files and folders: fp32, k0, k1-augmented, k0-usps-seed3. No other model has it."""
         return self._unique(self.level, *self._differing().values())
 
-    @property
-    def older_name(self):
-        """Its name before names were unique."""
-        return "-".join([self.level, *self._differing().values(), *self._seed])
-
     def figure_name(self, figure):
         """Of a figure of its levels: scnn_sop_mnist, scnn_sop_mnist-augmented. No other models' figure has it."""
         others = {name: value for name, value in self._differing().items() if name != "data"}

@@ -1,6 +1,5 @@
 """Which weights the options of a script choose: those of a file, of a training, or those that are published."""
 
-from contextlib import suppress
 from dataclasses import replace
 
 from experiment import InputError, disk, shown
@@ -83,16 +82,7 @@ def default_weights(model, data=None):
     if disk.exists(checkpoint):
         return checkpoint
     hint = "" if data is None or data.is_dir() else f"; {shown(data)} of --data is no folder"
-    return _published(model, hint + older_place(model))
-
-
-def older_place(model):
-    """Where a model's training lies by its name of before, in words; "" if it does not."""
-    folder = model.checkpoint.with_name(model.older_name)
-    with suppress(InputError):
-        if folder != model.checkpoint and read_npz(folder / NPZ_NAME).model == model:
-            return f"; {shown(folder)} has it by its older name, rename that to {model.name}"
-    return ""
+    return _published(model, hint)
 
 
 def read_published(model):

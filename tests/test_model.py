@@ -1,6 +1,5 @@
 """The identity of a model: its names and places, the options that choose it, and what its file may not contradict."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -253,19 +252,6 @@ def test_published_number_of_epochs_of_a_network_is_no_trial(data, layers, epoch
     identity = Identity(Model(1, layers, data), NETWORK, epochs, 9, 9, threads=1)
     assert identity.shortfall == ""
     assert replace(identity, epochs=epochs - 1).shortfall == f"{epochs - 1} of {epochs} epochs"
-
-
-def test_training_that_lies_by_its_older_name_is_told_of(repository, save):
-    """Names were not unique before: what lies there may be of another model, too."""
-    older = repository / f"LeNet/checkpoints/k1-{LAYERS}-Stripes"
-    older.mkdir(parents=True)
-    told = rf"k1-{LAYERS}-Stripes has it by its older name, rename that to k1-{LAYERS}-Stripes~[0-9a-f]{{12}}$"
-    for data in ("Stripes", "stripes"):
-        other = replace(IDENTITY, model=Model(1, LAYERS, data))
-        save_npz(replace(TRAINED, identity=other), older / NPZ_NAME)
-        with pytest.raises(InputError, match=r"\.npz: not found, expected published weights") as refused:
-            load(choose("--k", 1, "--network", LAYERS, "--data", "Stripes"), 0)
-        assert bool(re.search(told, str(refused.value))) == (data == "Stripes")
 
 
 @pytest.mark.parametrize("settings", [{"k": 2}, {"k": FULL_PRECISION}])
