@@ -1,4 +1,4 @@
-"""What the command lines of all scripts share: options, progress, one-line errors, interruptions, exit statuses."""
+"""What all command lines share: options, progress bars, one-line errors, interruptions and exit statuses."""
 
 import argparse
 import atexit
@@ -19,14 +19,14 @@ from spiking.network import HIGHEST_LEVEL
 BAD_INPUT = 2  # exit status
 HIGHEST_SEED = 2**32 - 1
 HIGHEST_COUNT = 1_000_000  # of images, epochs, spikes: far above what makes sense, far below what overflows
-HIGHEST_THREADS = 1024  # a million of them would take 21 GB; too many for an int crash TensorFlow
-INSIST_AFTER = 5  # seconds, from one attempt to interrupt the program to the next
+HIGHEST_THREADS = 1024  # a million would take 21 GB, and a number that overflows an int crashes TensorFlow
+INSIST_AFTER = 5  # seconds between attempts to interrupt the program
 
 
 class _Once(argparse.Action):
-    """Stores the value of an option; refuses a second one, of which argparse would take the last without a word."""
+    """Stores an option's value and refuses a second one; argparse would silently keep the last."""
 
-    namespace = None  # in which it is stored
+    namespace = None  # the one it has stored a value in
 
     def __call__(self, parser, namespace, values, option_string=None):
         if self.namespace is namespace:
@@ -40,7 +40,7 @@ class _Once(argparse.Action):
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse, with its errors on one line, defaults in its help, and every option once."""
+    """argparse with one-line errors, defaults in the help, and no option accepted twice."""
 
     def __init__(self, docstring):
         super().__init__(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -48,7 +48,7 @@ class ArgumentParser(argparse.ArgumentParser):
         self.register("action", "store_true", partial(_Once, nargs=0))
 
     def add_argument(self, *names, help, default=None, default_text=None, **settings):
-        """As in argparse; `help` ends in the default, or in `default_text` where that is computed."""
+        """Adds an argument as argparse does; its help ends in the default, or in `default_text` if that is given."""
         if default_text is not None or default not in (None, argparse.SUPPRESS):
             help = f"{help} (default: {default_text or default})"
         return super().add_argument(*names, help=help, default=default, **settings)
@@ -65,14 +65,14 @@ def boolean(text):
 
 
 def text(found):
-    """Option type: a text that is not empty, as it is where a shell's variable is not set."""
+    """Option type: a text that is not empty, as an unset variable of the shell would be."""
     if not found:
-        raise argparse.ArgumentTypeError("found '', expected something")
+        raise argparse.ArgumentTypeError("found '', expected a text that is not empty")
     return found
 
 
 def path(found):
-    """Option type: a Path; the empty text would be the current folder."""
+    """Option type: a Path; an empty text is refused, as it would mean the current folder."""
     return Path(text(found))
 
 
@@ -112,29 +112,29 @@ SEED = integer_from(0, HIGHEST_SEED)
 
 
 def add_limit(parser, of="test images"):
-    parser.add_argument("--limit", type=POSITIVE, default_text="all", help=f"only the first N {of}, for trials")
+    parser.add_argument("--limit", type=POSITIVE, default_text="all", help=f"use only the first N {of}, for trials")
 
 
 def add_noise_seed(parser):
-    parser.add_argument("--noise_seed", type=SEED, default=0, help="fixes the noise")
+    parser.add_argument("--noise_seed", type=SEED, default=0, help="seed of the noise")
 
 
-def add_threads(parser, meaning="batches simulated at a time"):
-    cores = "the cores that it may use"
+def add_threads(parser, meaning="how many batches are simulated at a time"):
+    cores = "the number of cores that it may use"
     parser.add_argument("--threads", type=THREADS, default=usable_cores(), default_text=cores, help=meaning)
 
 
 def usable_cores(root=Path("/")):
-    """The cores that this process may use: those of its affinity, within the limits of its container.
+    """How many cores this process may use: those of its affinity, within the limits of its container.
 
-    `root` is the folder of proc and sys. A limit of one and a half cores counts as two.
+    `root` is the folder that holds proc and sys. A limit of 1.5 cores counts as 2.
     """
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # no Linux: macOS
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # else macOS
     return min([affinity, HIGHEST_THREADS, *(math.ceil(limit) for limit in _core_limits(root))])
 
 
 def _core_limits(root):
-    """Yields the limits, in cores, of the Linux control groups around this process."""
+    """Yields the limits, in cores, of the Linux control groups that this process is in."""
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, controllers, group = line.split(":", 2)
         if not controllers:  # version 2
@@ -143,10 +143,10 @@ def _core_limits(root):
             top, files = root / "sys/fs/cgroup/cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
         else:
             continue
-        innermost = top / group.lstrip("/")  # a container may see only the outer ones of its groups
+        innermost = top / group.lstrip("/")  # inside a container, only its outer groups may be visible
         for folder in (innermost, *innermost.parents):
             limit = re.fullmatch(r"(\d+) ([1-9]\d*)", " ".join(_text(folder / file) for file in files))
-            if limit:  # otherwise there is none: "max 100000" or "-1 100000"
+            if limit:  # "max 100000" and "-1 100000" mean that there is none
                 yield int(limit[1]) / int(limit[2])
 
 
@@ -158,16 +158,16 @@ def _text(path):
 
 
 def watched(stream):
-    """Whether somebody sees what is written to a stream: it is a terminal."""
+    """Whether somebody watches a stream, that is, whether it is a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def progress(iterable, total, unit):
-    """Goes through an iterable of `total` items with a bar on stderr, which is gone in the end.
+    """Iterates over `total` items with a progress bar on stderr, which disappears at the end.
 
-    Where nobody watches, because stderr is no terminal, there is none.
+    There is no bar if stderr is not a terminal.
     """
-    from tqdm import tqdm  # takes longer than all else here, and not every script has a bar
+    from tqdm import tqdm  # slower to import than all else here, and not every script has a bar
 
     return tqdm(iterable, total=total, unit=unit, disable=None, leave=False)
 
@@ -175,9 +175,9 @@ def progress(iterable, total, unit):
 def run(main):
     """Runs a script, in any thread, and leaves signals and streams as it found them.
 
-    Bad input, a full disk, too little memory and an interruption end it with one line on stderr and an exit status:
-    2, for Ctrl-C 130, for SIGTERM 143. A reader of the output that goes away, as head does, ends it without a line,
-    with the 141 that other tools have then. A closed stdout or stderr swallows what is printed.
+    Bad input, a full disk and too little memory end it with one line on stderr and exit status 2, Ctrl-C with 130 and
+    SIGTERM with 143. If the reader of its output goes away, as head does, it ends silently with 141 like other tools.
+    What is printed to a closed stdout or stderr is lost.
     """
     with _usable_streams(), _interruptible():
         try:
@@ -186,10 +186,10 @@ def run(main):
             except SystemExit:  # after --help, say
                 sys.stdout.flush()
                 raise
-            sys.stdout.flush()  # a full disk may show only here
+            sys.stdout.flush()  # a full disk may not be noticed before
         except BrokenPipeError:
             _stop(128 + signal.SIGPIPE)
-        except (InputError, OverflowError, ImportError) as error:  # a package is missing, or has no room
+        except (InputError, OverflowError, ImportError) as error:  # a package is missing, or has no memory
             _stop(BAD_INPUT, f"error: {error}")
         except OSError as error:
             place = f"{printable(error.filename)}: " if error.filename is not None else ""
@@ -198,7 +198,7 @@ def run(main):
             _stop(BAD_INPUT, ": ".join(filter(None, ["error: out of memory", str(error)])))
         except Exception as error:
             if "can't start new thread" in str(error):
-                _stop(BAD_INPUT, "error: no further thread can be started, expected room for one (see ulimit -u)")
+                _stop(BAD_INPUT, "error: cannot start another thread, expected room for one more (see ulimit -u)")
             if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
                 _stop(BAD_INPUT, "error: out of memory, expected room for the network and its images")
             raise
@@ -209,25 +209,25 @@ def run(main):
 
 
 class Terminated(BaseException):
-    """SIGTERM, raised where the program was, so that what it had begun is cleaned up."""
+    """Raised on SIGTERM wherever the program is, so that it cleans up what it had begun."""
 
 
 @contextmanager
 def _interruptible():
-    """Lets SIGINT and SIGTERM raise KeyboardInterrupt and Terminated, where signals can be handled at all."""
+    """Makes SIGINT and SIGTERM raise KeyboardInterrupt and Terminated, if signals can be handled here at all."""
     found = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
-    if threading.current_thread() is not threading.main_thread() or None in found.values():  # None: not by Python
+    if threading.current_thread() is not threading.main_thread() or None in found.values():  # None: C code handles it
         yield
         return
     for signum in (signal.SIGINT, signal.SIGTERM):
-        if found[signum] != signal.SIG_IGN:  # as nohup and shells in the background set it
+        if found[signum] != signal.SIG_IGN:  # set by nohup, and by shells for background jobs
             signal.signal(signum, _interrupt)
     try:
         yield
     finally:
         if signal.getsignal(signal.SIGALRM) != found[signal.SIGALRM]:  # interrupted
             signal.alarm(0)
-            # a further Ctrl-C while Python ends would be a traceback
+            # another Ctrl-C while Python exits would print a traceback
             atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
         for signum, handler in found.items():
             signal.signal(signum, handler)
@@ -235,8 +235,8 @@ def _interruptible():
 
 def _interrupt(signum, frame):
     for further in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(further, signal.SIG_IGN)  # a second Ctrl-C would interrupt the cleaning up
-    # TensorFlow's C++ code loses what is raised while it looks up an attribute: then it is raised again
+        signal.signal(further, signal.SIG_IGN)  # a second Ctrl-C would interrupt the cleanup
+    # TensorFlow's C++ code swallows exceptions raised while it looks up an attribute, hence further attempts
     signal.signal(signal.SIGALRM, lambda *_: _interrupt(signum, None))
     signal.alarm(INSIST_AFTER)
     raise KeyboardInterrupt if signum == signal.SIGINT else Terminated
@@ -244,10 +244,10 @@ def _interrupt(signum, frame):
 
 @contextmanager
 def muted_stderr():
-    """Hides what libraries write to stderr from C and C++, for which they have no other switch."""
+    """Hides what the C and C++ code of libraries writes to stderr; they offer no other way."""
     try:
         stderr = os.dup(2)
-    except OSError:  # it is closed, and nothing can appear there
+    except OSError:  # stderr is closed, so nothing can appear there
         yield
         return
     with open(os.devnull, "wb") as null:
@@ -261,10 +261,10 @@ def muted_stderr():
 
 @contextmanager
 def _usable_streams():
-    """Opens what is closed, and lets stdout escape what its encoding lacks, as stderr does."""
+    """Replaces closed streams, and makes stdout escape characters that its encoding lacks, as stderr does."""
     with ExitStack() as restoring:
         nowhere = restoring.enter_context(open(os.devnull, "w"))
-        while nowhere.fileno() <= 2:  # that of a closed stream; the next file would get it, and what libraries print
+        while nowhere.fileno() <= 2:  # a closed stream's number: libraries would print into the next file
             nowhere = restoring.enter_context(open(os.devnull, "w"))
         if sys.stdout is None:
             restoring.enter_context(redirect_stdout(nowhere))
@@ -284,7 +284,7 @@ def _stop(status, line=""):
 
 
 def _print(stream, text=""):
-    """Prints and flushes; drops what cannot be written, as Python would try again at its end, and complain."""
+    """Prints and flushes; drops what cannot be written, or Python would try again at exit and complain."""
     try:
         print(text, end="", file=stream, flush=True)
     except OSError:

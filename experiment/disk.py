@@ -1,4 +1,4 @@
-"""Reads what may be damaged; writes files whole and together, or not at all."""
+"""Reads files that may be damaged; writes files that belong together completely, or not at all."""
 
 import fcntl
 import hashlib
@@ -12,26 +12,26 @@ from pathlib import Path
 
 from experiment import InputError, shown
 
-STAGING = ".staging"  # folder of files being written; worth nothing after a crash
-COMPLETE = ".complete"  # folder of files written completely, on their way to their places
+STAGING = ".staging"  # folder of files that are being written; useless after a crash
+COMPLETE = ".complete"  # folder of completely written files, about to be moved to their places
 PART = 1 << 20  # bytes read at a time
-SUMS = "SHA256SUMS"  # holds the files of a folder together; as sha256sum writes and checks it
+SUMS = "SHA256SUMS"  # tells which files of a folder belong together; in the format of sha256sum
 
 
 class OutputFolder:
     """A folder that one process at a time writes into, as a context manager.
 
-    Entering creates the folder (leaving removes it again if it stayed empty), locks it, finishes the move that a
-    killed process may have left half-done and removes what that had begun. Where the file system has no locks, a
-    line on stderr says so. Raises InputError where another process holds the lock or a file is in the way, OSError
-    where the folder cannot be written.
+    Entering creates the folder (leaving removes it again if it stayed empty), locks it, finishes a move of files that
+    a killed process left half-done, and removes files that it had begun to write. If the file system has no locks, a
+    line on stderr says so. Raises InputError if another process holds the lock or a file is in the way, OSError if
+    the folder is not writable.
     """
 
     def __init__(self, path):
         self.path = Path(path)
 
     def __enter__(self):
-        target = Path(os.path.realpath(self.path))  # of a link, even one to a folder that is yet to be created
+        target = Path(os.path.realpath(self.path))  # follows a link even to a folder that does not exist yet
         places = (target, *target.parents)
         for place in places:
             if os.path.lexists(place) and not place.is_dir():
@@ -52,10 +52,10 @@ class OutputFolder:
 
     @contextmanager
     def replacing(self):
-        """Gives an empty folder; the files that the body writes there replace those of their names together.
+        """Gives an empty folder; the files that the body writes there together replace those of the same names.
 
-        They are on disk before the first of them moves. If the body fails, nothing has changed. Raises InputError
-        where a folder has the name of one of the files, or where the output folder itself has vanished.
+        All are on disk before the first one moves. If the body fails, nothing has changed. Raises InputError if a
+        folder has the name of one of the files, or if the output folder itself has vanished.
         """
         staging = self.path / STAGING
         try:
@@ -79,20 +79,20 @@ class OutputFolder:
 
 
 def exists(path):
-    """Whether there is a file, or a folder, once a move that was cut off by a kill is finished in its folder."""
+    """Whether a file or folder exists; first finishes a move of files that a kill has interrupted there."""
     _settle(path)
     return Path(path).exists()
 
 
 def read(path, expected, largest=1 << 20):
-    """The content of a file as bytes, once a move that was cut off by a kill is finished in its folder.
+    """The content of a file as bytes; first finishes a move of files that a kill has interrupted in its folder.
 
     Raises
     ------
     InputError
-        It is missing, a folder, a pipe, or larger than `largest` bytes; the message ends in `expected`.
+        The file is missing, a folder, a pipe, or larger than `largest` bytes; the message ends in `expected`.
     OSError
-        It is unreadable.
+        The file is unreadable.
     """
     with opened(path, expected) as file:
         content = b"".join(parts(file, largest + 1))
@@ -103,7 +103,7 @@ def read(path, expected, largest=1 << 20):
 
 @contextmanager
 def opened(path, expected):
-    """An open file, for what is read in pieces; raises what `read` raises, apart from sizes."""
+    """An open file, to be read in pieces; raises what `read` raises, whatever the file's size."""
     _settle(path)
     try:
         with _naming(path):
@@ -118,14 +118,14 @@ def opened(path, expected):
 
 
 def parts(file, largest=math.inf):
-    """Yields the content of an open file, at most `largest` bytes, in parts: it may be of any size, if damaged."""
+    """Yields at most `largest` bytes of an open file in parts, because a damaged file may be of any size."""
     while largest > 0 and (part := file.read(min(PART, largest))):
         largest -= len(part)
         yield part
 
 
 def sha256(file):
-    """Of what is left of an open file, in hexadecimal."""
+    """The SHA-256 of the rest of an open file, in hexadecimal."""
     digest = hashlib.sha256()
     for part in parts(file):
         digest.update(part)
@@ -133,13 +133,13 @@ def sha256(file):
 
 
 def write_sums(folder):
-    """Writes SHA256SUMS over the files in a folder."""
+    """Writes the SHA256SUMS of the files in a folder."""
     lines = [f"{_sum(file)}  {file.name}\n" for file in sorted(folder.iterdir())]
     (folder / SUMS).write_text("".join(lines))
 
 
 def check_sums(folder, names):
-    """Raises InputError unless the named files belong together as SHA256SUMS says."""
+    """Raises InputError unless the named files are those that the folder's SHA256SUMS lists."""
     expected = "lines of a SHA-256 and a file name"
     lines = read(folder / SUMS, expected).splitlines()
     try:
@@ -160,7 +160,7 @@ def _sum(path):
 
 
 def _settle(path):
-    """Finishes the move that a killed process may have left half-done in the folder of a file about to be read."""
+    """Finishes the move that a killed process may have left half-done in the folder of a file to be read."""
     folder = Path(path).parent
     if os.path.isdir(folder / COMPLETE):
         with _locked(folder):
@@ -169,7 +169,7 @@ def _settle(path):
 
 @contextmanager
 def _locked(folder):
-    """Keeps other processes out; raises InputError if one is in there."""
+    """Keeps other processes out of a folder; raises InputError if one already holds its lock."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         _lock(descriptor, folder)
@@ -181,7 +181,7 @@ def _locked(folder):
 def _lock(descriptor, folder):
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # fcntl allows a file system either
+    except (BlockingIOError, PermissionError):  # either may mean that it is locked
         raise InputError(f"{shown(folder)}: another run is writing into this folder, expected none") from None
     except OSError as error:  # some network file systems have no locks
         text = f"warning: {shown(folder)}: cannot be locked ({error.strerror}), expected no other run to write there"
@@ -189,7 +189,7 @@ def _lock(descriptor, folder):
 
 
 def _move(folder):
-    """Moves the complete files of a folder to their places."""
+    """Moves the completely written files of a folder to their places."""
     complete = folder / COMPLETE
     if complete.is_dir():
         _refuse_folders(complete)
@@ -198,16 +198,16 @@ def _move(folder):
         complete.rmdir()
 
 
-def _refuse_folders(coming):
-    """Raises InputError if a file that is to come would have to replace a folder."""
-    for place in sorted(coming.parent / file.name for file in coming.iterdir()):
+def _refuse_folders(new):
+    """Raises InputError if one of the new files would have to replace a folder."""
+    for place in sorted(new.parent / file.name for file in new.iterdir()):
         if place.is_dir() and not place.is_symlink():
             raise InputError(f"{shown(place)}: is a folder, expected a file or nothing")
 
 
 @contextmanager
 def _naming(path):
-    """Lets an OSError say where: file.read and file.write raise it without."""
+    """Adds the path to an OSError that lacks it, as those of file.read and file.write do."""
     try:
         yield
     except OSError as error:
@@ -218,7 +218,7 @@ def _naming(path):
 
 def _remove_empty(folders):
     for folder in folders:
-        with suppress(OSError):  # it is not empty, or it has vanished
+        with suppress(OSError):  # not empty, or vanished
             folder.rmdir()
 
 

@@ -1,11 +1,11 @@
-"""Images and labels: any four IDX files in a folder, whose name is the data's name; noise on pixels.
+"""Images and labels from the four IDX files of a folder, whose name is the name of the data; noise on pixels.
 
     *train*-images-idx3-ubyte.gz    training images, (images, h, w), or idx4: (images, h, w, channels)
-    *train*-labels-idx1-ubyte.gz    their classes, from 0 or 1 on
+    *train*-labels-idx1-ubyte.gz    their classes, counted from 0 or 1
     *t10k* or *test*                the same for testing
 
-`.idx3-ubyte` instead of `-idx3-ubyte` is known as well, and so are files that are not compressed. Folders with a name
-of public_data.py are checked against SHA-256 sums; in data/ a missing file is fetched from its official address.
+Names in `.idx3-ubyte` instead of `-idx3-ubyte` and uncompressed files are read as well. Folders named as in
+public_data.py are checked against SHA-256 sums; in data/, a missing file is fetched from its official address.
 """
 
 import gzip
@@ -22,9 +22,9 @@ from experiment import ROOT, InputError, disk, public_data, shown
 from experiment.recipes import validation_images
 from spiking.network import PIXEL_LEVELS
 
-HIGHEST_NOISE_RATIO = 100  # pixels stay below 2^14, far inside int32 and float32's integers
+HIGHEST_NOISE_RATIO = 100  # keeps pixels below 2^14, which int32 and float32 hold exactly
 MNIST = ROOT / "data" / "mnist"
-SPLITS = {"train": "train", "t10k": "test", "test": "test"}  # by the word for it in a file's name
+SPLITS = {"train": "train", "t10k": "test", "test": "test"}  # by the word in a file's name
 DIMENSIONS = {"images": (3, 4), "labels": (1,)}
 UNSIGNED_BYTES = 8  # third byte of an IDX file
 
@@ -33,15 +33,15 @@ class Split(NamedTuple):
     """The training or the test images of a folder."""
 
     pixels: np.ndarray  # uint8 (images, h, w, channels)
-    labels: np.ndarray  # int64 (images,), from 0 on
-    classes: int  # of the training labels
+    labels: np.ndarray  # int64 (images,), counted from 0
+    classes: int  # number of classes among the training labels
 
     def first(self, limit):
-        """Its first images, all without a limit."""
+        """Its first `limit` images, or all of them for None."""
         return self.where(slice(limit))
 
     def where(self, chosen):
-        """Some of its images, by a slice or a bool for each."""
+        """The images that a slice or a bool per image selects."""
         return Split(self.pixels[chosen], self.labels[chosen], self.classes)
 
 
@@ -51,7 +51,7 @@ def load_split(split, folder=MNIST):
     Raises
     ------
     InputError
-        A file is missing, or damaged, or does not fit to the others.
+        A file is missing, damaged or inconsistent with the others.
     """
     folder = Path(folder)
     training_labels = _read(folder, "train", "labels")
@@ -59,8 +59,8 @@ def load_split(split, folder=MNIST):
     pixels = _read(folder, split, "images")
     if len(pixels) != len(labels) or len(pixels) == 0:
         found = f"{len(pixels)} {split} images and {len(labels)} labels"
-        raise InputError(f"{shown(folder)}: has {found}, expected as many of both, at least one")
-    lowest = int(training_labels.min(initial=1))  # labels that begin at 1 are counted from there
+        raise InputError(f"{shown(folder)}: has {found}, expected equal numbers, at least one")
+    lowest = int(training_labels.min(initial=1))  # 0 or 1
     classes = int(training_labels.max(initial=0)) - lowest + 1
     labels = labels.astype(np.int64) - lowest
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
@@ -75,18 +75,17 @@ def load_split(split, folder=MNIST):
 
 
 def load_test(folder, network):
-    """The test images of a folder, for a network; refused unless they have its size and classes."""
+    """The test images of a folder; raises InputError unless their size and classes are those of the network."""
     test = load_split("test", folder)
     found, expected = (*test.pixels.shape[1:], test.classes), (*network.input_shape, network.classes)
     if found != expected:
-        raise InputError(
-            f"{shown(folder)}: has images (h, w, channels) and classes {found}, expected {expected} as the network"
-        )
+        expected = f"{expected} as the network has"
+        raise InputError(f"{shown(folder)}: has images (h, w, channels) and classes {found}, expected {expected}")
     return test
 
 
 def load_training(folder):
-    """Training and validation images of a folder: two Splits, the last images of its training set for validation."""
+    """Training and validation images of a folder, two Splits; the last of its training images are for validation."""
     train, test = load_split("train", folder), load_split("test", folder)
     if train.pixels.shape[1:] != test.pixels.shape[1:]:
         shapes = f"{train.pixels.shape[1:]} and test images {test.pixels.shape[1:]}"
@@ -98,17 +97,17 @@ def load_training(folder):
 
 
 def scaled(pixels):
-    """Integer pixels as inputs of the artificial network: float32, pixel / 256."""
+    """Integer pixels as inputs of the artificial network: pixel / 256 in float32."""
     return pixels.astype(np.float32) / PIXEL_LEVELS
 
 
 def noisy(pixels, noise_ratio, seed):
-    """Pixels with multiplicative noise, as whole numbers, so that the network's integers stay exact:
+    """Adds multiplicative noise to pixels and rounds them, so that the network's integers stay exact:
 
         pixel <- max(rint(pixel * (1 + R * (z - 1/2))), 0)    with z uniform in [0, 1), drawn for each pixel
 
-    The numbers are drawn image by image: those of an image do not depend on how many come after it. R = 0 changes
-    nothing. As in the code of Zou et al. (2023), where noise had no seed and pixels were not rounded.
+    z is drawn image by image, so that an image's noise does not depend on how many images follow. R = 0 changes
+    nothing. The code of Zou et al. (2023) has the same noise, but unseeded and without rounding.
 
     Parameters
     ----------
@@ -119,7 +118,7 @@ def noisy(pixels, noise_ratio, seed):
 
     Returns
     -------
-    int32 array (images, h, w, c); above 255 where the noise takes them there
+    int32 array (images, h, w, c), whose values may exceed 255
     """
     z = np.random.default_rng(seed).random(pixels.shape)
     return np.maximum(np.rint(pixels * (1 + noise_ratio * (z - 0.5))), 0).astype(np.int32)
@@ -129,7 +128,7 @@ def _read(folder, split, what):
     """The array of one of the four files."""
     path = _find(folder, split, what)
     content = _read_idx(path, DIMENSIONS[what])
-    sums = public_data.SHA256.get(folder.resolve().name)  # wherever it lies: models know data by the folder's name
+    sums = public_data.SHA256.get(folder.resolve().name)  # wherever it lies: the folder's name is the data's
     if sums is not None:
         _check_sum(path, content, sums[_official_name(split, what)])
     return np.frombuffer(content.data, np.uint8).reshape(content.shape)
@@ -139,13 +138,13 @@ def _find(folder, split, what):
     """The path of one of the four files."""
     words = [word for word, meaning in SPLITS.items() if meaning == split]
     found = sorted(folder.iterdir()) if folder.is_dir() else []
-    # archives leave folders of these names, and hidden files
+    # unpacked archives leave folders of these names, and hidden files
     found = [path for path in found if _named(path.name) == (split, what) and path.is_file()]
     if not found and public_data.sums(folder) is not None:
         found = [folder / _official_name(split, what)]
         public_data.fetch(found[0])
     if not found and not folder.is_dir():
-        raise InputError(f"{shown(folder)}: no such folder, expected one of four IDX files; --data names it")
+        raise InputError(f"{shown(folder)}: no such folder, expected the folder of four IDX files that --data names")
     if len({path.name.removesuffix(".gz") for path in found}) != 1:
         names = ", ".join(path.name for path in found) or "no file"
         ending = _official_name(split, what).partition("-")[2]
@@ -155,14 +154,15 @@ def _find(folder, split, what):
 
 
 def _official_name(split, what):
-    """As MNIST and Fashion-MNIST call one of the four files."""
+    """The name of one of the four files in MNIST and Fashion-MNIST."""
     return f"{'train' if split == 'train' else 't10k'}-{what}-idx{DIMENSIONS[what][0]}-ubyte"
 
 
 def _named(name):
-    """Split and content that the name of an IDX file says: ("train", "images"); None if it is none, or hidden.
+    """The split and content in an IDX file's name, such as ("train", "images"); None for hidden and other files.
 
-    The last of several words decides, and one inside another only where no other does: contest-train is for training.
+    The last of several words decides; one inside a longer word counts only if there is no other: contest-train is
+    for training.
     """
     parts = re.fullmatch(r"([^.].*)(images|labels)[-.]idx\d-ubyte(\.gz)?", name, re.DOTALL)
     if parts is None:
@@ -179,7 +179,7 @@ class _Idx(NamedTuple):
 
 
 def _read_idx(path, dimensions):
-    """Header, shape and data of an IDX file of unsigned bytes; no more is read than the header announces."""
+    """Header, shape and data of an IDX file of unsigned bytes; reads at most one byte more than the header says."""
     expected = "an IDX file of unsigned bytes with " + " or ".join(map(str, dimensions)) + " dimensions"
     with disk.opened(path, expected) as file:
         try:
@@ -195,8 +195,8 @@ def _read_idx(path, dimensions):
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"{shown(path)}: damaged gzip file ({error}), expected {expected}") from None
     if len(data) != math.prod(shape):
-        more = " or more" if len(data) > math.prod(shape) else ""
-        raise InputError(f"{shown(path)}: has {len(data)} bytes of data{more}, expected the product of {shape}")
+        least = "at least " if len(data) > math.prod(shape) else ""
+        raise InputError(f"{shown(path)}: has {least}{len(data)} bytes of data, expected the product of {shape}")
     return _Idx(magic + sizes, shape, data)
 
 
@@ -204,5 +204,5 @@ def _check_sum(path, content, expected):
     """Raises InputError unless the content of a file has the expected SHA-256."""
     found = hashlib.sha256(content.header + content.data).hexdigest()
     if found != expected:
-        hint = f"a folder of other images needs another name than {path.parent.resolve().name}"
+        hint = f"a folder of other images needs a name other than {path.parent.resolve().name}"
         raise InputError(f"{shown(path)}: content has SHA-256 {found}, expected {expected}; {hint}")

@@ -163,7 +163,7 @@ def test_images_that_do_not_fit_to_the_network(root, run_here, shape, classes, f
     before = snapshot(root)
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", save(root / "mine.npz"), "--data", folder)
     assert_refused(
-        process, f"has images (h, w, channels) and classes {found}, expected (20, 12, 3, 4) as the network"
+        process, f"has images (h, w, channels) and classes {found}, expected (20, 12, 3, 4) as the network has"
     )
     (root / "mine.npz").unlink()
     assert snapshot(root) == before
@@ -172,7 +172,7 @@ def test_images_that_do_not_fit_to_the_network(root, run_here, shape, classes, f
 def test_images_that_are_not_there(root, run_here):
     weights = save(root / "mine.npz", data="elsewhere")
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", weights)
-    assert_refused(process, "data/elsewhere: no such folder, expected one of four IDX files; --data names it")
+    assert_refused(process, "data/elsewhere: no such folder, expected the folder of four IDX files that --data names")
 
 
 def test_mnist_without_files_or_network(root, run_here, monkeypatch):

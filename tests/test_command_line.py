@@ -164,7 +164,7 @@ def test_defaults_stand_in_the_help(run_here):
     process = run_here(lambda: parser().parse_args(), "--help")
     assert process.returncode == 0
     text = " ".join(process.stdout.split())
-    for default in ("(default: all)", "(default: the cores that it may use)"):
+    for default in ("(default: all)", "(default: the number of cores that it may use)"):
         assert default in text
     assert text.endswith("--k K level")  # which has none
 
@@ -179,7 +179,7 @@ def test_defaults_stand_in_the_help(run_here):
         (["--lim", "1", "--limit=2"], "argument --limit: found twice, expected once"),
         (["--trial", "--trial"], "argument --trial: found twice, expected once"),
         (["--seeds", "1", "2", "1"], "argument --seeds: found 1 twice, expected each once"),
-        (["--output", ""], "argument --output: found '', expected something"),
+        (["--output", ""], "argument --output: found '', expected a text that is not empty"),
         (["run [1]\n\udcff"], r"unrecognized arguments: run [1]\n\udcff"),
     ],
 )

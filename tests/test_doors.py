@@ -150,9 +150,9 @@ def test_no_images_give_no_spikes():
 @pytest.mark.parametrize(
     ("images", "labels", "batch_size", "message"),
     [
-        (3, 2, 5, "3 images and 2 labels, expected as many of both, at least one"),
-        (3, 5, 5, "3 images and 5 labels, expected as many of both, at least one"),
-        (0, 0, 5, "0 images and 0 labels, expected as many of both, at least one"),
+        (3, 2, 5, "3 images and 2 labels, expected equal numbers, at least one"),
+        (3, 5, 5, "3 images and 5 labels, expected equal numbers, at least one"),
+        (0, 0, 5, "0 images and 0 labels, expected equal numbers, at least one"),
         (3, 3, 0, "batch_size is 0, expected an integer >= 1"),
     ],
 )

@@ -108,9 +108,9 @@ PIXELS = some_arrays()["train-images"]
         ({"train-labels": idx(PIXELS)}, "begins with 00 00 08 04, expected an IDX file .* with 1 dimensions$"),
         ({"train-images": idx(PIXELS)[:10]}, f"train-images-idx3-ubyte: ends in its header, expected {IMAGES}"),
         ({"train-images": idx(PIXELS)[:-1]}, r"has 8639 bytes of data, expected the product of \(12, 20, 12, 3\)"),
-        ({"train-images": idx(PIXELS) + b"\0"}, r"has 8641 bytes of data or more, expected the product of"),
+        ({"train-images": idx(PIXELS) + b"\0"}, r"has at least 8641 bytes of data, expected the product of"),
         ({"train-images": idx(PIXELS, (2**32 - 1,) * 4)}, r"has 8640 bytes of data, expected the product of"),
-        ({"train-images": PIXELS[:11]}, "has 11 train images and 12 labels, expected as many of both, at least one$"),
+        ({"train-images": PIXELS[:11]}, "has 11 train images and 12 labels, expected equal numbers, at least one$"),
         ({"train-images": PIXELS[:0], "train-labels": PIXELS[:0, 0, 0, 0]}, "has 0 train images and 0 labels"),
         ({"test-images": PIXELS[:0], "test-labels": PIXELS[:0, 0, 0, 0]}, "has 0 test images and 0 labels"),
         ({"test-labels": np.array([0, 1, 2, 3, 0])}, "test label 3 is 3, expected 0 to 2 as in the training labels$"),
@@ -170,7 +170,7 @@ def test_what_archives_and_portals_leave_beside_the_files_is_not_read(tmp_path):
 def test_what_is_no_folder_is_refused(tmp_path, name):
     (tmp_path / "file").touch()
     with pytest.raises(
-        InputError, match=rf"{tmp_path}/{name}: no such folder, expected one of four IDX files; --data"
+        InputError, match=rf"{tmp_path}/{name}: no such folder, expected the folder of four IDX files that --data"
     ):
         load_training(tmp_path / name)
 
@@ -179,7 +179,7 @@ def test_what_is_no_folder_is_refused(tmp_path, name):
 def test_images_that_do_not_fit_to_a_network_are_refused(tmp_path, notation):
     folder = write(tmp_path, some_arrays())
     assert len(load_test(folder, parse("20x12x3-2-3")).labels) == 5
-    message = r"has images \(h, w, channels\) and classes \(20, 12, 3, 3\), expected \(.*\) as the network$"
+    message = r"has images \(h, w, channels\) and classes \(20, 12, 3, 3\), expected \(.*\) as the network has$"
     with pytest.raises(InputError, match=message):
         load_test(folder, parse(notation))
 

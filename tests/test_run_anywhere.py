@@ -134,7 +134,7 @@ threading.Thread(target=print).start()
 def test_thread_that_cannot_be_started_is_one_line(run_in_shell):
     process = run_in_shell(NO_ROOM_FOR_A_THREAD)
     assert process.returncode == 2
-    assert process.stderr == b"error: no further thread can be started, expected room for one (see ulimit -u)\n"
+    assert process.stderr == b"error: cannot start another thread, expected room for one more (see ulimit -u)\n"
 
 
 ENDS = {

@@ -183,14 +183,14 @@ def test_logs_that_cannot_be_a_folder(folder, refuses, name):
         ("test-images-idx3-ubyte.gz", b"", "begins with nothing, expected an IDX file of unsigned bytes"),
         ("test-images-idx3-ubyte.gz", b"no gzip", "damaged gzip file"),
         ("test-images-idx3-ubyte", idx(np.zeros((20, 28, 28)))[:-1], "has 15679 bytes of data, expected the product"),
-        ("test-images-idx3-ubyte", idx(np.zeros((20, 28, 28))) + b"1", "has 15681 bytes of data or more, expected"),
+        ("test-images-idx3-ubyte", idx(np.zeros((20, 28, 28))) + b"1", "has at least 15681 bytes of data, expected"),
         (
             "test-labels.idx1-ubyte",
             idx(np.zeros((20, 28))),
             "begins with 00 00 08 02, expected an IDX file of unsigned",
         ),
         ("test-labels.idx1-ubyte", idx(np.full(20, 10)), "test label 0 is 10, expected 0 to 9 as in the training"),
-        ("test-labels.idx1-ubyte", idx(np.zeros(19)), "has 20 test images and 19 labels, expected as many of both"),
+        ("test-labels.idx1-ubyte", idx(np.zeros(19)), "has 20 test images and 19 labels, expected equal numbers"),
     ],
 )
 def test_damaged_images(folder, refuses, name, content, expected):
