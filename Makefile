@@ -23,11 +23,11 @@ place:
 	@test ! -e $(BIN)/activate || (. $(BIN)/activate && test "$$VIRTUAL_ENV" = "$$PWD/.venv") || \
 	echo "warning: .venv was set up in another place: here $(BIN)/activate is of no use until rm -r .venv" >&2
 
-.venv/run: requirements.txt | place
+.venv/run: requirements.txt $(wildcard requirements/*.txt) | place
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	touch $@
 
-.venv/test: .venv/run tests/requirements.txt requirements-cluster.txt requirements-onnx.txt
+.venv/test: .venv/run tests/requirements.txt
 	$(BIN)/python -m pip install --quiet --requirement tests/requirements.txt
 	touch $@

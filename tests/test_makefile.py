@@ -19,13 +19,7 @@ def test_clone_that_was_moved_goes_on_and_says_that_its_environment_did_not_move
     old, new = tmp_path / "old", tmp_path / "new place"
     (old / "tests").mkdir(parents=True)
     shutil.copy(ROOT / "Makefile", old)
-    for name in (
-        "requirements.txt",
-        "requirements-cluster.txt",
-        "requirements-onnx.txt",
-        "tests/requirements.txt",
-        "run.py",
-    ):
+    for name in ("requirements.txt", "tests/requirements.txt", "run.py"):
         (old / name).write_text("# nothing\n")
     for _ in range(2):
         assert "warning: .venv" not in make(old, "run")

@@ -205,7 +205,7 @@ def test_without_the_package_onnx_one_line_says_so():
     code = f"import sys; sys.modules['onnx'] = None; {convert}"
     process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert process.stderr.splitlines()[-1].startswith("ImportError: ONNX files need the package onnx (")
-    assert "pip install -e .[onnx]" in process.stderr
+    assert process.stderr.endswith("): pip install onnx\n")
 
 
 def test_another_file_is_refused():

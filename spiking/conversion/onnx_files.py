@@ -16,7 +16,7 @@ from spiking.conversion.composition import Refusal
 try:
     import onnx
 except ImportError as error:
-    raise ImportError(f"ONNX files need the package onnx ({error}): pip install -e .[onnx]") from None
+    raise ImportError(f"ONNX files need the package onnx ({error}): pip install onnx") from None
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
