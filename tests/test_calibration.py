@@ -60,7 +60,7 @@ def test_rescaled_network_gives_what_the_original_gives():
 
 
 def test_without_images_a_network_of_small_activations_never_fires_and_says_why():
-    with pytest.warns(UserWarning, match="there are no images for calibration: 2.k counts stand for 1"):
+    with pytest.warns(UserWarning, match="there are no images for calibration, so 2.k counts stand for 1"):
         silent = activity(1 / 128, PIXELS, None)
     assert silent.trains[0].counts().max() == 0
 
@@ -86,7 +86,7 @@ def test_block_that_loses_filters_to_the_grid_is_a_warning():
     kernel, bias = model.layers[2].get_weights()
     kernel[:, 3] *= 1e-7
     model.layers[2].set_weights([kernel, bias])
-    with pytest.warns(UserWarning, match="block 1 loses 1 of 20 filters: next to the largest weight of the block"):
+    with pytest.warns(UserWarning, match="block 1 loses 1 of 20 filters: beside the block.s largest weight"):
         convert(model, 2, PIXELS)
 
 

@@ -176,7 +176,7 @@ def test_level_of_the_argument_where_there_is_no_quantiser():
         (
             [convolution(), layers.ReLU(name="r"), MedianQuantizer(1)],
             2,
-            "found MedianQuantizer layers of k=1, expected k=2, the argument",
+            "found MedianQuantizer layers with k=1, expected k=2, the argument",
         ),
         (
             [
@@ -186,12 +186,12 @@ def test_level_of_the_argument_where_there_is_no_quantiser():
                 MedianQuantizer(2),
             ],
             None,
-            "layer second: found a MedianQuantizer of k=2 after it, expected one of k=1, as after layer conv",
+            "layer second: found a MedianQuantizer with k=2 after it, expected one with k=1, as after layer conv",
         ),
         (
             [convolution(), layers.ReLU(), MedianQuantizer(1), MedianQuantizer(2, name="again")],
             None,
-            "layer again: found a second quantiser, of k=2, expected one of k=1",
+            "layer again: found a second quantiser, with k=2, expected k=1, as in the first",
         ),
         (
             [convolution(), layers.ReLU(name="bare"), layers.Dense(2, "relu"), MedianQuantizer(2)],
@@ -244,7 +244,7 @@ def test_quantisers_are_put_in_after_each_relu_of_any_spelling():
     copy.compile("sgd", "mse")
     copy.fit(pixels, np.zeros((4, 2)), verbose=0)  # it can be trained, and the model stays as it was
     assert_array_equal(model.get_weights()[0], np.float32(weights[0]))
-    with pytest.raises(ValueError, match="found a quantiser already"):
+    with pytest.raises(ValueError, match="found a quantiser, expected"):
         with_quantizers(copy, 2)
 
 

@@ -33,42 +33,42 @@ def negative():
         ([convolution(activation="leaky_relu")], "layer conv: found the activation leaky_relu, expected relu"),
         (
             [layers.Activation("sigmoid", name="act")],
-            "layer act: found the activation sigmoid, expected relu, or at the end softmax or none",
+            "layer act: found the activation sigmoid, expected relu, or softmax or none at the end",
         ),
         (
             [layers.LayerNormalization(name="norm")],
             "layer norm: found a LayerNormalization layer, expected BatchNormalization",
         ),
         ([layers.ReLU(negative_slope=0.1, name="slope")], "layer slope: found negative_slope=0.1, threshold=0.0"),
-        ([layers.Lambda(lambda x: x, name="code")], "layer code: found a Lambda layer, expected layers that"),
+        ([layers.Lambda(lambda x: x, name="code")], "layer code: found a Lambda layer, expected a layer listed"),
         ([layers.BatchNormalization(axis=1, name="rows")], "layer rows: found axis=1, expected the last axis"),
         (
             [layers.Softmax(axis=1, name="rows")],
-            "layer rows: found a softmax of 6 of 72 numbers at a time, expected",
+            "layer rows: found a softmax over 6 of 72 numbers at a time, expected",
         ),
         (
             [convolution(activation="softmax"), layers.Dense(2, "relu")],
-            "layer conv: found a softmax of 4 of 64 numbers at a time, expected one of all scores",
+            "layer conv: found a softmax over 4 of 64 numbers at a time, expected one over all scores",
         ),
         (
             [layers.Flatten(), layers.Softmax(name="early"), layers.Dense(2, "relu")],
-            "layer early: found a softmax in between, expected it last",
+            "layer early: found a softmax with layers after it, expected it last",
         ),
         (
             [layers.AveragePooling2D(4, padding="same", name="pool")],
-            "layer pool: found padding='same' that pads 6 x 6 positions, where it divides by fewer numbers, expected",
+            "layer pool: found padding='same' that pads 6 x 6 positions, where it averages fewer numbers, expected",
         ),
         (
             [convolution(padding="same"), layers.Conv2D(2, 3, padding="same", name="second", activation="relu")],
-            "layer second: found padding with no ReLU between it and the padding before, expected",
+            "layer second: found padding with no ReLU between it and earlier padding, expected",
         ),
         (
             [convolution(), layers.ZeroPadding2D(1), layers.Conv2D(2, 3, name="second", activation="relu")],
-            "layer second: found padding before it of sums that pass no ReLU, expected a ReLU before the padding",
+            "layer second: found earlier padding of sums that have passed no ReLU, expected a ReLU",
         ),
         (
             [convolution(), layers.MaxPooling2D(2), layers.Dense(3, "relu", name="second")],
-            "layer second: found a max pooling before it that has no ReLU right before or right after it, expected",
+            "layer second: found an earlier max pooling with no ReLU right before or right after it, expected",
         ),
         (
             [convolution(), layers.MaxPooling2D(2), negative(), layers.ReLU()],
@@ -77,7 +77,7 @@ def negative():
         ([layers.MaxPooling2D(2, name="max")], "layer max: found a max pooling of the image, expected a convolution"),
         (
             [layers.Flatten(), layers.BatchNormalization(gamma_initializer="normal"), layers.ReLU(name="flat")],
-            "layer flat: found a ReLU of factors that differ from position to position, expected one for each",
+            "layer flat: found a ReLU after factors that vary from position to position, expected one for each",
         ),
         ([layers.Reshape((4, 9, 2)), convolution()], "layer conv: found a tensor of the shape (4, 9, 2) that is no"),
         (
@@ -127,7 +127,7 @@ def test_attention_and_a_division_by_a_tensor_are_refused():
 
 def test_recurrent_layer_is_refused_by_name():
     model = keras.Sequential([keras.Input((6, 6)), layers.Rescaling(1 / 255), layers.GRU(4, name="time")])
-    assert refusals(model)[0].startswith("layer time: found a GRU layer, expected layers that")
+    assert refusals(model)[0].startswith("layer time: found a GRU layer, expected a layer listed")
 
 
 @pytest.mark.parametrize(("scale", "offset"), [([0.1, 0.2, 0.3], 0.0), (0.1, [0.1, 0.2, 0.3])])
@@ -172,7 +172,7 @@ def test_class_derived_from_a_layer_is_refused_as_it_may_compute_something_else(
             return 2 * super().call(inputs)
 
     model = model_around(Doubled(1, 1, name="mine"), layers.ReLU())
-    assert refusals(model)[0].startswith("layer mine: found a Doubled layer, expected layers that")
+    assert refusals(model)[0].startswith("layer mine: found a Doubled layer, expected a layer listed")
 
 
 @pytest.mark.parametrize("kind", [keras.Model, keras.Sequential])
@@ -204,12 +204,10 @@ def test_dense_layer_on_an_image_without_channels_is_refused():
 
 
 def test_network_without_activation_and_scores_that_are_no_vector_are_refused():
-    assert refusals(model_around(layers.Dense(2))) == ["found no ReLU, expected one at least"]
+    assert refusals(model_around(layers.Dense(2))) == ["found no ReLU, expected at least one"]
     model = keras.Sequential([keras.Input(IMAGE), layers.Rescaling(1.0), convolution(), layers.ReLU()])
     model.add(layers.Conv2D(4, 3))
-    assert refusals(model)[0].startswith(
-        "found scores of the shape (2, 2, 4), expected a vector, as of a Dense layer"
-    )
+    assert refusals(model)[0].startswith("found scores of the shape (2, 2, 4), expected a vector, as a Dense layer")
 
 
 def test_normalization_without_variance_is_refused():
@@ -223,7 +221,7 @@ def test_call_in_training_is_refused(layer):
     image = keras.Input(IMAGE)
     x = layers.Conv2D(2, 3, activation="relu")(layers.Rescaling(1.0)(image))
     model = keras.Model(image, layers.Dense(2)(layers.Flatten()(layer(x, training=True))))
-    expected = "layer n: found a call with training=True, expected one without: inference is converted"
+    expected = "layer n: found a call with training=True, expected one without it, as at inference"
     assert refusals(model) == [expected]
     inner = keras.Sequential([keras.Input((4, 4, 2)), layers.Dropout(0.5)], name="n")
     model = keras.Model(image, layers.Dense(2)(layers.Flatten()(inner(x, training=True))))
@@ -235,5 +233,5 @@ def test_scores_that_read_the_image_without_a_relu_are_refused_at_once():
     x = layers.Flatten()(layers.Rescaling(1.0)(image))
     skip = layers.Add()([layers.Dense(3)(x), layers.Dense(3)(layers.Dense(4, "relu")(x))])
     assert refusals(keras.Model(image, skip)) == [
-        "found scores that read the image with no ReLU in between, expected a ReLU on each way"
+        "found scores that read the image with no ReLU in between, expected a ReLU on every path"
     ]

@@ -68,7 +68,7 @@ def test_damage_leads_to_a_network_or_to_a_message(tmp_path_factory, place, byte
 def test_a_device_is_refused(tmp_path):
     path = tmp_path / "zero.onnx"
     path.symlink_to("/dev/zero")
-    with pytest.raises(ValueError, match="no regular file"):
+    with pytest.raises(ValueError, match="not a regular file"):
         convert(path, 3, scale=1)
 
 
@@ -146,14 +146,14 @@ def test_a_file_beside_that_does_not_hold_the_numbers_is_refused(tmp_path, model
         (lambda model: model.graph.input.add(name="other"), "found 2 inputs, expected one"),
         (
             lambda model: model.graph.output[0].__setattr__("name", "nobody"),
-            "found nothing that gives the output nobody",
+            "found no node that computes the output nobody",
         ),
-        (lambda model: model.graph.node[1].input.__setitem__(0, "nobody"), "reads nobody, which nothing before it"),
-        (lambda model: model.graph.node.insert(0, model.graph.node.pop()), "which nothing before it gives"),
+        (lambda model: model.graph.node[1].input.__setitem__(0, "nobody"), "found the input nobody, which"),
+        (lambda model: model.graph.node.insert(0, model.graph.node.pop()), "which no earlier node computes"),
         (lambda model: shape_of(model, [None, 1, "h", 6]), "input image: found the shape (?, 1, h, 6), expected (n"),
         (lambda model: shape_of(model, [None, 6, 6, 1]), "expected (n, c, h, w): export it with the channels first"),
         (lambda model: shape_of(model, [None, 36]), "input image: found the shape (?, 36), expected (n, c, h, w)"),
-        (lambda model: shape_of(model, [1, 1, 6, 6], TensorProto.UINT8), "found no floats, expected floats"),
+        (lambda model: shape_of(model, [1, 1, 6, 6], TensorProto.UINT8), "found UINT8, expected floats"),
     ],
 )
 def test_a_network_that_is_not_of_one_image_and_one_vector_is_refused(tmp_path, model, change, expected):
@@ -168,7 +168,7 @@ def shape_of(model, shape, kind=TensorProto.FLOAT):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"scale": None}, "expected what it makes of a pixel: scale=1 / 255, say"),
+        ({"scale": None}, "expected one, such as scale=1 / 255"),
         ({"scale": [1, 2]}, "scale: found [1. 2.], expected one finite number"),
         ({"offset": np.nan}, "offset: found nan, expected one finite number"),
     ],

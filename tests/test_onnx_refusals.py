@@ -37,15 +37,15 @@ def floats(numbers):
 
 
 REFUSED = [  # operator, what else it reads, attributes, and the message
-    ("Sigmoid", [], {}, "found an operator that blocks do not compute, expected Relu, or two scores at the end"),
-    ("LeakyRelu", [], {}, "found an operator that blocks do not compute, expected Relu"),
-    ("Tile", [ints(1, 1, 1, 1)], {}, "expected operators that docs/your-own-network.md lists"),
+    ("Sigmoid", [], {}, "found an operator that blocks cannot compute, expected Relu, or two scores at the end"),
+    ("LeakyRelu", [], {}, "found an operator that blocks cannot compute, expected Relu"),
+    ("Tile", [ints(1, 1, 1, 1)], {}, "expected an operator listed in docs/your-own-network.md"),
     ("QuantizeLinear", [floats(0.1), ints(3)], {}, "expected a network in floating point"),
     ("DequantizeLinear", [floats(0.1), ints(3)], {}, "expected a network in floating point"),
     ("Mul", [lambda net: "relu1"], {}, "found a product of two tensors"),
     ("Div", [floats(0.0)], {}, "found a division by 0"),
     ("Add", [floats(np.nan)], {}, "found NaN or infinite numbers"),
-    ("Add", [floats(np.ones((2, 1, 1, 1)))], {}, "expected the same ones for each image"),
+    ("Add", [floats(np.ones((2, 1, 1, 1)))], {}, "expected the same numbers for every image"),
     ("Add", [floats(np.ones(3))], {}, "found numbers of the shape (1, 3, 1)"),
     (
         "Conv",
@@ -53,9 +53,9 @@ REFUSED = [  # operator, what else it reads, attributes, and the message
         {},
         "found weights of the shape (4, 3, 1, 1) in 1 groups for 4 channels",
     ),
-    ("Conv", [floats(np.ones((4, 4, 1)))], {}, "found windows of 1 axes"),
+    ("Conv", [floats(np.ones((4, 4, 1)))], {}, "found windows with 1 axes"),
     ("Conv", [floats(np.ones((4, 4, 9, 1)))], {}, "expected windows that fit into the image"),
-    ("Conv", [lambda net: "relu1"], {}, "found weights that the network computes, expected constants"),
+    ("Conv", [lambda net: "relu1"], {}, "found weights that depend on the image, expected constants"),
     ("AveragePool", [], {"kernel_shape": (3, 3), "pads": [1] * 4}, "expected count_include_pad=True, or no padding"),
     (
         "AveragePool",
@@ -64,23 +64,23 @@ REFUSED = [  # operator, what else it reads, attributes, and the message
         "found ceil_mode that adds windows beyond the border",
     ),
     ("MaxPool", [], {"kernel_shape": (2, 2), "dilations": (2, 2)}, "found dilations=(2, 2), expected (1, 1)"),
-    ("MaxPool", [], {"kernel_shape": (2, 2), "pads": [2] * 4}, "expected less, so that no window lies in it"),
+    ("MaxPool", [], {"kernel_shape": (2, 2), "pads": [2] * 4}, "so that no window lies entirely in it"),
     ("ReduceMean", [], {"axes": [1, 2]}, "found axes=[1, 2], expected the rows and columns, 2 and 3"),
-    ("Pad", [ints(*[0, 0, 1, 1] * 2)], {"mode": "reflect"}, "found padding reflect with 0"),
-    ("Pad", [ints(*[0, 0, 1, 1] * 2), floats(1.0)], {}, "found padding constant with 1"),
-    ("Pad", [ints(0, 1, 0, 0, 0, 1, 0, 0)], {}, "expected padding of rows and columns alone"),
-    ("Clip", [floats(-1.0)], {}, "found a clip to [-1, inf], expected one from 0 to a number above"),
-    ("Concat", [lambda net: "relu1"], {"axis": 2}, "found another concatenation than by channel"),
+    ("Pad", [ints(*[0, 0, 1, 1] * 2)], {"mode": "reflect"}, "found padding of mode reflect with 0"),
+    ("Pad", [ints(*[0, 0, 1, 1] * 2), floats(1.0)], {}, "found padding of mode constant with 1"),
+    ("Pad", [ints(0, 1, 0, 0, 0, 1, 0, 0)], {}, "expected padding of rows and columns only"),
+    ("Clip", [floats(-1.0)], {}, "found a clip to [-1, inf], expected one from 0 to a number above 0"),
+    ("Concat", [lambda net: "relu1"], {"axis": 2}, "along another axis, expected one along the channels"),
     ("Flatten", [], {"axis": 2}, "found axis=2, expected axis=1"),
     ("Transpose", [], {"perm": [1, 0, 2, 3]}, "expected the batch first"),
     ("MatMul", [floats(np.ones((5, 5)))], {}, "found a product of the shapes (4, 6, 5) and (5, 5)"),
     ("Gemm", [floats(np.ones((5, 5)))], {"transA": 1}, "found transA=1, expected 0"),
-    ("Softmax", [], {"axis": 1}, "found a softmax of 4 of 120 numbers at a time, expected one of all scores"),
-    ("Max", [floats(1.0)], {}, "found a maximum with something else than 0, expected Relu"),
-    ("Max", [lambda net: "relu1"], {}, "found a maximum with something else than 0, expected Relu"),
+    ("Softmax", [], {"axis": 1}, "found a softmax over 4 of 120 numbers at a time, expected one over all scores"),
+    ("Max", [floats(1.0)], {}, "found a maximum with something other than 0, expected Relu"),
+    ("Max", [lambda net: "relu1"], {}, "found a maximum with something other than 0, expected Relu"),
     ("Reshape", [ints(-1, 5)], {}, "found the shape (-1, 5) for (4, 6, 5)"),
-    ("Reshape", [ints(-1, 4, 30)], {"no_such": 1}, "found what ONNX does not allow"),
-    ("Squeeze", [ints(0)], {}, "found axes=[0] of (4, 6, 5), expected axes of size 1, and not the batch's"),
+    ("Reshape", [ints(-1, 4, 30)], {"no_such": 1}, "found a node that ONNX does not allow"),
+    ("Squeeze", [ints(0)], {}, "found axes=[0] of (4, 6, 5), expected axes of size 1 other than the batch"),
     ("Dropout", [floats(0.5), ints(1)], {}, "found training_mode=1"),
 ]
 
@@ -103,7 +103,7 @@ def test_all_refusals_come_at_once_also_behind_one_whose_shape_nobody_knows(tmp_
         "layer sigmoid1 (Sigmoid, node 2)",
         "layer mystery2 (com.mine.Mystery, node 3)",
         "layer tanh4 (Tanh, node 5)",
-        "found no ReLU, expected one at least",
+        "found no ReLU, expected at least one",
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_second_output_that_something_reads_is_refused(tmp_path):
     net.nodes[-1].output.append("indices")
     net.values["indices"] = net.values[x]
     lines = refusals(tmp_path, net.model(net.put("Flatten", "indices")))
-    assert lines[0].startswith("layer maxpool2 (MaxPool, node 3): found that its output indices is read")
+    assert lines[0].startswith("layer maxpool2 (MaxPool, node 3): found a use of its output indices")
 
 
 def test_a_relu_that_nothing_reads_is_named(tmp_path):
@@ -131,4 +131,5 @@ def test_a_relu_that_nothing_reads_is_named(tmp_path):
     x = net.add("Relu", net.convolve("image", 3, (2, 2)))
     shape = net.add("Shape", net.add("Relu", net.convolve(x, 3, (1, 1))))
     (line,) = refusals(tmp_path, net.model(net.product(net.add("Flatten", net.add("Reshape", x, shape)), 3)))
-    assert re.fullmatch(r"layer \w+ \(Relu, node 4\): found that nothing reads it, expected a model without it", line)
+    expected = r"layer \w+ \(Relu, node 4\): found no layer that reads it, expected a model without it"
+    assert re.fullmatch(expected, line)

@@ -125,7 +125,7 @@ def test_all_refusals_of_a_file_stand_on_one_line_that_names_it(spiking, tmp_pat
 def test_a_file_that_is_none_is_refused(spiking, tmp_path):
     (tmp_path / "my.onnx").write_text("no network")
     assert_refused(
-        spiking("--weights", tmp_path / "my.onnx", "--k", 3, "--scale", 1), "my.onnx: is damaged or of another"
+        spiking("--weights", tmp_path / "my.onnx", "--k", 3, "--scale", 1), "my.onnx: is damaged or not an ONNX file"
     )
     assert_refused(
         spiking("--weights", tmp_path / "absent.onnx", "--k", 3, "--scale", 1), "absent.onnx: No such file"

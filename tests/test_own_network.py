@@ -195,7 +195,7 @@ def test_options_that_do_not_fit_are_refused(unquantized, evaluate, options, exp
 
 
 def test_other_level_than_that_of_the_quantisers_is_refused(quantized, evaluate):
-    expected = "found MedianQuantizer layers of k=2, expected k=1, the argument"
+    expected = "found MedianQuantizer layers with k=2, expected k=1, the argument"
     assert_refused(evaluate(quantized, "--k", 1), f"{quantized}: {expected}")
 
 

@@ -1,7 +1,7 @@
-"""What the linear layers between activations compute together: sums of convolutions, in float64 NumPy.
+"""The linear layers between two activations, merged into sums of convolutions, in float64 NumPy.
 
 A `Term` is a convolution of one source. A `Part` is a sum of terms and an offset, for some channels of a tensor.
-Both are values: every layer that follows makes new ones of them.
+Both are immutable: each further layer builds new ones from them.
 """
 
 from dataclasses import dataclass, replace
@@ -25,16 +25,16 @@ from spiking.edges import IMAGE
 
 @dataclass(frozen=True)
 class Term:
-    """gain * convolution of a source, which is zero outside."""
+    """gain * convolution of a source, which is padded with zeros."""
 
     source: int  # IMAGE, or the number of a node of the Graph
-    shape: tuple[int, int, int]  # of the source, (h, w, channels)
+    shape: tuple[int, int, int]  # the source's (h, w, channels)
     kernel: np.ndarray  # float64 (h, w, channels of a group, filters)
     groups: int
     rows: range  # where the windows begin in the source, as in an Edge
     columns: range
-    gain: np.ndarray  # (filters,), or (h, w, filters) where it varies; apart, so that rounding the kernel spares it
-    level: int | None = None  # k of the quantiser through which it reads the source
+    gain: np.ndarray  # (filters,), or (h, w, filters) where it varies; kept separate so that it is never rounded
+    level: int | None = None  # k of the quantiser between the source and this term
 
     @classmethod
     def identity(cls, source, shape, level=None):
@@ -49,17 +49,17 @@ class Term:
 
     @property
     def by_channel(self):
-        """Whether each filter reads the channel of its own number only."""
+        """Whether filter i reads channel i only."""
         return self.groups == self.shape[2] == self.kernel.shape[3]
 
     @property
     def selects(self):
-        """Whether it takes numbers of the source as they are but for the gain, at some of its positions."""
+        """Whether, apart from the gain, it copies the source's numbers at some or all of its positions."""
         return self.by_channel and self.kernel.shape[:2] == (1, 1) and bool(np.all(self.kernel == 1))
 
     @property
     def is_identity(self):
-        """Whether it takes them all, each at its place."""
+        """Whether it copies all of them, each to its own position."""
         return self.selects and (self.rows, self.columns) == tuple(map(range, self.shape[:2]))
 
     @property
@@ -67,16 +67,16 @@ class Term:
         return self.kernel.shape[:2]
 
     def scaled(self, factor):
-        """Times an array (filters,) or (h, w, filters)."""
+        """Returns the term multiplied by an array (filters,) or (h, w, filters)."""
         return replace(self, gain=collapsed(self.gain * factor))
 
     def convolved(self, kernel, groups, rows, columns):
-        """Followed by a convolution with a kernel (h, w, channels of a group, filters) and its windows.
+        """Returns the term followed by a convolution with a kernel (h, w, channels of a group, filters).
 
         Raises
         ------
         Refusal
-            The windows reach padding, where one convolution would not read zeros.
+            The windows reach into padding that a single convolution would not see as zeros.
         """
         begins = [
             composed(*axis)
@@ -88,7 +88,7 @@ class Term:
                 raise Refusal("factors that differ from position to position", "one for each channel")
             kernel = kernel * by_group(patch(gain, kernel.shape, rows[0], columns[0]), groups, filters)
             gain = np.ones(filters)
-        elif kernel.shape[2] == 1 and groups == filters:  # channels stay what they are
+        elif kernel.shape[2] == 1 and groups == filters:  # no channels are mixed
             pass
         elif np.all(gain == gain[0]):
             gain = np.full(filters, gain[0])
@@ -99,14 +99,14 @@ class Term:
         return replace(self, kernel=kernel, groups=groups, rows=begins[0], columns=begins[1], gain=gain)
 
     def channels(self, first, last):
-        """Some of its filters, from `first` to before `last`."""
+        """Returns the term with only the filters from `first` up to, but not including, `last`."""
         if (first, last) == (0, self.kernel.shape[3]):
             return self
         kernel = regrouped(self.kernel, self.groups, 1)[..., first:last]
         return replace(self, kernel=kernel, groups=1, gain=self.gain[..., first:last])
 
     def plus(self, other):
-        """The sum with a Term of the same windows and groups, as one; None if it takes two."""
+        """Returns the sum with another Term as a single Term, or None if that takes two."""
         same = [
             (term.source, term.level, term.groups, term.rows, term.columns, term.kernel.shape)
             for term in (self, other)
@@ -121,7 +121,7 @@ class Term:
         return replace(self, kernel=kernel, gain=np.ones_like(self.gain))
 
     def matrix(self):
-        """The same as a matrix: float64 (inputs, outputs), both in the order (h, w, channels)."""
+        """Returns the term as a float64 matrix (inputs, outputs), both flattened in the order (h, w, channels)."""
         kernel = regrouped(self.kernel, self.groups, 1)
         height, width, channels = self.shape
         result = np.zeros((*self.shape, *self.output_shape))
@@ -135,22 +135,22 @@ class Term:
 
 @dataclass(frozen=True)
 class Frame:
-    """Zeros around sums that no activation has rectified yet."""
+    """Padding around sums that have not passed a ReLU yet."""
 
-    rows: range  # positions, those of the sums being from 0 on
+    rows: range  # of the padded tensor; the sums themselves begin at 0
     columns: range
-    values: np.ndarray  # (channels,), what layers after the padding have made of its zeros
+    values: np.ndarray  # (channels,), what the layers after the padding have turned its zeros into
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some channels of a tensor: the sum of terms and an offset. A frame and max poolings may wait for a ReLU."""
+    """Some channels of a tensor: the sum of terms and an offset. A frame and max poolings may await a ReLU."""
 
-    terms: tuple[Term, ...]  # at least one, of the same output shape
+    terms: tuple[Term, ...]  # at least one; all have the same output shape
     offset: np.ndarray  # float64 (channels,), or (h, w, channels) where it varies
-    layers: tuple[str, ...] = ()  # names of those that it has passed since the sources
+    layers: tuple[str, ...] = ()  # names of the layers passed since the sources
     frame: Frame | None = None
-    poolings: tuple = ()  # with which the ReLU changes places: (window, rows, columns) of each
+    poolings: tuple = ()  # (window, rows, columns) of each max pooling that will trade places with the ReLU after it
 
     @classmethod
     def identity(cls, source, shape, level=None):
@@ -167,7 +167,7 @@ class Part:
 
     @property
     def waits(self):
-        """Whether it is not what its terms and the offset say before it has passed a ReLU."""
+        """Whether its terms and offset describe it only after a ReLU: a frame or a pooling is pending."""
         return bool(self.poolings) or self.frame is not None
 
     @property
@@ -175,20 +175,20 @@ class Part:
         return all(term.source == IMAGE for term in self.terms)
 
     def passed(self, layer):
-        """Itself after one more layer, by name."""
+        """Returns the part with one more name in `layers`."""
         return self if layer in self.layers else replace(self, layers=(*self.layers, layer))
 
     def settled(self):
-        """Itself; refused where it waits for a ReLU."""
+        """Returns the part itself, or raises Refusal if it awaits a ReLU."""
         if self.poolings:
-            found = "a max pooling before it that has no ReLU right before or right after it"
+            found = "an earlier max pooling with no ReLU right before or right after it"
             raise Refusal(found, "a ReLU in one of these places")
         if self.frame:
-            raise Refusal("padding before it of sums that pass no ReLU", "a ReLU before the padding")
+            raise Refusal("earlier padding of sums that have passed no ReLU", "a ReLU before the padding")
         return self
 
     def framed(self, rows, columns):
-        """With zeros around it, or cropped, to these positions."""
+        """Returns the part padded with zeros, or cropped, to these positions."""
         one = np.ones((1, 1, 1, self.shape[2]))
         try:
             return self.convolved(one, self.shape[2], rows, columns)
@@ -200,8 +200,8 @@ class Part:
             return replace(self.settled(), frame=Frame(rows, columns, np.zeros(self.shape[2])))
 
     def scaled(self, factor):
-        """Times an array (channels,) or (h, w, channels)."""
-        factor = self._for_waiting(collapsed(factor), "factors")
+        """Returns the part multiplied by an array (channels,) or (h, w, channels)."""
+        factor = self._uniform(collapsed(factor), "factors")
         if self.poolings and np.any(factor < 0):
             found = f"negative factors ({factor.min():g}) between a max pooling and its ReLU"
             raise Refusal(found, "positive ones, or the ReLU before the pooling")
@@ -210,18 +210,19 @@ class Part:
         return replace(self, terms=terms, offset=collapsed(self.offset * factor), frame=frame)
 
     def shifted(self, offset):
-        """Plus an array (channels,) or (h, w, channels)."""
-        offset = self._for_waiting(collapsed(offset), "offsets")
+        """Returns the part plus an array (channels,) or (h, w, channels)."""
+        offset = self._uniform(collapsed(offset), "offsets")
         frame = self.frame and replace(self.frame, values=self.frame.values + offset)
         return replace(self, offset=collapsed(self.offset + offset), frame=frame)
 
-    def _for_waiting(self, numbers, kind):
+    def _uniform(self, numbers, kind):
         if self.waits and numbers.ndim == 3:
-            raise Refusal(f"{kind} between a pooling or padding and its ReLU that vary", "one for each channel")
+            found = f"{kind} that vary from position to position between a pooling or padding and its ReLU"
+            raise Refusal(found, "one for each channel")
         return numbers
 
     def plus(self, other):
-        """The sum with a Part of the same shape."""
+        """Returns the sum with a Part of the same shape."""
         terms = list(self.settled().terms)
         for new in other.settled().terms:
             merged = [(index, old.plus(new)) for index, old in enumerate(terms)]
@@ -231,12 +232,12 @@ class Part:
         return Part(tuple(terms), collapsed(self.offset + other.offset), layers)
 
     def convolved(self, kernel, groups, rows, columns):
-        """As Term.convolved. What the offset gives varies where the windows reach the padding."""
+        """Does for a part what Term.convolved does; the new offset varies where windows reach into the padding."""
         terms = tuple(term.convolved(kernel, groups, rows, columns) for term in self.settled().terms)
         offset = convolved_offset(self.offset, self.shape, kernel, groups, rows, columns)
         return replace(self, terms=terms, offset=offset)
 
     def channels(self, first, last):
-        """Some of its channels, from `first` to before `last`."""
+        """Returns the part with only the channels from `first` up to, but not including, `last`."""
         terms = tuple(term.channels(first, last) for term in self.settled().terms)
         return replace(self, terms=terms, offset=self.offset[..., first:last])

@@ -1,7 +1,7 @@
-"""The nodes of a finished Graph as a Network, and its weights.
+"""Turns the nodes of a finished Graph into a Network and its weights.
 
 With a scale alpha for each source, an activation is alpha * count / S: kernels that read the source are multiplied
-by it, and what batch normalisation gives is divided by the block's own.
+by its alpha, and the gamma and beta of a block are divided by the block's own.
 """
 
 import numpy as np
@@ -13,13 +13,13 @@ from spiking.notation import write
 
 
 def assemble(graph, scales=None):
-    """The Network of a finished Graph, and its float64 weights by key, not on the grid yet.
+    """Returns the Network of a finished Graph and its float64 weights by key, not yet rounded to the grid.
 
     Parameters
     ----------
     graph : Graph
     scales : list of float or None
-        One for each node; a pooled one has that of its source. 1 for all where there is none.
+        One for each node, where a pooling has that of its source; None stands for 1 everywhere.
     """
     scales = [PIXEL_LEVELS, *(scales or [1.0] * len(graph.nodes))]
     blocks, weights = [], {}
@@ -42,20 +42,20 @@ def assemble(graph, scales=None):
             f"bn{number}/moving_mean": 0 * ones,
             f"bn{number}/moving_var": (1 - BN_EPSILON) * ones,  # sigma is 1
         }
-    classifier, of_classifier = _classifier(graph.output, scales)
+    classifier, classifier_weights = _classifier(graph.output, scales)
     network = Network(tuple(blocks), classifier, write(tuple(blocks), classifier))
-    return network, weights | of_classifier
+    return network, weights | classifier_weights
 
 
 def _block(part, scales):
-    """The edges of a Part, their kernels, the gain that all have in common, the offset and the initial potentials."""
+    """Returns the edges of a Part, their kernels, their common gain, the offset and the initial potentials."""
     gains = [term.gain * scales[term.source] for term in part.terms]
     largest = [np.abs(term.kernel).max(axis=(0, 1, 2)) * np.abs(gain) for term, gain in zip(part.terms, gains)]
-    identity = next((gain for term, gain in zip(part.terms, gains) if term.is_identity), None)
-    # an identity stays one; else the kernel with the largest weights stays as it is, filter by filter
-    if identity is None:
-        identity = np.stack(gains)[np.argmax(largest, axis=0), np.arange(len(gains[0]))]
-    common = np.where(identity == 0, 1.0, identity)
+    # the common gain leaves an identity an identity; without one, each filter's largest kernel stays as it is
+    common = next((gain for term, gain in zip(part.terms, gains) if term.is_identity), None)
+    if common is None:
+        common = np.stack(gains)[np.argmax(largest, axis=0), np.arange(len(gains[0]))]
+    common = np.where(common == 0, 1.0, common)
     edges, kernels = [], []
     for term, gain in zip(part.terms, gains):
         ratio = gain / common
@@ -71,7 +71,7 @@ def _block(part, scales):
 
 
 def _classifier(scores, scales):
-    """The Classifier of a vector of scores, and its arrays by key."""
+    """Returns the Classifier for a vector of scores, and its arrays by key."""
     classes = max(scores.shape)
     matrices, bias = {}, np.zeros(classes)
     for part, places in zip(scores.parts, scores.indices()):

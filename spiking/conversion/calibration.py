@@ -1,25 +1,25 @@
-"""The scale of each activation where no quantiser was trained: from what images of the training set give.
+"""Derives the scale of each block's activations from training images, for models trained without quantisers.
 
-With the scale alpha of a block, 2^k counts are an activation of alpha. It is a factor of thresholds and of the
-kernels that read the block, so that it costs nothing and changes no function.
+With a scale of alpha, 2^k counts of the block stand for an activation of alpha. The scale is folded into the
+thresholds and into the kernels that read the block, so it costs nothing at run time.
 """
 
 import numpy as np
 
 from spiking.conversion.nodes import Pooled
 
-QUANTILE = 0.99  # of the positive activations of a block is its scale; docs/performance.md compares others
-NUMBERS_AT_ONCE = 1 << 26  # activations in memory, float32
+QUANTILE = 0.99  # this quantile of a block's positive activations is its scale; docs/performance.md compares others
+NUMBERS_AT_ONCE = 1 << 26  # float32 activations held in memory at a time
 
 
 class Observation:
-    """What the activations of a node were."""
+    """Statistics of a node's activations, of which there are at most `most`."""
 
     def __init__(self, most, quantile):
-        self.positive = 0  # how many were above 0
-        self.clipped = 0  # of the positive ones, as large as max_value
-        self.top = np.zeros(0, np.float32)  # the largest ones, as many as the quantile can need
-        self.beyond = 1 - quantile  # part of the positive activations that may be above the scale
+        self.positive = 0  # how many are above 0
+        self.clipped = 0  # how many of these reach max_value
+        self.top = np.zeros(0, np.float32)  # the largest ones, as many as the quantile can require
+        self.beyond = 1 - quantile  # share of the positive activations that lie above the scale
         self.kept = max(1, int(np.ceil(most * self.beyond)))
 
     def add(self, activations, max_value):
@@ -32,7 +32,7 @@ class Observation:
 
     @property
     def scale(self):
-        """The quantile; 1 where nothing was positive."""
+        """The quantile, or 1 if no activation was positive."""
         if not self.positive:
             return 1.0
         rank = min(int(self.positive * self.beyond), len(self.top) - 1)
@@ -40,17 +40,17 @@ class Observation:
 
 
 def observe(graph, pixels, quantile=QUANTILE):
-    """What activations images lead to, in float32 and without a quantiser.
+    """Observes the activations, in float32 and without a quantiser, that images lead to.
 
     Parameters
     ----------
     graph : Graph, finished
     pixels : integer array (images, h, w, channels)
-    quantile : float, from 0 to 1, of the positive activations, which is the scale
+    quantile : float, from 0 to 1: which quantile of the positive activations is the scale
 
     Returns
     -------
-    list of Observation, one for each node; None where a node has the scale of another
+    list of Observation, one for each node; None where a node shares the scale of another
     """
     neurons = [int(np.prod(node.shape)) for node in graph.nodes]
     observations = [
@@ -68,7 +68,7 @@ def observe(graph, pixels, quantile=QUANTILE):
 
 
 def scales_of(graph, observations):
-    """The scale of each node."""
+    """Returns the scale of each node."""
     scales = []
     for node, observation in zip(graph.nodes, observations):
         scales.append(observation.scale if observation else scales[node.scale_of - 1])
@@ -76,7 +76,7 @@ def scales_of(graph, observations):
 
 
 def _computed(node, tensors):
-    """The activations of a node, float32 (images, h, w, channels), from those of all before it."""
+    """Computes the activations of a node, float32 (images, h, w, channels), from those of all nodes before it."""
     if isinstance(node, Pooled):
         x = _padded(tensors[node.source], node.rows, node.columns, node.window)
         return np.maximum.reduce([window for _, window in _windows(x, node.rows, node.columns, node.window)])
@@ -107,7 +107,7 @@ def _convolved(x, term):
 
 
 def _padded(x, rows, columns, window):
-    """What windows read, zero outside x."""
+    """Returns the part of x that the windows read, padded with zeros where they reach beyond x."""
     sizes = [starts[-1] + size - starts[0] for starts, size in zip((rows, columns), window)]
     result = np.zeros((len(x), *sizes, x.shape[3]), x.dtype)
     cuts = []
@@ -120,6 +120,6 @@ def _padded(x, rows, columns, window):
 
 
 def _windows(x, rows, columns, window):
-    """For each place in a window, what all windows have there."""
+    """Yields, for each (row, column) inside a window, what all windows read there."""
     for row, column in np.ndindex(*window):
         yield (row, column), x[:, row :: rows.step, column :: columns.step][:, : len(rows), : len(columns)]

@@ -1,4 +1,4 @@
-"""Two convolutions, one after the other, as one: their windows, kernels and offsets, in float64 NumPy."""
+"""Merges two successive convolutions into one: their windows, kernels and offsets, in float64 NumPy."""
 
 import math
 
@@ -6,29 +6,28 @@ import numpy as np
 
 
 class Refusal(ValueError):
-    """Blocks cannot compute what a layer computes; the text says what was found and what was expected."""
+    """A layer computes something that blocks cannot; the message says what was found and what was expected."""
 
     def __init__(self, found, expected):
         super().__init__(f"found {found}, expected {expected}")
 
 
 def composed(first, window, size, second, second_window):
-    """Where windows begin, along an axis, that compute two convolutions at once: a range.
+    """Returns where, along one axis, the windows of the merged convolution begin: a range.
 
     Parameters
     ----------
-    first : range, where the windows of the first one begin in its source
-    window : int, their size
-    size : int, of the source
-    second : range, where those of the second one begin in the results of the first
+    first : range, where the windows of the first convolution begin in its source
+    window, size : int, the sizes of these windows and of the source
+    second : range, where the windows of the second convolution begin in the output of the first
     second_window : int
     """
-    # the window that would come before the first one, and the one after the last, must not see the source
+    # where the second convolution pads, the merged one has further windows of the first, which must miss the source
     sees_before = first.start - first.step + window > 0
     sees_after = first.start + len(first) * first.step < size
     if (second.start < 0 and sees_before) or (second[-1] + second_window > len(first) and sees_after):
         raise Refusal(
-            "padding with no ReLU between it and the padding before",
+            "padding with no ReLU between it and earlier padding",
             "padding='valid', or a ReLU between the two layers that pad",
         )
     start, step = first.start + first.step * second.start, first.step * second.step
@@ -36,16 +35,16 @@ def composed(first, window, size, second, second_window):
 
 
 def composed_kernels(first, first_groups, second, second_groups, steps):
-    """The kernel of two convolutions at once, and its groups; `steps` are the strides of the first one."""
+    """Returns the merged kernel and its number of groups; `steps` are the strides of the first convolution."""
     height, width = (step * (b - 1) + a for step, a, b in zip(steps, first.shape, second.shape))
     filters = second.shape[3]
-    if second.shape[2] == 1 and second_groups == filters:  # each filter of the first, weighted
+    if second.shape[2] == 1 and second_groups == filters:  # the second is depthwise: it mixes no filters of the first
         groups, inputs = first_groups, first.shape[2]
 
         def tap(a, b):
             return a * b
 
-    elif first.shape[2] == 1 and first_groups == first.shape[3]:  # each channel by itself, before the second
+    elif first.shape[2] == 1 and first_groups == first.shape[3]:  # the first is depthwise: it mixes no channels
         if steps == (1, 1) and first.shape[:2] == (1, 1) and np.all(first == 1):
             return second, second_groups
         groups, inputs = second_groups, second.shape[2]
@@ -74,13 +73,13 @@ def composed_kernels(first, first_groups, second, second_groups, steps):
 
 
 def by_group(values, groups, filters):
-    """Numbers of channels (..., channels) as a kernel has them: (..., channels of a group, filters)."""
+    """Arranges numbers (..., channels) as a kernel's: (..., channels of a group, filters)."""
     grouped = np.swapaxes(values.reshape(*values.shape[:-1], groups, -1), -1, -2)
     return np.repeat(grouped, filters // groups, axis=-1)
 
 
 def regrouped(kernel, groups, fewer):
-    """The kernel for fewer groups, a divisor: zero between channels and filters of different groups."""
+    """Returns the kernel for fewer groups, a divisor of `groups`, with zeros between formerly separate groups."""
     if groups == fewer:
         return kernel
     merged, inputs, filters = groups // fewer, kernel.shape[2], kernel.shape[3]
@@ -92,7 +91,7 @@ def regrouped(kernel, groups, fewer):
 
 
 def convolved_offset(offset, shape, kernel, groups, rows, columns):
-    """What a convolution makes of an offset of a tensor of a shape (h, w, channels), which padding does not have."""
+    """Convolves the offset of a tensor of shape (h, w, channels); padding has no offset, so borders may differ."""
     filters = kernel.shape[3]
     if not np.any(offset):
         return np.zeros(filters)
@@ -100,7 +99,7 @@ def convolved_offset(offset, shape, kernel, groups, rows, columns):
     for row, column in np.ndindex(kernel.shape[:2]):
         read = [np.array(starts) + tap for starts, tap in ((rows, row), (columns, column))]
         within = [(index >= 0) & (index < size) for index, size in zip(read, shape)]
-        values = offset  # as float sums of the same numbers in the same order are equal, so are those of the interior
+        values = offset  # interior positions sum equal floats in equal order, so `collapsed` finds them identical
         if offset.ndim == 3:
             values = offset[np.clip(read[0], 0, shape[0] - 1)][:, np.clip(read[1], 0, shape[1] - 1)]
         sums = np.einsum(
@@ -111,17 +110,17 @@ def convolved_offset(offset, shape, kernel, groups, rows, columns):
 
 
 def _split(kernel, groups):
-    """(channels of a group, filters) as (channels of a group, groups, filters of a group)."""
+    """Reshapes (channels of a group, filters) to (channels of a group, groups, filters of a group)."""
     return kernel.reshape(kernel.shape[0], groups, -1)
 
 
 def collapsed(values):
-    """Without positions, (channels,), where values (h, w, channels) are the same at each."""
+    """Reduces values (h, w, channels) to (channels,) if all positions agree."""
     return values[0, 0] if values.ndim == 3 and np.all(values == values[:1, :1]) else values
 
 
 def patch(values, window, top, left):
-    """What a window of a kernel's size sees of values (h, w, channels)."""
+    """Returns what a window sees of values (h, w, channels), with zeros beyond their edges."""
     result = np.zeros((*window[:2], values.shape[2]))
     rows, window_rows = inside(top, window[0], values.shape[0])
     columns, window_columns = inside(left, window[1], values.shape[1])
@@ -130,6 +129,6 @@ def patch(values, window, top, left):
 
 
 def inside(start, window, size):
-    """The positions of an axis that a window contains, and where they are in the window: two slices."""
+    """Returns the positions along an axis that a window contains, and where in the window they lie: two slices."""
     first, last = max(start, 0), min(start + window, size)
     return slice(first, max(first, last)), slice(first - start, max(first, last) - start)

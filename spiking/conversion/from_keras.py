@@ -1,6 +1,6 @@
-"""Keras models as a Graph: a table of layers and operators, each with a short handler that calls the builder.
+"""Turns a Keras model into a Graph: a table gives each kind of layer a short handler that calls the builder.
 
-Exact in float64. What blocks cannot compute is refused by its name, all of it at once.
+The folding is done in float64. All layers that blocks cannot compute are reported at once, by name.
 """
 
 from functools import partial
@@ -21,17 +21,17 @@ RELU = (activations.relu, ops.relu)
 
 
 def fold(model):
-    """The finished Graph of a Keras model.
+    """Returns the finished Graph of a Keras model.
 
     Parameters
     ----------
     model : keras.Sequential or functional keras.Model
-        From one image of pixels (h, w, channels), whole numbers from 0 on, or (h, w), to one vector of scores.
+        Maps one image (h, w, channels) or (h, w) of integer pixels >= 0 to one vector of scores.
 
     Raises
     ------
     ValueError
-        Something in it cannot be; the text has a line for each layer, with what to use instead.
+        Something in it cannot be converted; each such layer has a line that says what to use instead.
     """
     kind = type(model).__name__
     if not isinstance(model, keras.Model) or functional(model) is None:
@@ -54,11 +54,11 @@ def fold(model):
 
 
 def _apply(graph, name, node, arguments, settings):
-    """The Tensors that a layer or an operator makes of its arguments."""
+    """Applies a layer or an operator to its arguments; returns a list of Tensors."""
     shapes = [output.shape[1:] for output in node.outputs]
     handler = _handler(node.operation)
     if settings.pop("training", None):
-        graph.refuse(f"layer {name}: found a call with training=True, expected one without: inference is converted")
+        graph.refuse(f"layer {name}: found a call with training=True, expected one without it, as at inference")
     elif len(shapes) == 1 and handler:
         return [graph.attempt(name, shapes[0], handler, graph, node.operation, *arguments, **settings)]
     else:
@@ -67,7 +67,7 @@ def _apply(graph, name, node, arguments, settings):
 
 
 def _handler(operation):
-    """From the tables; exactly of these classes, as one that somebody has derived may compute something else."""
+    """Looks a handler up by the exact class, since a derived class may compute something else."""
     if type(operation) in LAYERS:
         return LAYERS[type(operation)]
     if keras.saving.get_registered_name(type(operation)) == "spiking_lenet>FullWindowConv2D":
@@ -78,7 +78,7 @@ def _handler(operation):
 
 
 def values(variable):
-    """A variable in float64."""
+    """Returns a variable as a float64 array; raises Refusal unless it is finite."""
     array = ops.convert_to_numpy(variable).astype(np.float64)
     if not np.all(np.isfinite(array)):
         raise Refusal("NaN or infinite weights", "finite ones")
@@ -86,7 +86,7 @@ def values(variable):
 
 
 def weights_of(layer, *names):
-    """Its variables of these names in float64, where it has images as all of this has them."""
+    """Returns the variables of these names in float64; raises Refusal for channels_first or quantised weights."""
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         raise Refusal(f"data_format={layer.data_format}", "channels_last")
     if getattr(layer, "quantization_mode", None):
@@ -140,7 +140,7 @@ def activation(graph, layer, x):
         return graph.softmax(x)
     if function is not LINEAR:
         found = getattr(function, "__name__", function)
-        raise Refusal(f"the activation {found}", "relu, or at the end softmax or none")
+        raise Refusal(f"the activation {found}", "relu, or softmax or none at the end")
     return x
 
 
@@ -173,8 +173,8 @@ def average_pooling(graph, layer, x):
     if layer.padding == "same":
         sizes = x.shape[:2]
         if any(sum(same_padding(*axis)) for axis in zip(sizes, layer.pool_size, layer.strides)):
-            found = f"padding='same' that pads {sizes[0]} x {sizes[1]} positions, where it divides by fewer numbers"
-            raise Refusal(found, "padding='valid', or a size that divides them")
+            found = f"padding='same' that pads {sizes[0]} x {sizes[1]} positions, where it averages fewer numbers"
+            raise Refusal(found, "padding='valid', or a size that needs no padding")
     return graph.average_pool(x, layer.pool_size, layer.strides, layer.padding)
 
 

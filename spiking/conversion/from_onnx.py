@@ -1,9 +1,9 @@
-"""ONNX files as a Graph: the walk through their nodes, whose operators stand in a table in onnx_operators.py.
+"""Turns an ONNX file into a Graph, node by node; the table in onnx_operators.py has a handler for each operator.
 
-Exact in float64. What blocks cannot compute is refused by its name, all of it at once.
+The folding is done in float64. All nodes that blocks cannot compute are reported at once, by name.
 
-ONNX has channels first. Here a tensor of three axes, without the batch, is held as the builder wants it, (h, w,
-channels); any other as it is. `channels_first` gives back ONNX's order where a reshaping needs it.
+ONNX puts channels first. Here, a tensor with three axes besides the batch is kept in the builder's order, (h, w,
+channels), and any other tensor as it is. `channels_first` restores ONNX's order where a reshape depends on it.
 """
 
 import numpy as np
@@ -15,24 +15,24 @@ from spiking.conversion.onnx_files import OnnxFile, legible
 from spiking.conversion.onnx_operators import OF_CONSTANTS, OPERATORS, unknown
 from spiking.conversion.tensor import Tensor
 
-UNKNOWN = object()  # a tensor of which not even the shape is known, behind a node that was refused
+UNKNOWN = object()  # a tensor of unknown shape, computed by a node that was refused
 
 
 def fold(path, scale, offset=0):
-    """The finished Graph of an ONNX file.
+    """Returns the finished Graph of an ONNX file.
 
     Parameters
     ----------
     path : str or Path
-        Of a network from one image (n, channels, h, w) to one vector of scores.
+        Its network maps one image (n, channels, h, w) to one vector of scores.
     scale, offset : float, or sequence of one for each channel
-        The network expects scale * pixel + offset, of pixels from 0 to 255.
+        The network expects scale * pixel + offset, where pixels are 0 to 255.
 
     Raises
     ------
     ValueError
-        The file cannot be read, or something in it cannot be; the text has a line for each node, with what to use
-        instead.
+        The file cannot be read, or something in it cannot be converted; each such node has a line that says what to
+        use instead.
     OSError
     """
     file = path if isinstance(path, OnnxFile) else OnnxFile(path)
@@ -41,13 +41,13 @@ def fold(path, scale, offset=0):
     image = graph.attempt(legible(file.image_name), file.image_shape, graph.rescale, graph.image, *numbers)
     scores = _Walk(file, graph).result(image)
     if scores is not UNKNOWN and not isinstance(scores, Tensor):
-        graph.refuse("found scores that no image changes, expected a network that reads its input")
+        graph.refuse("found scores that do not depend on the image, expected a network that reads its input")
     graph.finish(scores if isinstance(scores, Tensor) else None)
     return graph
 
 
 def by_channel(shape, **numbers):
-    """The numbers of arguments, each one or as many as an image (h, w, channels) has channels: float64 arrays."""
+    """Returns the arguments as float64 arrays, each of one number or one for each channel of `shape`."""
     arrays = []
     for name, values in numbers.items():
         values = np.asarray(values, np.float64)
@@ -59,12 +59,12 @@ def by_channel(shape, **numbers):
 
 
 class _Walk:
-    """From node to node, in the order of the file."""
+    """Evaluates the nodes in the order of the file."""
 
     def __init__(self, file, graph):
         self.file, self.graph = file, graph
         self.read = {file.scores_name, *(name for node in file.nodes for name in node.inputs)}
-        self.shapes = None  # of all tensors, as ONNX infers them; only where something is refused
+        self.shapes = None  # of all tensors, as ONNX infers them; looked up only once something is refused
 
     def result(self, image):
         """The scores: a Tensor, an array, or UNKNOWN."""
@@ -76,9 +76,8 @@ class _Walk:
             for name in node.outputs[1:]:
                 tensors[name] = UNKNOWN
                 if name in self.read:
-                    self.graph.refuse(
-                        f"layer {node.label}: found that its output {legible(name)} is read, expected only its first"
-                    )
+                    found = f"found a use of its output {legible(name)}"
+                    self.graph.refuse(f"layer {node.label}: {found}, expected uses of its first output only")
         return tensors[self.file.scores_name]
 
     def _computed(self, node, tensors):
@@ -90,7 +89,7 @@ class _Walk:
             return UNKNOWN
         if not any(isinstance(value, Tensor) for value in inputs):
             if node.operator not in OF_CONSTANTS:
-                raise Refusal("constants alone", "an image among what it reads")
+                raise Refusal("only constant inputs", "one that depends on the image")
             return self.file.computed(node, inputs)
         if node.operator not in OPERATORS:
             raise unknown(node)

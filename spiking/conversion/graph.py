@@ -1,7 +1,7 @@
-"""The builder of a converted network: one method for each thing that layers do, tensors in, tensors out.
+"""The builder of a converted network: one method for each thing that layers do, from tensors to a tensor.
 
-A table for a framework, as from_keras.py is one, walks through a model in the order in which it computes, and calls
-for each layer or operator a short handler, which calls methods of `Graph`:
+The module for a framework, such as from_keras.py, walks through a model in the order of computation and calls a short
+handler for each layer or operator, which calls methods of `Graph`:
 
     graph = Graph((28, 28, 1))
     x = graph.attempt("scale", (28, 28, 1), lambda: graph.scale(graph.image, 1 / 255))
@@ -9,12 +9,12 @@ for each layer or operator a short handler, which calls methods of `Graph`:
     x = graph.attempt("scores", (10,), lambda: graph.dense(graph.flatten(x), matrix))
     graph.finish(x)                                             # raises ValueError with all refusals
 
-Shapes are without the batch, channels last: (h, w, channels) for images. A framework that has channels first
-transposes kernels to (h, w, channels of a group, filters), and flattens an image with
-`graph.flatten(graph.transpose(x, (2, 0, 1)))`, as a transposition only renames positions. Everything is NumPy.
+Shapes omit the batch and have the channels last: (h, w, channels) for images. For a framework with channels first,
+transpose kernels to (h, w, channels of a group, filters) and flatten an image by
+`graph.flatten(graph.transpose(x, (2, 0, 1)))`; a transposition only renames positions. Everything is NumPy.
 
-The image is the pixels themselves, 0 to 255. Nothing but `rectify` and `max_pool` makes nodes, which become blocks;
-all else is folded into what reads the sources: see affine.py.
+The image holds the pixels themselves, 0 to 255. Only `rectify` and `max_pool` create nodes, which become blocks;
+everything else is folded into the inputs of later nodes, see affine.py.
 """
 
 import math
@@ -33,16 +33,16 @@ from spiking.edges import IMAGE
 
 @dataclass
 class Graph:
-    """The nodes so far, and what became known on the way."""
+    """The nodes added so far, and what was learned on the way."""
 
     image_shape: tuple[int, int, int]
-    nodes: list = field(default_factory=list)  # of source 1, 2, ...
+    nodes: list = field(default_factory=list)  # the first one is source 1
     refusals: list = field(default_factory=list)  # a sentence each
     multiply_accumulates: int = 0  # of convolutions and dense layers that do not read the image
-    layer: str = ""  # the name of the one that is being added
-    scaled: bool = False  # whether something says what becomes of a pixel
-    softmaxes: list = field(default_factory=list)  # names
-    output: Tensor | None = None  # once finished, as is what follows
+    layer: str = ""  # the name of the layer that is being added
+    scaled: bool = False  # whether a layer says how pixels are scaled
+    softmaxes: list = field(default_factory=list)  # names of layers
+    output: Tensor | None = None  # the scores; set by `finish`, like `level`
     level: int | None = None  # k of all its quantisers; None without any
 
     @property
@@ -50,13 +50,13 @@ class Graph:
         return Tensor(self.image_shape, (Part.identity(IMAGE, self.image_shape),))
 
     def attempt(self, name, shape, handler, *arguments, **settings):
-        """What a handler makes of the layer of a name. If it refuses, that is noted, and an opaque tensor stands in.
+        """Adds the layer `name` by its handler. A refusal is noted, and an opaque tensor takes the result's place.
 
         Parameters
         ----------
         name : str
-        shape : what the framework says of the result, without the batch; None if it is no single tensor
-        handler : function of the arguments and settings, to a Tensor, which may raise Refusal
+        shape : tuple of int or None, the result's shape without the batch; with None, a refusal gives None
+        handler : function of the arguments and settings that returns a Tensor or raises Refusal
         """
         self.layer = name
         try:
@@ -70,7 +70,7 @@ class Graph:
             self.refusals.append(sentence)
 
     def opaque(self, shape):
-        """A tensor of which nothing is known, of any shape."""
+        """Returns a tensor of which only the shape is known."""
         image = shape if len(shape) == 3 else (1, 1, math.prod(shape))
         self.nodes.append(Opaque(image))
         result = Tensor(image, (Part.identity(len(self.nodes), image),))
@@ -78,19 +78,19 @@ class Graph:
 
     @property
     def rectifiers(self):
-        """Names of the layers that are the ReLU of a block."""
+        """Names of the layers whose ReLU ends a block."""
         return {node.layers[-1] for node in self.nodes if isinstance(node, Rectified)}
 
     # linear layers
 
     def convolve(self, x, kernel, strides=(1, 1), padding="valid", dilation=(1, 1), groups=1):
-        """A convolution of an image, without bias.
+        """Convolves an image, without a bias.
 
         Parameters
         ----------
         kernel : array (h, w, channels of a group, filters)
-        padding : "valid", "same" as Keras places it, or ((top, bottom), (left, right)); negative numbers crop
-        dilation : steps between what a window reads, in rows and columns
+        padding : "valid", "same" with Keras's placement, or ((top, bottom), (left, right)); negative numbers crop
+        dilation : distances between the rows and between the columns that a window reads
         """
         self._need_image(x)
         kernel = np.asarray(kernel, np.float64)
@@ -101,7 +101,7 @@ class Graph:
         return linear.convolved(x, wide, groups, windows).passed(self.layer)
 
     def dense(self, x, matrix):
-        """A product with a matrix (inputs, outputs): of a vector, or of each position of an image."""
+        """Multiplies a vector, or an image at each position, by a matrix (inputs, outputs)."""
         matrix = np.asarray(matrix, np.float64)
         if len(x.shape) == 3:
             return self.convolve(x, matrix[None, None])
@@ -112,34 +112,34 @@ class Graph:
         return linear.multiplied(x, matrix).passed(self.layer)
 
     def average_pool(self, x, size, strides, padding="valid"):
-        """Means of windows, in which zeros of the padding count."""
+        """Averages windows; the zeros of the padding count."""
         self._need_image(x)
         windows = linear.windows_of(x, size, strides, padding)
         sums = linear.convolved(x, np.ones((*size, 1, x.shape[2])), x.shape[2], windows)
         return self.scale(sums, 1 / math.prod(size))
 
     def pad(self, x, padding):
-        """Zeros around an image, ((top, bottom), (left, right)); negative numbers crop."""
+        """Pads an image with zeros, ((top, bottom), (left, right)); negative numbers crop."""
         self._need_image(x)
         windows = linear.windows_of(x, (1, 1), (1, 1), padding)
         parts = tuple(part.framed(*windows) for part in x.parts)
         return Tensor((*map(len, windows), x.shape[2]), parts).passed(self.layer)
 
     def scale(self, x, factor):
-        """Times a number, or an array of a shape that broadcasts to that of the tensor."""
+        """Multiplies by a number, or by an array that broadcasts to the tensor's shape."""
         return linear.broadcast(x, Part.scaled, factor).passed(self.layer)
 
     def shift(self, x, offset):
-        """Plus a number, or an array of a shape that broadcasts to that of the tensor."""
+        """Adds a number, or an array that broadcasts to the tensor's shape."""
         return linear.broadcast(x, Part.shifted, offset).passed(self.layer)
 
     def rescale(self, x, factor, offset):
-        """factor * x + offset. What reads the image must be rescaled before a ReLU: else its units are unknown."""
+        """Returns factor * x + offset. The image must be rescaled before the first ReLU, or its units are unknown."""
         self.scaled |= x.only_image
         return self.shift(self.scale(x, factor), offset)
 
     def add(self, x, *others, factors=None):
-        """The sum of tensors of one shape, each times its factor."""
+        """Adds tensors of one shape, each multiplied by its factor."""
         tensors = [x, *others]
         if factors:
             tensors = [self.scale(tensor, factor) for tensor, factor in zip(tensors, factors)]
@@ -151,11 +151,11 @@ class Graph:
         return self.reshape(reduce(linear.added, tensors), x.shape).passed(self.layer)
 
     def concatenate(self, tensors, axis=-1):
-        """Images by channel, or vectors one after the other."""
+        """Concatenates images along the channels, or vectors."""
         rank = len(tensors[0].shape)
         if axis % rank != rank - 1 or len({tensor.shape[:-1] for tensor in tensors}) > 1:
             shapes = ", ".join(str(tensor.shape) for tensor in tensors)
-            raise Refusal(f"another concatenation than by channel, of the shapes {shapes}", "one by channel")
+            raise Refusal(f"a concatenation of the shapes {shapes} along another axis", "one along the channels")
         parts = sum((tensor.parts for tensor in tensors), ())
         shape = (*tensors[0].shape[:-1], sum(tensor.shape[-1] for tensor in tensors))
         if all(tensor.places is None for tensor in tensors):
@@ -168,10 +168,10 @@ class Graph:
             begin += tensor.shape[0]
         return Tensor(shape, parts, tuple(places)).passed(self.layer)
 
-    # names of positions
+    # layers that rename positions
 
     def reshape(self, x, shape):
-        """The same numbers in the same order; one size may be -1."""
+        """Keeps the numbers and their order; one size may be -1."""
         known = math.prod(size for size in shape if size != -1)
         shape = tuple(math.prod(x.shape) // known if size == -1 else int(size) for size in shape)
         return x if shape == x.shape else renumbered(x, shape, x.indices())
@@ -180,21 +180,21 @@ class Graph:
         return self.reshape(x, (-1,))
 
     def transpose(self, x, order):
-        """Axes in another order, as numpy.transpose takes it."""
+        """Reorders the axes, as numpy.transpose does."""
         if tuple(order) == tuple(range(len(x.shape))):
             return x
         numbers = np.arange(math.prod(x.shape)).reshape(x.shape).transpose(order)
         moved_to = np.argsort(numbers, axis=None)  # the new index of each old one
         return renumbered(x, numbers.shape, tuple(moved_to[places] for places in x.indices()))
 
-    # what makes nodes
+    # layers that create nodes
 
     def rectify(self, x, max_value=None):
-        """ReLU, at most max_value. Each part becomes a block."""
+        """Applies a ReLU, bounded by max_value; each part becomes a block."""
         if not self.scaled and any(part.only_image for part in x.parts):
             raise Refusal(
                 "pixels from 0 to 255 that no layer before it scales",
-                "a Rescaling that says how: Rescaling(1 / 255), or Rescaling(1) for pixels as they are",
+                "a Rescaling layer: Rescaling(1 / 255), say, or Rescaling(1) for pixels as they are",
             )
         if max_value is not None and math.isinf(max_value):
             max_value = None
@@ -205,7 +205,7 @@ class Graph:
         )
 
     def max_pool(self, x, size, strides, padding="valid"):
-        """The largest number of each window. Padding, but by `pad`, never is the largest."""
+        """Takes the largest number of each window. This padding never counts as the largest, unlike that of `pad`."""
         self._need_image(x)
         if tuple(size) == (1, 1):
             return self.average_pool(x, size, strides, padding)
@@ -214,41 +214,39 @@ class Graph:
         return Tensor((len(rows), len(columns), x.shape[2]), parts)
 
     def quantize(self, x, level):
-        """The median quantiser of a level k, of what a ReLU, perhaps pooled, has given."""
+        """Applies the median quantiser of level k to the output of a ReLU, which may have been pooled."""
         parts = []
         for part in x.parts:
             term = part.terms[0]
             if term.source == IMAGE or not unchanged(part):
                 raise Refusal("no ReLU before it", "a MedianQuantizer right after a ReLU")
             if term.level not in (None, level):
-                raise Refusal(f"a second quantiser, of k={level}", f"one of k={term.level}")
+                raise Refusal(f"a second quantiser, with k={level}", f"k={term.level}, as in the first")
             parts.append(replace(part, terms=(replace(term, level=level),)).passed(self.layer))
         return replace(x, parts=tuple(parts), softmax=None)
 
     def softmax(self, x, axis=-1):
-        """The softmax of all numbers of a tensor: left out, as it changes no prediction, where nothing follows."""
+        """Notes a softmax over all numbers, which `finish` allows only last: there it changes no prediction."""
         if x.shape[axis] != math.prod(x.shape):
-            raise Refusal(
-                f"a softmax of {x.shape[axis]} of {math.prod(x.shape)} numbers at a time", "one of all scores"
-            )
+            found = f"a softmax over {x.shape[axis]} of {math.prod(x.shape)} numbers at a time"
+            raise Refusal(found, "one over all scores")
         self.softmaxes.append(self.layer)
         return replace(x, softmax=self.layer)
 
     def finish(self, scores):
-        """Takes the output; raises ValueError with all that has been refused, a line each."""
+        """Sets the output; raises ValueError with a line for each refusal."""
         for name in self.softmaxes:
             if scores is not None and scores.softmax != name:
-                self.refuse(f"layer {name}: found a softmax in between, expected it last")
+                self.refuse(f"layer {name}: found a softmax with layers after it, expected it last")
         if scores is not None and max(scores.shape) != math.prod(scores.shape):
-            self.refuse(
-                f"found scores of the shape {scores.shape}, expected a vector, as of a Dense layer at the end"
-            )
+            found = f"found scores of the shape {scores.shape}"
+            self.refuse(f"{found}, expected a vector, as a Dense layer at the end gives")
         if scores is not None and any(part.waits for part in scores.parts):
-            self.refuse("found a max pooling or padding as scores, expected a Dense layer at the end")
+            self.refuse("found scores that end with a max pooling or padding, expected a Dense layer at the end")
         if not self.nodes:
-            self.refuse("found no ReLU, expected one at least")
+            self.refuse("found no ReLU, expected at least one")
         elif scores is not None and any(term.source == IMAGE for part in scores.parts for term in part.terms):
-            self.refuse("found scores that read the image with no ReLU in between, expected a ReLU on each way")
+            self.refuse("found scores that read the image with no ReLU in between, expected a ReLU on every path")
         if not self.refusals:
             self._check_use(scores)
             self.level = self._common_level(scores)
@@ -256,19 +254,19 @@ class Graph:
             raise ValueError("\n".join(self.refusals))
         self.output = scores
 
-    # what can be said of the whole
+    # checks of the whole graph
 
     def _check_use(self, scores):
         read = {term.source for part in scores.parts for term in part.terms}
         read.update(source for node in self.nodes for source in node.sources)
         for number, node in enumerate(self.nodes, start=1):
             if number not in read:
-                self.refuse(f"layer {node.layers[-1]}: found that nothing reads it, expected a model without it")
+                self.refuse(f"layer {node.layers[-1]}: found no layer that reads it, expected a model without it")
 
     def _common_level(self, scores):
-        """The level of all quantisers, None without any; refuses where an activation is read at another one."""
+        """Returns the level of all quantisers, or None without any; refuses activations with a different one."""
         parts = [node.part for node in self.nodes if not node.scale_of] + list(scores.parts)
-        levels = {}  # of (name of the ReLU, level), as a set that keeps its order
+        levels = {}  # an ordered set of (name of the ReLU, level)
         for term in (term for part in parts for term in part.terms if term.source != IMAGE):
             node = self.nodes[term.source - 1]
             while node.scale_of:
@@ -277,13 +275,13 @@ class Graph:
         first, common = next(((name, level) for name, level in levels if level is not None), (None, None))
         for name, level in levels:
             if level != common:
-                found = "no MedianQuantizer" if level is None else f"a MedianQuantizer of k={level}"
-                expected = f"one of k={common}, as after layer {first}"
+                found = "no MedianQuantizer" if level is None else f"a MedianQuantizer with k={level}"
+                expected = f"one with k={common}, as after layer {first}"
                 self.refuse(f"layer {name}: found {found} after it, expected {expected}")
         return common
 
     @staticmethod
     def _need_image(x):
         if x.places is not None:
-            expected = "an image (h, w, channels) whose axes are in the order of the layers before"
-            raise Refusal(f"a tensor of the shape {x.shape} that is no image any more", expected)
+            expected = "an image (h, w, channels) whose axes earlier layers have not reordered"
+            raise Refusal(f"a tensor of the shape {x.shape} that is no longer an image", expected)

@@ -1,4 +1,4 @@
-"""Keras models as graphs of layers and operators."""
+"""Walks through Keras models, and copies them with quantisers added."""
 
 import keras
 
@@ -7,7 +7,7 @@ from spiking.network import HIGHEST_LEVEL, check_integer
 
 
 def functional(model):
-    """The model whose nodes are a graph; None for one that code of somebody's own computes."""
+    """Returns the functional model behind a model; None if the user's own code computes it."""
     if isinstance(model, keras.Sequential):
         model = getattr(model, "_functional", None)
     known = type(model).__module__.startswith("keras.") and hasattr(model, "_nodes_by_depth")
@@ -15,16 +15,16 @@ def functional(model):
 
 
 def walk(model, x, call, place=""):
-    """What a model with one input and one output makes of x, layer by layer, also of models inside it.
+    """Evaluates a model with one input and one output at x, layer by layer, including the models inside it.
 
     Parameters
     ----------
     model : keras.Sequential or functional keras.Model
-    x : of any kind
-    call : function of a layer's name, its node in the graph, and positional and other arguments in the place of
-        Keras's tensors, to a list of what the layer gives for each of its outputs; also of a model inside this one
-        that is called with training=True
-    place : str, what names of layers begin with
+    x : whatever `call` takes
+    call : function of a layer's name, its node in Keras's graph, and its positional and keyword arguments, with
+        values in place of Keras's tensors; returns a list with a value for each output of the layer. A nested model
+        that is called with training=True counts as a layer.
+    place : str, prefix for the names of layers
     """
     model = functional(model)
     tensors = {id(model.inputs[0]): x}
@@ -46,20 +46,20 @@ def walk(model, x, call, place=""):
 
 
 def with_quantizers(model, k):
-    """A copy of a Keras model with a MedianQuantizer after each ReLU, to be trained on.
+    """Copies a Keras model, with a MedianQuantizer after each ReLU, for further training.
 
-    Its weights are those of the model, which stays as it is; models inside it become part of the copy.
+    The copy has the same weights, and nested models are flattened into it; the original is unchanged.
 
     Parameters
     ----------
-    model : as convert takes it
+    model : as in `convert`
     k : int
         Quantisation level, 0 to 16.
 
     Raises
     ------
     ValueError
-        k is no such level, or the model has a quantiser already, or cannot be converted; the text names the layers.
+        k is not such a level, or the model already has a quantiser or cannot be converted; the message names layers.
     """
     from spiking.conversion.from_keras import fold
 
@@ -71,7 +71,7 @@ def with_quantizers(model, k):
             config = operation.get_config()
             if isinstance(operation, keras.Layer):
                 config["name"] = name.replace("/", "_")
-                while config["name"] in names:  # inner/conv beside inner_conv
+                while config["name"] in names:  # inner/conv and inner_conv would both be inner_conv
                     config["name"] += "_"
                 names.add(config["name"])
             copies[id(operation)] = operation, type(operation).from_config(config)
@@ -79,7 +79,7 @@ def with_quantizers(model, k):
 
     def call(name, node, arguments, settings):
         if isinstance(node.operation, MedianQuantizer):
-            raise ValueError(f"layer {name}: found a quantiser already, expected a model without")
+            raise ValueError(f"layer {name}: found a quantiser, expected a model that has none yet")
         results = copy_of(node.operation, name)(*arguments, **settings)
         if name in rectifiers:
             results = MedianQuantizer(k)(results)

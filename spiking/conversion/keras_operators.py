@@ -1,4 +1,4 @@
-"""The part of the table in from_keras.py that is about operators on tensors, as x / 255.0 is one."""
+"""The table of operators on tensors for from_keras.py; x / 255.0 is such an operator."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from spiking.conversion.tensor import Tensor
 HINTS = {
     "AdaptiveAveragePooling2D": "AveragePooling2D",
     "AdaptiveMaxPooling2D": "MaxPooling2D",
-    "Attention": "convolutions and dense layers: products of activations are no sums",
+    "Attention": "convolutions and dense layers: blocks cannot multiply activations",
     "Conv2DTranspose": "Conv2D",
     "ELU": "ReLU",
     "Gelu": "relu",
@@ -19,8 +19,8 @@ HINTS = {
     "LeakyReLU": "ReLU",
     "Maximum": "Add, or Concatenate",
     "Minimum": "Add, or Concatenate",
-    "MultiHeadAttention": "convolutions and dense layers: products of activations are no sums",
-    "Multiply": "Add, or Concatenate: products of activations are no sums",
+    "MultiHeadAttention": "convolutions and dense layers: blocks cannot multiply activations",
+    "Multiply": "Add, or Concatenate: blocks cannot multiply activations",
     "PReLU": "ReLU",
     "Sigmoid": "relu, or a Dense layer of two scores at the end",
     "Silu": "relu",
@@ -28,26 +28,26 @@ HINTS = {
     "Tanh": "relu",
     "UpSampling2D": "a network without it: no convolution of the smaller image computes it",
 }
-OTHERWISE = "layers that docs/your-own-network.md lists"
+OTHERWISE = "a layer listed in docs/your-own-network.md"
 
 
 def unknown(operation):
-    """The Refusal of a layer or an operator that no table has."""
+    """Returns the Refusal of a layer or an operator that is in no table."""
     kind = type(operation).__name__
     what = "layer" if isinstance(operation, keras.Layer) else "operator"
     return Refusal(f"a {kind} {what}", HINTS.get(kind, OTHERWISE))
 
 
 def axis_without_batch(axis, x):
-    """An axis as Keras counts it, with the batch, as that of a Tensor."""
+    """Converts one of Keras's axes, which count the batch, to an axis of a Tensor."""
     rank = len(x.shape) + 1
     if not isinstance(axis, int) or axis % rank == 0:
-        raise Refusal(f"axis={axis}", "one that is not the batch's")
+        raise Refusal(f"axis={axis}", "another axis than the batch")
     return axis % rank - 1
 
 
 def relu(graph, operation, x):
-    """With settings, as the layer ReLU and the activation have them."""
+    """Handles the layer ReLU and the activation, which have the same settings."""
     if operation.negative_slope != 0 or operation.threshold != 0:
         found = f"negative_slope={operation.negative_slope}, threshold={operation.threshold}"
         raise Refusal(found, "0 for both")
@@ -94,18 +94,18 @@ def negative(graph, operation, x):
 
 
 def larger(graph, operation, x1, x2):
-    """The maximum with 0, which is a ReLU."""
+    """Handles the maximum with 0, which is a ReLU."""
     if isinstance(x1, Tensor) and isinstance(x2, Tensor):
         raise unknown(operation)
     x, number = _with_constant(x1, x2)
     if np.any(number != 0):
-        raise Refusal("a maximum with other numbers than 0", "a ReLU")
+        raise Refusal("a maximum with numbers other than 0", "a ReLU")
     return graph.rectify(x)
 
 
 def clipped(graph, operation, x):
     if np.ndim(operation.x_min) or np.ndim(operation.x_max) or operation.x_min != 0:
-        raise Refusal(f"a clip to [{operation.x_min}, {operation.x_max}]", "one from 0")
+        raise Refusal(f"a clip to [{operation.x_min}, {operation.x_max}]", "a clip with 0 as the lower bound")
     return graph.rectify(x, float(operation.x_max))
 
 
@@ -143,12 +143,12 @@ def _without_batch(shape):
 
 
 def _with_constant(x1, x2):
-    """The tensor among them, and the numbers of the other."""
+    """Returns the one that is a Tensor, and the other as numbers."""
     return (x1, _constant(x2)) if isinstance(x1, Tensor) else (x2, _constant(x1))
 
 
 def _constant(numbers):
-    """In the shape of a tensor without the batch."""
+    """Returns numbers as a float64 array, without a batch axis."""
     array = np.asarray(ops.convert_to_numpy(numbers), np.float64)
     return array[0] if array.ndim > 1 and len(array) == 1 else array
 

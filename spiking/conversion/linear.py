@@ -1,6 +1,6 @@
-"""What linear layers make of tensors: convolutions, sums and factors of their parts, by channel.
+"""Applies linear layers to tensors: convolutions, sums and factors, part by part.
 
-Nothing here knows of the graph; graph.py checks what a layer asks for and notes through which layers a tensor went.
+Nothing here knows the graph: graph.py checks the arguments and records which layers a tensor has passed.
 """
 
 import math
@@ -17,11 +17,11 @@ from spiking.edges import padded_starts, window_starts
 
 
 def windows_of(x, size, strides, padding):
-    """Where the windows of a size (h, w) begin in the rows and columns of an image: two ranges.
+    """Returns where windows of a size (h, w) begin in the rows and in the columns of an image: two ranges.
 
     Parameters
     ----------
-    padding : "valid", "same" as Keras places it, or ((top, bottom), (left, right)); negative numbers crop
+    padding : "valid", "same" with Keras's placement, or ((top, bottom), (left, right)); negative numbers crop
     """
     axes = zip(x.shape, size, strides)
     try:
@@ -33,7 +33,7 @@ def windows_of(x, size, strides, padding):
 
 
 def dilated(kernel, steps):
-    """The kernel with zeros between its rows and columns."""
+    """Returns the kernel with zeros inserted between its rows and columns."""
     if tuple(steps) == (1, 1):
         return kernel
     sizes = [(size - 1) * step + 1 for size, step in zip(kernel.shape, steps)]
@@ -43,9 +43,9 @@ def dilated(kernel, steps):
 
 
 def convolved(x, kernel, groups, windows):
-    """The image after a convolution.
+    """Convolves an image.
 
-    Channels that no group parts become one part: that of a single part, or the sum of what several give.
+    Consecutive parts whose channels share a group become one part: the sum of their convolutions.
     """
     size, filters = x.shape[2] // groups, kernel.shape[3] // groups
     result, together, first = [], [], 0
@@ -59,7 +59,7 @@ def convolved(x, kernel, groups, windows):
 
 
 def _convolved_together(parts, kernel, groups, windows):
-    """One part from several, whose channels are those of the kernel one after the other."""
+    """Convolves several parts, whose channels together are the kernel's, into one part."""
     if len(parts) == 1:
         return parts[0].convolved(kernel, groups, *windows)
     kernel = regrouped(kernel, groups, 1)
@@ -71,24 +71,24 @@ def _convolved_together(parts, kernel, groups, windows):
 
 
 def multiplied(x, matrix):
-    """The vector times a matrix (inputs, outputs), as a vector."""
+    """Multiplies a vector by a matrix (inputs, outputs)."""
     shares = (part.convolved(matrix[places], 1, range(1), range(1)) for part, places in zip(x.parts, x.indices()))
     outputs = matrix.shape[1]
     return Tensor((outputs,), (reduce(Part.plus, shares),), (np.arange(outputs).reshape(1, 1, -1),))
 
 
 def added(x, y):
-    """The sum of two tensors of the same shape."""
+    """Adds two tensors of the same shape."""
     if x.places is None and y.places is None:
         ends = sorted({end for tensor in (x, y) for _, end in tensor.channels})
         x, y = (cut(tensor, ends) for tensor in (x, y))
     elif not alike(x.indices(), y.indices()):
-        raise Refusal("a sum of vectors that come from images of different shapes", "a Dense layer before it")
+        raise Refusal("a sum of vectors flattened from images of different shapes", "a Dense layer before it")
     return replace(x, parts=tuple(a.plus(b) for a, b in zip(x.parts, y.parts)))
 
 
 def broadcast(x, method, numbers):
-    """The tensor after a method of Part, which takes a share of numbers that broadcast to the tensor's shape."""
+    """Applies a method of Part to each part and its share of numbers that broadcast to the tensor's shape."""
     numbers = np.asarray(numbers, np.float64)
     if not np.all(np.isfinite(numbers)):
         raise Refusal("NaN or infinite numbers", "finite ones")
@@ -104,12 +104,12 @@ def broadcast(x, method, numbers):
 
 
 def multiply_accumulates(x, kernel, dilation, windows):
-    """How many there are in a convolution with a kernel that is not yet dilated, without those of zero padding."""
+    """Counts a convolution's multiply-accumulates, given the undilated kernel; those with padding do not count."""
     taps = (range(0, step * size, step) for size, step in zip(kernel.shape, dilation))
     read = (_inside(*axis) for axis in zip(x.shape, windows, taps))
     return math.prod(read) * kernel.shape[2] * kernel.shape[3]
 
 
 def _inside(size, starts, taps):
-    """How many pairs of a window and a tap read, along an axis, what is no padding."""
+    """Counts the pairs of a window and a kernel tap, along one axis, that read the image rather than padding."""
     return sum(len([start for start in starts if 0 <= start + tap < size]) for tap in taps)

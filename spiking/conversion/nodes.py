@@ -1,4 +1,4 @@
-"""The nodes of a Graph, which become blocks, and what makes them: a ReLU, and max pooling."""
+"""The nodes of a Graph, which become blocks, and the two layers that create them: ReLU and max pooling."""
 
 from dataclasses import dataclass, replace
 
@@ -11,12 +11,12 @@ from spiking.edges import IMAGE
 
 @dataclass
 class Rectified:
-    """A node: the ReLU of a Part."""
+    """A node that applies a ReLU to a Part."""
 
     part: Part
     max_value: float | None
-    layers: tuple[str, ...]  # names of those that are folded in it, its own last
-    scale_of: int | None = None  # the node whose activations it repeats, if it does, and whose scale it has
+    layers: tuple[str, ...]  # names of the layers folded into it, its ReLU last
+    scale_of: int | None = None  # the node whose activations it repeats and whose scale it shares, if any
 
     @property
     def shape(self):
@@ -24,13 +24,13 @@ class Rectified:
 
     @property
     def sources(self):
-        """The nodes that it reads, IMAGE among them."""
+        """The numbers of the nodes that it reads, where IMAGE counts as one."""
         return [term.source for term in self.part.terms]
 
 
 @dataclass
 class Pooled:
-    """A node: the largest of each window."""
+    """A node that takes the largest activation of each window."""
 
     source: int
     input_shape: tuple[int, int, int]
@@ -38,7 +38,7 @@ class Pooled:
     rows: range
     columns: range
     layers: tuple[str, ...]
-    max_value: float | None  # of the activations, as in its source
+    max_value: float | None  # the bound of the source's activations
 
     @property
     def scale_of(self):
@@ -55,23 +55,23 @@ class Pooled:
 
 @dataclass
 class Opaque:
-    """A node: what a refused layer gives, so that the layers after it are looked at too."""
+    """A node that stands for the output of a refused layer, so that later layers are checked, too."""
 
     shape: tuple[int, int, int]
     max_value = None
 
 
 def rectified(nodes, part, max_value, layer):
-    """The ReLU of a Part, by a node, which is added; of what waits for it, by several."""
+    """Adds a node with the ReLU of a Part, and further ones for the frame and poolings that awaited it."""
     if unchanged(part) and part.terms[0].source != IMAGE:
         bound = nodes[part.terms[0].source - 1].max_value
         if max_value is None or (bound is not None and bound <= max_value):
-            return part.passed(layer)  # it is rectified already
+            return part.passed(layer)  # already rectified
     if any(term.gain.ndim == 3 for term in part.terms):
-        raise Refusal("a ReLU of factors that differ from position to position", "one for each channel")
+        raise Refusal("a ReLU after factors that vary from position to position", "one for each channel")
     sums = replace(part, frame=None, poolings=())
     nodes.append(Rectified(sums, max_value, sums.passed(layer).layers))
-    result = _of_last(nodes)
+    result = _output_of_last(nodes)
     if part.frame:
         result = _framed(nodes, result, part.frame, max_value, layer)
     for pooling in part.poolings:
@@ -80,7 +80,7 @@ def rectified(nodes, part, max_value, layer):
 
 
 def _framed(nodes, part, frame, max_value, layer):
-    """What a node gives, and around it what the ReLU makes of the values of a frame: by a block of its own."""
+    """Surrounds the output of a node with the rectified values of a frame; if these are not 0, by a further node."""
     inner = part.shape
     part = part.framed(frame.rows, frame.columns)
     values = np.clip(frame.values, 0, max_value)
@@ -89,25 +89,25 @@ def _framed(nodes, part, frame, max_value, layer):
     axes = zip((frame.rows, frame.columns), inner)
     within = [[0 <= position < size for position in positions] for positions, size in axes]
     offset = np.where(np.outer(*within)[..., None], 0.0, values)
-    same = part.terms[0].source
-    nodes.append(Rectified(replace(part, offset=offset), max_value, (layer,), same))
-    return _of_last(nodes)
+    source = part.terms[0].source
+    nodes.append(Rectified(replace(part, offset=offset), max_value, (layer,), scale_of=source))
+    return _output_of_last(nodes)
 
 
 def pooled(nodes, part, window, rows, columns, layer):
-    """The max pooling of a Part: by a node where it is of spikes, else it waits for a ReLU.
+    """Max-pools a Part: by a node if it reads the spikes of one source, else the pooling awaits a ReLU.
 
-    What cannot be below 0, as the sum of two ReLUs, first becomes a node itself: its ReLU changes nothing.
+    A part that cannot be negative, such as the sum of two ReLUs, first becomes a node whose ReLU changes nothing.
     """
-    if not _of_spikes(part) and _never_negative(part):
+    if not _reads_spikes(part) and _never_negative(part):
         nodes.append(Rectified(part, None, part.passed(layer).layers))
-        part = _of_last(nodes)
+        part = _output_of_last(nodes)
     term = part.terms[0]
-    if not _of_spikes(part):
+    if not _reads_spikes(part):
         if part.only_image and all(term.selects for term in part.terms):
             raise Refusal("a max pooling of the image", "a convolution with a ReLU before it")
         if any(term.gain.ndim == 3 for term in part.terms):
-            raise Refusal("a max pooling of factors that differ from position to position", "one for each channel")
+            raise Refusal("a max pooling after factors that vary from position to position", "one for each channel")
         return replace(part.passed(layer), poolings=(*part.poolings, (window, rows, columns)))
     starts = [
         composed(of_term, 1, size, second, extent)
@@ -115,15 +115,15 @@ def pooled(nodes, part, window, rows, columns, layer):
     ]
     ends = zip(starts, window, term.shape)
     if any(begin[0] + extent <= 0 or begin[-1] >= size for begin, extent, size in ends):
-        raise Refusal("a window that lies in the padding", "less padding than the pooling is wide")
+        raise Refusal("a window that lies entirely in the padding", "padding narrower than the window")
     bound = nodes[term.source - 1].max_value
     nodes.append(Pooled(term.source, term.shape, window, *starts, part.passed(layer).layers, bound))
     spikes = Part.identity(len(nodes), nodes[-1].shape, term.level)
     return spikes.scaled(term.gain).shifted(part.offset)
 
 
-def _of_spikes(part):
-    """Whether the largest of some of its numbers is that of the spike counts of a source."""
+def _reads_spikes(part):
+    """Whether its largest number in a window is where a single source has the largest spike count."""
     term = part.terms[0]
     of_source = len(part.terms) == 1 and not part.waits and term.source != IMAGE and term.selects
     varies = term.gain.ndim == 3 or part.offset.ndim == 3
@@ -131,7 +131,7 @@ def _of_spikes(part):
 
 
 def _never_negative(part):
-    """Whether no activation, which is at least 0, can make one of its numbers negative."""
+    """Whether its numbers are >= 0 for any activations >= 0."""
     if part.waits or part.only_image or part.offset.ndim == 3 or any(term.gain.ndim == 3 for term in part.terms):
         return False
     numbers = [part.offset, *(term.kernel * term.gain for term in part.terms)]
@@ -139,12 +139,12 @@ def _never_negative(part):
 
 
 def unchanged(part):
-    """Whether it is what a source gives, perhaps with zeros around it."""
+    """Whether it is the output of a source, perhaps padded with zeros."""
     term = part.terms[0]
     plain = len(part.terms) == 1 and not part.waits and not np.any(part.offset)
     return plain and term.selects and bool(np.all(term.gain == 1))
 
 
-def _of_last(nodes):
-    """What the last node gives."""
+def _output_of_last(nodes):
+    """Returns the output of the last node, as a Part."""
     return Part.identity(len(nodes), nodes[-1].shape)

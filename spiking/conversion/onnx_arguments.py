@@ -1,7 +1,7 @@
-"""What handlers of operators of ONNX read: tensors, constants and attributes, checked.
+"""Checked access to what handlers of ONNX operators read: tensors, constants and attributes.
 
-ONNX has channels first. A tensor of three axes, without the batch, is held as the builder wants it, (h, w, channels);
-any other as it is. Where an operator took an attribute once and takes an input now, `setting` finds either.
+ONNX puts channels first; from_onnx.py says how tensors are kept here. What is an input of some operators now was an
+attribute in older opsets: `setting` reads either.
 """
 
 import math
@@ -15,46 +15,46 @@ LARGEST_TENSOR = 1 << 24  # numbers
 
 
 def limited(shape):
-    """A shape; refused where an array of it would be too large to be made here."""
+    """Returns the shape; raises Refusal if an array of this shape would be too large."""
     if math.prod(shape) > LARGEST_TENSOR:
-        raise Refusal(f"a tensor of the shape {tuple(shape)}", f"{LARGEST_TENSOR:,} numbers at most")
+        raise Refusal(f"a tensor of the shape {tuple(shape)}", f"at most {LARGEST_TENSOR:,} numbers")
     return shape
 
 
 def channels_last(graph, x):
-    """A Tensor in ONNX's order as the builder wants it, with the channels last."""
+    """Turns a Tensor in ONNX's order into the builder's, with the channels last."""
     return graph.transpose(x, (1, 2, 0)) if len(x.shape) == 3 else x
 
 
 def channels_first(graph, x):
-    """A Tensor in ONNX's order, with the channels first."""
+    """Turns a Tensor into ONNX's order, with the channels first."""
     return graph.transpose(x, (2, 0, 1)) if len(x.shape) == 3 else x
 
 
 def onnx_shape(x):
-    """The shape of a Tensor in ONNX's order, without the batch."""
+    """Returns the shape of a Tensor in ONNX's order, without the batch."""
     return (x.shape[2], *x.shape[:2]) if len(x.shape) == 3 else x.shape
 
 
 def axis_of(x, axis):
-    """An axis as a file counts it, with the batch, as that of a Tensor; refused where it is the batch."""
+    """Converts an ONNX axis, which counts the batch, to an axis of a Tensor; raises Refusal for the batch itself."""
     rank = len(x.shape) + 1
     if not -rank <= axis < rank or axis % rank == 0:
-        raise Refusal(f"axis={axis}", "one that is not the batch's")
+        raise Refusal(f"axis={axis}", "another axis than the batch")
     axis = axis % rank - 1
     return (2, 0, 1)[axis] if len(x.shape) == 3 else axis
 
 
 def require_tensor(value):
     if not isinstance(value, Tensor):
-        raise Refusal("a constant in the place of an image or a vector", "the network's own")
+        raise Refusal("a constant in place of an image or a vector", "one that depends on the image")
     return value
 
 
 def constant(value, what):
-    """An array in float64."""
+    """Returns a constant as a float64 array; raises Refusal unless it is constant and finite."""
     if isinstance(value, Tensor):
-        raise Refusal(f"{what} that the network computes", "constants")
+        raise Refusal(f"{what} that depend on the image", "constants")
     array = np.asarray(value).astype(np.float64)
     if not np.all(np.isfinite(array)):
         raise Refusal(f"NaN or infinite numbers as {what}", "finite ones")
@@ -62,28 +62,28 @@ def constant(value, what):
 
 
 def setting(node, name, value=None, default=None):
-    """Integers of an input, a Python list, or the attribute of a name where there is no input."""
+    """Returns the integers of an input as a list, or without one the attribute `name`."""
     if value is None:
         return node.settings.get(name, default)
     if isinstance(value, Tensor) or not np.issubdtype(value.dtype, np.integer):
-        raise Refusal(f"{name} that are no constant integers", "constants")
+        raise Refusal(f"{name} that are not constant integers", "constant integers")
     return value.reshape(-1).tolist()
 
 
 def number(value, what, default):
-    """A float of an input of one number."""
+    """Returns the number that an input holds, as a float."""
     if value is None:
         return default
     if isinstance(value, Tensor) or np.size(value) != 1:
-        raise Refusal(f"{what} that is no constant number", "one number")
+        raise Refusal(f"{what} that is not a constant number", "one number")
     return float(np.asarray(value).reshape(-1)[0])
 
 
 def beside(x, value):
-    """A constant that is added to a Tensor, say, in the order of the Tensor."""
+    """Returns a constant that an operator combines with x, with its axes in x's order."""
     array, rank = constant(value, "numbers"), len(x.shape) + 1
     if array.ndim > rank or (array.ndim == rank and array.shape[0] != 1):
-        raise Refusal(f"numbers of the shape {array.shape}", "the same ones for each image")
+        raise Refusal(f"numbers of the shape {array.shape}", "the same numbers for every image")
     array = array.reshape((1,) * (rank - array.ndim) + array.shape)[0]
     return array.transpose(1, 2, 0) if array.ndim == 3 else array
 

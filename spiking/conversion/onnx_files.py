@@ -1,7 +1,7 @@
-"""ONNX files: read within limits, as a list of nodes. Nothing in a file is run, and no array is read unasked.
+"""Reads ONNX files, within limits, as lists of nodes. Nothing in a file is executed, and arrays are read on demand.
 
-Sizes are checked for all of a file before the numbers of any array are read; those may lie in files of their own,
-which must lie in the file's folder.
+The sizes of all arrays are checked before the numbers of any are read. Numbers may be stored in separate files, which
+must be in the folder of the ONNX file.
 """
 
 import math
@@ -22,22 +22,22 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 EXPECTED = "expected an ONNX file of a network, as torch.onnx.export writes it"
-LARGEST_FILE = (1 << 31) - 1  # bytes, of a protobuf message
-LARGEST_ARRAYS = 1 << 28  # numbers in all arrays
-OPSETS = range(7, onnx.defs.onnx_opset_version() + 1)  # since 7, Add and Mul broadcast as NumPy does
+LARGEST_FILE = (1 << 31) - 1  # bytes, the limit of a protobuf message
+LARGEST_ARRAYS = 1 << 28  # numbers in all arrays together
+OPSETS = range(7, onnx.defs.onnx_opset_version() + 1)  # since opset 7, Add and Mul broadcast as NumPy does
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
 @dataclass(frozen=True)
 class Node:
-    """An operator of a file."""
+    """One use of an operator in a file."""
 
-    number: int  # its place in the file, from 1
+    number: int  # its position in the file, >= 1
     operator: str
     settings: dict  # its attributes, by name
-    inputs: tuple[str, ...]  # names of tensors; "" for one that is left out
+    inputs: tuple[str, ...]  # names of tensors; "" for an input that is left out
     outputs: tuple[str, ...]
-    opset: int  # the version of what operators mean
+    opset: int  # the version of the operators' definitions
     proto: onnx.NodeProto
 
     @property
@@ -48,20 +48,20 @@ class Node:
 
 
 class OnnxFile:
-    """What a file holds.
+    """The content of an ONNX file.
 
     Attributes
     ----------
     model : onnx.ModelProto
     opset : int
     image_name, scores_name : str
-        The tensors that the network reads and gives.
+        The network's input and output tensor.
     image_shape : tuple of int, (h, w, channels)
     image_dtype : NumPy dtype
     batch : int or None
-        The images that it takes at a time, where the file fixes them.
+        How many images the network takes at a time, if the file fixes this.
     nodes : list of Node
-        Those that the scores depend on.
+        The nodes that the scores depend on.
     """
 
     def __init__(self, path):
@@ -78,20 +78,19 @@ class OnnxFile:
         self.nodes = self._needed_nodes()
 
     def array(self, name):
-        """The constant of a name; None if it is none. Raises Refusal where its numbers are of an odd kind."""
+        """Returns the constant of this name, or None if there is none; raises Refusal if it is not numeric."""
         return self.numbers_of(self._arrays[name]) if name in self._arrays else None
 
     def numbers_of(self, array):
-        """A TensorProto as a NumPy array."""
+        """Returns a TensorProto as a NumPy array."""
         if _item_size(array) is None:
-            kind = TensorProto.DataType.Name(array.data_type) if array.data_type in _kinds() else array.data_type
-            raise Refusal(f"an array of {kind}", "one of floats or integers")
+            raise Refusal(f"an array of {_kind_name(array.data_type)}", "floats or integers")
         return numpy_helper.to_array(array, os.fspath(self.folder))
 
     def shapes(self):
-        """What is known of the shapes of tensors, by name: without the batch, as ONNX orders them."""
+        """Returns the known shapes of tensors, by name, in ONNX's order and without the batch."""
         graph = self.model.graph
-        with suppress(onnx.shape_inference.InferenceError, ValueError):  # damaged, or too large for it
+        with suppress(onnx.shape_inference.InferenceError, ValueError):  # the model is damaged, or too large for it
             graph = onnx.shape_inference.infer_shapes(self.model, data_prop=True).graph
         shapes = {}
         for value in (*graph.value_info, *graph.output):
@@ -102,17 +101,17 @@ class OnnxFile:
         return shapes
 
     def check(self, node):
-        """Raises Refusal unless a node has the inputs and attributes that its operator may have."""
+        """Raises Refusal unless a node's inputs and attributes are valid for its operator."""
         context = onnx.checker.C.CheckerContext()
         context.ir_version, context.opset_imports = self.model.ir_version, {"": self.opset}
         try:
             onnx.checker.check_node(node.proto, context)
         except onnx.checker.ValidationError as error:
             found = legible(str(error).splitlines()[0], 200)
-            raise Refusal(f"what ONNX does not allow: {found}", f"an operator of opset {self.opset}") from None
+            raise Refusal(f"a node that ONNX does not allow: {found}", f"a valid one of opset {self.opset}") from None
 
     def computed(self, node, inputs):
-        """What a node makes of constants, None for one that is left out; raises Refusal where it cannot take them."""
+        """Evaluates a node on constants (None for one that is left out); raises Refusal if that fails."""
         if node.operator == "Constant" and "value" in node.settings:
             return self.numbers_of(node.settings["value"])
         arrays = {name: value for name, value in zip(node.inputs, inputs) if value is not None}
@@ -120,12 +119,12 @@ class OnnxFile:
         if node.operator == "ConstantOfShape":
             largest = math.prod(map(int, inputs[0].reshape(-1)))
         if largest > LARGEST_ARRAYS:
-            raise Refusal(f"constants of up to {largest:,} numbers", f"{LARGEST_ARRAYS:,} at most")
+            raise Refusal(f"constants of up to {largest:,} numbers", f"at most {LARGEST_ARRAYS:,}")
         try:
             return ReferenceEvaluator(_alone(node)).run(None, arrays)[0]
-        except Exception as error:  # of any kind, where the arrays do not fit to the operator
+        except Exception as error:  # of any kind, if the arrays are invalid for the operator
             found = legible(" ".join(str(error).split()), 200)
-            raise Refusal(f"constants that it cannot take ({found})", "ones that fit") from None
+            raise Refusal(f"constants that it cannot take ({found})", "valid ones") from None
 
     def _check_arrays(self):
         arrays = list(self._arrays.values())
@@ -137,14 +136,14 @@ class OnnxFile:
                 raise ValueError(f"array {legible(array.name)}: found the shape {list(array.dims)}, {EXPECTED}")
             numbers += math.prod(array.dims)
             if numbers > LARGEST_ARRAYS:
-                raise ValueError(f"found arrays of {numbers:,} numbers and more, expected at most {LARGEST_ARRAYS:,}")
+                raise ValueError(f"found arrays of at least {numbers:,} numbers, expected at most {LARGEST_ARRAYS:,}")
         for array in arrays:
             self._check_size(array)
 
     def _check_size(self, array):
         """Raises ValueError unless an array has as many numbers as its shape says."""
         count, item_size = math.prod(array.dims), _item_size(array)
-        if item_size is None:  # never read
+        if item_size is None:  # numbers_of never reads it
             return
         if array.data_location == TensorProto.EXTERNAL:
             self._check_external(array, count * item_size)
@@ -158,14 +157,14 @@ class OnnxFile:
             raise ValueError(f"array {legible(array.name)}: found {found}, expected {expected}")
 
     def _check_external(self, array, size):
-        """Raises ValueError unless its bytes lie in a file in the folder of the model's, or deeper."""
+        """Raises ValueError unless its bytes are in a file in or below the model's folder."""
         settings = {entry.key: entry.value for entry in array.external_data}
         location, name = settings.get("location", ""), f"array {legible(array.name)}"
         folder = self.folder.resolve()
         try:
             path = (folder / location).resolve()
             inside = not Path(location).is_absolute() and path.is_relative_to(folder)
-        except (OSError, ValueError, RuntimeError):  # a name that cannot be one, or a loop of links
+        except (OSError, ValueError, RuntimeError):  # an impossible name, or a loop of links
             inside = False
         if not inside:
             found = f"found its numbers in {legible(location)!r}"
@@ -177,11 +176,11 @@ class OnnxFile:
         except ValueError:
             offset, length = -1, size
         if offset < 0 or length != size or offset + length > path.stat().st_size:
-            found = f"found {length} bytes from {offset} on of the {path.stat().st_size} in {legible(location)}"
+            found = f"found {length} bytes at offset {offset} in {legible(location)}, which has {path.stat().st_size}"
             raise ValueError(f"{name}: {found}, expected {size} bytes inside it")
 
     def _image(self):
-        """Name, shape (h, w, channels), dtype and batch of the only input."""
+        """Returns the name, shape (h, w, channels), dtype and batch size of the only input."""
         inputs = [value for value in self.model.graph.input if value.name not in self._arrays]
         if len(inputs) != 1:
             raise ValueError(f"found {len(inputs)} inputs, expected one, the image")
@@ -189,11 +188,11 @@ class OnnxFile:
         sizes = [dimension.dim_value or dimension.dim_param or "?" for dimension in kind.shape.dim]
         text = f"({', '.join(map(str, sizes))})"
         if len(sizes) != 4 or not all(isinstance(size, int) and size > 0 for size in sizes[1:]):
-            hint = ", with sizes of its own" if len(sizes) == 4 else ""
+            hint = " with fixed c, h and w" if len(sizes) == 4 else ""
             hint = ": put nn.Unflatten or nn.Flatten before the network" if len(sizes) == 2 else hint
             raise ValueError(f"input {legible(inputs[0].name)}: found the shape {text}, expected (n, c, h, w){hint}")
         if kind.elem_type not in FLOATS:
-            raise ValueError(f"input {legible(inputs[0].name)}: found no floats, expected floats")
+            raise ValueError(f"input {legible(inputs[0].name)}: found {_kind_name(kind.elem_type)}, expected floats")
         channels, height, width = sizes[1:]
         if width <= 4 < min(channels, height):
             expected = "(n, c, h, w): export it with the channels first (tf2onnx: --inputs-as-nchw)"
@@ -216,11 +215,11 @@ class OnnxFile:
         for node in nodes:
             missing = [name for name in node.inputs if name not in given]
             if missing:
-                found = f"reads {legible(missing[0])}, which nothing before it gives"
-                raise ValueError(f"layer {node.label}: {found}; {EXPECTED}")
+                found = f"found the input {legible(missing[0])}, which no earlier node computes"
+                raise ValueError(f"layer {node.label}: {found}, {EXPECTED}")
             given.update(node.outputs)
         if self.scores_name not in given:
-            raise ValueError(f"found nothing that gives the output {legible(self.scores_name)}; {EXPECTED}")
+            raise ValueError(f"found no node that computes the output {legible(self.scores_name)}, {EXPECTED}")
         return nodes
 
 
@@ -228,13 +227,13 @@ def _parsed(path):
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"is no regular file, {EXPECTED}")
+            raise ValueError(f"is not a regular file, {EXPECTED}")
         if status.st_size > LARGEST_FILE:
             raise ValueError(f"has {status.st_size:,} bytes, expected at most {LARGEST_FILE:,}")
         try:
             model = onnx.ModelProto.FromString(file.read())
         except DecodeError:
-            raise ValueError(f"is damaged or of another kind, {EXPECTED}") from None
+            raise ValueError(f"is damaged or not an ONNX file, {EXPECTED}") from None
     if not model.graph.node:
         raise ValueError(f"holds no network, {EXPECTED}")
     return model
@@ -249,7 +248,7 @@ def _opset(model):
 
 
 def _alone(node):
-    """A model of one Node, as the reference does not know the opset of a node."""
+    """Returns a model of one Node, since ReferenceEvaluator takes the opset from a model."""
     inputs, outputs = (
         [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in names if name]
         for names in (dict.fromkeys(node.inputs), node.outputs[:1])
@@ -259,7 +258,7 @@ def _alone(node):
 
 
 def _item_size(array):
-    """Bytes of a number of an array; None of those that are never read, as text and 4 bits."""
+    """Returns the bytes per number of an array, or None for kinds that are not read: text, 4-bit numbers etc."""
     if array.data_type not in _kinds() or array.data_type in (TensorProto.UNDEFINED, TensorProto.STRING):
         return None
     dtype = helper.tensor_dtype_to_np_dtype(array.data_type)
@@ -270,8 +269,12 @@ def _kinds():
     return TensorProto.DataType.values()
 
 
+def _kind_name(kind):
+    return TensorProto.DataType.Name(kind) if kind in _kinds() else f"kind {kind}"
+
+
 def legible(text, most=80):
-    """A name of the file, in a message; bytes where it is no UTF-8."""
+    """Returns text from a file in a form fit for a message: escaped unless printable, and shortened."""
     text = str(text)
     text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= most else f"{text[:most]}..."

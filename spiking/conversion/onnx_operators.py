@@ -1,6 +1,6 @@
-"""The table of from_onnx.py: operators of ONNX, each with a short handler that calls the builder.
+"""The table of ONNX operators for from_onnx.py, each with a short handler that calls the builder.
 
-A handler gets the Graph, the Node and what it reads: a Tensor, a constant as an array, or None where it is left out.
+A handler gets the Graph, the Node and its inputs: each a Tensor, a constant array, or None if it is left out.
 """
 
 import math
@@ -30,9 +30,9 @@ from spiking.conversion.onnx_windows import (
 )
 from spiking.conversion.tensor import Tensor
 
-OTHERWISE = "operators that docs/your-own-network.md lists"
-PRODUCTS = "Add, or Concat: products of activations are no sums"
-FLOATING = "a network in floating point: the weights are rounded here, and k says how finely activations are"
+OTHERWISE = "an operator listed in docs/your-own-network.md"
+PRODUCTS = "Add, or Concat: blocks cannot multiply activations"
+FLOATING = "a network in floating point: the conversion quantises it, with weights of 16 bits and activations by k"
 HINTS = {
     "ConvTranspose": "Conv",
     "DequantizeLinear": FLOATING,
@@ -58,19 +58,19 @@ HINTS = {
     "Tanh": "Relu",
     "Upsample": "a network without it: no convolution of the smaller image computes it",
 }
-LARGEST_FLOAT = float(np.finfo(np.float32).max)  # stands for no bound
+LARGEST_FLOAT = float(np.finfo(np.float32).max)  # exporters write it for no upper bound
 
 
 def unknown(node):
-    """The Refusal of an operator that the table does not have."""
-    return Refusal("an operator that blocks do not compute", HINTS.get(node.operator, OTHERWISE))
+    """Returns the Refusal of an operator that is not in the table."""
+    return Refusal("an operator that blocks cannot compute", HINTS.get(node.operator, OTHERWISE))
 
 
 # sums and products
 
 
 def dense(graph, node, a, b, c=None):
-    """alpha * a @ b + beta * c, where b may be transposed."""
+    """Handles Gemm, alpha * a @ b + beta * c, where b may be transposed."""
     matrix = constant(b, "weights") * node.settings.get("alpha", 1.0)
     if node.settings.get("transA", 0):
         raise Refusal("transA=1", "0: the batch comes first")
@@ -79,12 +79,11 @@ def dense(graph, node, a, b, c=None):
 
 
 def product(graph, node, a, b):
-    """A vector times a constant matrix on its right."""
+    """Handles the product of a vector and a constant matrix."""
     a, matrix = require_tensor(a), constant(b, "weights")
     if len(a.shape) != 1 or matrix.ndim != 2 or matrix.shape[0] != a.shape[0]:
-        raise Refusal(
-            f"a product of the shapes {onnx_shape(a)} and {matrix.shape}", "a vector and a matrix that fits"
-        )
+        found = f"a product of the shapes {onnx_shape(a)} and {matrix.shape}"
+        raise Refusal(found, "a vector and a matrix with a row for each of its numbers")
     return graph.dense(a, matrix)
 
 
@@ -132,7 +131,7 @@ def times(graph, node, a, b):
 def divided(graph, node, a, b):
     divisor = beside(require_tensor(a), constant(b, "a divisor"))
     if np.any(divisor == 0):
-        raise Refusal("a division by 0", "other numbers")
+        raise Refusal("a division by 0", "another divisor")
     return graph.scale(a, 1 / divisor)
 
 
@@ -154,50 +153,50 @@ def clip(graph, node, x, low=None, high=None):
     low = number(low, "a lower bound", node.settings.get("min", -np.inf))
     high = number(high, "an upper bound", node.settings.get("max", np.inf))
     if low != 0 or not high > 0:
-        raise Refusal(f"a clip to [{low:g}, {high:g}]", "one from 0 to a number above, as Clip(0, 6) for ReLU6")
+        raise Refusal(f"a clip to [{low:g}, {high:g}]", "one from 0 to a number above 0, such as ReLU6's Clip(0, 6)")
     return graph.rectify(require_tensor(x), high if high < LARGEST_FLOAT else None)
 
 
 def softmax(graph, node, x):
-    """Over an axis; before opset 13 over that one and all after it."""
+    """Handles a softmax over an axis or, before opset 13, over that axis and all later ones together."""
     axis = node.settings.get("axis", 1 if node.opset < 13 else -1)
     if node.opset >= 13:
         return graph.softmax(x, axis_of(x, axis))
     if axis not in (1, -len(require_tensor(x).shape)):
-        raise Refusal(f"axis={axis}", "axis=1: all numbers of an image")
+        raise Refusal(f"axis={axis}", "axis=1, which stands for all numbers of an image")
     return graph.softmax(graph.flatten(channels_first(graph, x)))
 
 
 def larger(graph, node, *values):
-    """The maximum with 0, which is a ReLU."""
+    """Handles the maximum with 0, which is a ReLU."""
     tensors = [value for value in values if isinstance(value, Tensor)]
     numbers = [constant(value, "numbers") for value in values if not isinstance(value, Tensor)]
     if len(tensors) != 1 or not numbers or any(np.any(array != 0) for array in numbers):
-        raise Refusal("a maximum with something else than 0", "Relu")
+        raise Refusal("a maximum with something other than 0", "Relu")
     return graph.rectify(tensors[0])
 
 
-# names of positions
+# operators that rename positions
 
 
 def flatten(graph, node, x):
     axis = node.settings.get("axis", 1)
     if axis not in (1, -len(x.shape)):
-        raise Refusal(f"axis={axis}", "axis=1: a vector for each image")
+        raise Refusal(f"axis={axis}", "axis=1, which makes a vector of each image")
     return graph.flatten(channels_first(graph, x))
 
 
 def reshape(graph, node, x, shape):
-    x, wanted = require_tensor(x), setting(node, "shape", shape)
+    x, new = require_tensor(x), setting(node, "shape", shape)
     old = (1, *onnx_shape(x))
-    copies = not node.settings.get("allowzero", 0)
-    sizes = [old[axis] if copies and size == 0 and axis < len(old) else size for axis, size in enumerate(wanted)][1:]
+    copied = 0 if not node.settings.get("allowzero", 0) else None  # a size that stands for the old one
+    sizes = [old[axis] if size == copied and axis < len(old) else size for axis, size in enumerate(new)][1:]
     known = math.prod(size for size in sizes if size != -1)
     if -1 in sizes and known > 0:
         sizes = [math.prod(old) // known if size == -1 else size for size in sizes]
-    # if each image keeps its numbers, what stands for the batch can be nothing but the batch
+    # if the other sizes hold all numbers of one image, the first size can only be the batch
     if not sizes or min(sizes) < 1 or math.prod(sizes) != math.prod(old):
-        raise Refusal(f"the shape {tuple(wanted)} for {old[1:]}", "the batch first, and as many numbers of an image")
+        raise Refusal(f"the shape {tuple(new)} for {old[1:]}", "the batch first, then sizes that hold one image")
     return channels_last(graph, graph.reshape(channels_first(graph, x), sizes))
 
 
@@ -205,10 +204,10 @@ def squeeze(graph, node, x, axes=None):
     x, axes = require_tensor(x), setting(node, "axes", axes)
     sizes = (0, *onnx_shape(x))
     fits = axes is not None and all(-len(sizes) <= axis < len(sizes) and sizes[axis] == 1 for axis in axes)
-    gone = {axis % len(sizes) for axis in axes} if fits else set()
-    kept = [size for axis, size in enumerate(sizes) if axis not in gone][1:]
+    removed = {axis % len(sizes) for axis in axes} if fits else set()
+    kept = [size for axis, size in enumerate(sizes) if axis not in removed][1:]
     if not fits or not kept:
-        raise Refusal(f"axes={axes} of {sizes[1:]}", "axes of size 1, and not the batch's")
+        raise Refusal(f"axes={axes} of {sizes[1:]}", "axes of size 1 other than the batch")
     return channels_last(graph, graph.reshape(channels_first(graph, x), kept))
 
 
@@ -221,7 +220,7 @@ def transpose(graph, node, x):
 
 
 def shape(graph, node, x):
-    """Of one image; a constant."""
+    """Returns the shape of one image, with a batch of 1, as a constant."""
     return np.array((1, *onnx_shape(x)))[node.settings.get("start", 0) : node.settings.get("end")]
 
 
@@ -265,7 +264,7 @@ OPERATORS = {
     "Sum": total,
     "Transpose": transpose,
 }
-OF_CONSTANTS = {  # by which exporters compute shapes
+OF_CONSTANTS = {  # operators with which exporters compute shapes
     "Add",
     "Cast",
     "Concat",

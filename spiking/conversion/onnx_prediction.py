@@ -1,37 +1,37 @@
-"""What an ONNX file itself computes: by onnxruntime, where it is installed, or onnx.reference."""
+"""Runs an ONNX file itself, with onnxruntime if it is installed, else with onnx.reference."""
 
 import os
 
 import numpy as np
 
 from spiking.conversion.from_onnx import by_channel
-from spiking.conversion.onnx_files import OnnxFile  # says so where the package onnx is missing
+from spiking.conversion.onnx_files import OnnxFile  # first, as it explains a missing onnx package
 
 import onnx  # isort: skip
 from onnx.reference import ReferenceEvaluator  # isort: skip
 from onnx.reference.op_run import OpRun  # isort: skip
 from onnx.reference.ops import op_max_pool  # isort: skip
 
-IMAGES_OF_REFERENCE = 1000  # at most: it is NumPy, and takes tens of milliseconds for an image of a larger network
+IMAGES_OF_REFERENCE = 1000  # at most: in NumPy, a larger network takes tens of milliseconds for each image
 BATCH = 100
 
 
 def scores(path, pixels, scale, offset=0):
-    """The scores of a network for the first images.
+    """Returns the network's scores for the first images.
 
     Parameters
     ----------
-    path, scale, offset : as of from_onnx.fold
+    path, scale, offset : as in from_onnx.fold
     pixels : integer array (images, h, w, channels)
 
     Returns
     -------
-    float array (images, classes), of all images, or of the first 1,000 where onnxruntime is not installed
+    float array (images, classes), for all images, or for the first 1,000 if onnxruntime is not installed
 
     Raises
     ------
     ValueError
-        As from_onnx.fold, or the network cannot be run.
+        As in from_onnx.fold, or the network cannot be run.
     """
     file = OnnxFile(path)
     run, most = _evaluator(path, file)
@@ -44,7 +44,7 @@ def scores(path, pixels, scale, offset=0):
         inputs = np.concatenate([part, np.zeros((missing, *part.shape[1:]))]).transpose(0, 3, 1, 2)
         try:
             result = run(None, {file.image_name: np.ascontiguousarray(inputs, file.image_dtype)})[0]
-        except Exception as error:  # of whatever kind the evaluator has
+        except Exception as error:  # the evaluators do not document which kinds they raise
             first = next(iter(str(error).splitlines()), type(error).__name__)
             raise ValueError(f"the model itself cannot be run ({first[:200]}), expected one that can") from None
         results.append(np.asarray(result).reshape(len(inputs), -1)[: len(part)])
@@ -52,7 +52,7 @@ def scores(path, pixels, scale, offset=0):
 
 
 class BatchNormalization(OpRun):
-    """At inference; that of onnx.reference takes the statistics of the batch where the opset is below 14."""
+    """Normalises as at inference; below opset 14, onnx.reference would take the statistics of the batch."""
 
     op_domain = ""
 
@@ -64,7 +64,7 @@ class BatchNormalization(OpRun):
 
 
 class MaxPool(op_max_pool.MaxPool):
-    """By the method that onnx.reference has for strides, as the other one fails where explicit padding is uneven."""
+    """Always takes onnx.reference's method for strides; its other one fails with uneven explicit padding."""
 
     op_domain = ""
 
@@ -74,15 +74,15 @@ class MaxPool(op_max_pool.MaxPool):
 
 
 def reference(model):
-    """The ReferenceEvaluator of a ModelProto, its mistakes mended."""
+    """Returns a ReferenceEvaluator of a ModelProto, with the two operators corrected."""
     return ReferenceEvaluator(model, new_ops=[BatchNormalization, MaxPool])
 
 
 def _evaluator(path, file):
-    """A function from inputs to outputs, and the most images that it is for; None for any number."""
+    """Returns a function from inputs to outputs, and how many images to give it at most (None: any number)."""
     try:
         import onnxruntime
     except ImportError:
         return reference(onnx.load(path)).run, IMAGES_OF_REFERENCE
-    onnxruntime.set_default_logger_severity(3)  # errors alone
+    onnxruntime.set_default_logger_severity(3)  # errors only
     return onnxruntime.InferenceSession(os.fspath(path)).run, None

@@ -1,4 +1,4 @@
-"""The part of the table in onnx_operators.py that is about windows of rows and columns."""
+"""The handlers of operators with windows of rows and columns, for the table in onnx_operators.py."""
 
 import numpy as np
 
@@ -16,15 +16,15 @@ from spiking.edges import same_padding
 
 
 def windows(node, x, default=None, filters=1):
-    """Size, strides, dilation and padding, ((top, bottom), (left, right)), of what an operator reads of an image."""
+    """Returns the size, strides, dilation and padding, ((top, bottom), (left, right)), of an operator's windows."""
     size = tuple(node.settings.get("kernel_shape", default))
     if len(x.shape) != 3 or len(size) != 2:
-        raise Refusal(f"windows of {len(size)} axes on the shape {onnx_shape(x)}", "windows of rows and columns")
+        raise Refusal(f"windows with {len(size)} axes on the shape {onnx_shape(x)}", "windows of rows and columns")
     strides, dilation = (tuple(node.settings.get(name, (1, 1))) for name in ("strides", "dilations"))
     pads = tuple(node.settings.get("pads", (0, 0, 0, 0)))
     if (len(strides), len(dilation), len(pads)) != (2, 2, 4) or min(*size, *strides, *dilation) < 1 or min(pads) < 0:
         found = f"kernel_shape={size}, strides={strides}, dilations={dilation}, pads={pads}"
-        raise Refusal(found, "two numbers of at least 1 for each, and four pads")
+        raise Refusal(found, "two numbers >= 1 for each, and four pads >= 0")
     padding = (pads[0], pads[2]), (pads[1], pads[3])
     auto = node.settings.get("auto_pad", b"NOTSET")
     if auto != b"NOTSET":
@@ -36,13 +36,13 @@ def windows(node, x, default=None, filters=1):
 
 
 def automatic(kind, length, window, step):
-    """The zeros before and after an axis that auto_pad gives it."""
+    """Returns how many zeros auto_pad puts before and after an axis."""
     less, more = (0, 0) if kind == b"VALID" else same_padding(length, window, step)
     return (more, less) if kind == b"SAME_LOWER" else (less, more)
 
 
 def rounded_up(x, size, strides, padding):
-    """The padding with what ceil_mode adds: a last window that begins inside the image or the padding before it."""
+    """Returns the padding in ceil_mode, in which the last window need only begin in the image or the left padding."""
     result = []
     for length, window, step, (before, after) in zip(x.shape, size, strides, padding):
         last = -(-(length + before + after - window) // step) * step
@@ -57,10 +57,11 @@ def convolution(graph, node, x, kernel, bias=None):
     _, strides, dilation, padding = windows(node, x, kernel.shape[2:], len(kernel))
     filters, channels, *size = kernel.shape
     if tuple(node.settings.get("kernel_shape", size)) != tuple(size) or groups < 1:
-        raise Refusal(f"weights of the shape {kernel.shape}", "those of its kernel_shape")
+        found = f"weights of the shape {kernel.shape} in {groups} groups"
+        raise Refusal(found, "groups >= 1, and the size that kernel_shape says")
     if channels * groups != x.shape[2] or filters % groups:
         found = f"weights of the shape {kernel.shape} in {groups} groups for {x.shape[2]} channels"
-        raise Refusal(found, "ones that fit")
+        raise Refusal(found, "groups that divide the filters, and weights for the channels of one group")
     x = graph.convolve(x, kernel.transpose(2, 3, 1, 0), strides, padding, dilation, groups)
     return x if bias is None else graph.shift(x, constant(bias, "a bias"))
 
@@ -73,7 +74,7 @@ def max_pooling(graph, node, x):
     if node.settings.get("ceil_mode", 0):
         padding = rounded_up(x, size, strides, padding)
     if any(max(zeros) >= window for zeros, window in zip(padding, size)):
-        raise Refusal(f"padding {padding} for windows of {size}", "less, so that no window lies in it")
+        raise Refusal(f"padding {padding} for windows of {size}", "less, so that no window lies entirely in it")
     return graph.max_pool(x, size, strides, padding)
 
 
@@ -85,10 +86,10 @@ def average_pooling(graph, node, x):
     if node.settings.get("ceil_mode", 0):
         floored, padding = padding, rounded_up(x, size, strides, padding)
         if any(after > before for (_, after), (_, before) in zip(padding, floored)):
-            found = "ceil_mode that adds windows beyond the border, where it divides by fewer numbers"
-            raise Refusal(found, "ceil_mode=False, or a size that divides them")
+            found = "ceil_mode that adds windows beyond the border, which average fewer numbers"
+            raise Refusal(found, "ceil_mode=False, or a size for which it adds none")
     if np.max(padding) > 0 and not node.settings.get("count_include_pad", 0):
-        found = f"padding {padding} that does not count, so that it divides by fewer numbers at the border"
+        found = f"padding {padding} that does not count, so that windows at the border average fewer numbers"
         raise Refusal(found, "count_include_pad=True, or no padding")
     return graph.average_pool(x, size, strides, padding)
 
@@ -102,7 +103,7 @@ def global_max_pooling(graph, node, x):
 
 
 def mean(graph, node, x, axes=None):
-    """Takes the mean over rows and columns."""
+    """Handles a mean over rows and columns."""
     axes = setting(node, "axes", axes)
     if sorted(axis % 4 for axis in axes or ()) != [2, 3]:
         raise Refusal(f"axes={axes}", "the rows and columns, 2 and 3")
@@ -112,9 +113,9 @@ def mean(graph, node, x, axes=None):
 
 def pad(graph, node, x, pads=None, value=None, axes=None):
     x, mode = require_image(x), node.settings.get("mode", b"constant").decode()
-    value = number(value, "the number of the padding", node.settings.get("value", 0))
+    value = number(value, "a padding value", node.settings.get("value", 0))
     if mode != "constant" or value != 0:
-        raise Refusal(f"padding {mode} with {value:g}", "constant padding with 0")
+        raise Refusal(f"padding of mode {mode} with {value:g}", "constant padding with 0")
     pads, rank = setting(node, "pads", pads), len(x.shape) + 1
     axes = setting(node, "axes", axes, list(range(rank)))
     if len(pads) != 2 * len(axes):
@@ -122,6 +123,6 @@ def pad(graph, node, x, pads=None, value=None, axes=None):
     of_axis = {axis % rank: pair for axis, pair in zip(axes, zip(pads, pads[len(axes) :]))}
     rows, columns = (of_axis.pop(axis, (0, 0)) for axis in (2, 3))
     if any(map(any, of_axis.values())):
-        raise Refusal(f"pads={pads}", "padding of rows and columns alone")
+        raise Refusal(f"pads={pads}", "padding of rows and columns only")
     limited((x.shape[2], x.shape[0] + sum(rows), x.shape[1] + sum(columns)))
     return graph.pad(x, (rows, columns))

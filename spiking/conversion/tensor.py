@@ -1,4 +1,4 @@
-"""What the builder in graph.py hands from layer to layer."""
+"""The tensors that the builder in graph.py passes from layer to layer."""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,21 +11,21 @@ from spiking.conversion.affine import Part
 
 @dataclass(frozen=True)
 class Tensor:
-    """What a layer gives: parts, by channel, and the shape that the framework gives them."""
+    """The output of a layer: parts, which divide its channels, and the shape that it has in the framework."""
 
     shape: tuple[int, ...]
     parts: tuple[Part, ...]
-    places: tuple | None = None  # if it is no image: for each part the flat indices (h, w, channels) of its numbers
-    softmax: str | None = None  # the name of the layer that it comes from
+    places: tuple | None = None  # unless it is an image: for each part, an array (h, w, channels) of flat indices
+    softmax: str | None = None  # the name of the softmax layer that it comes from, if any
 
     @property
     def channels(self):
-        """Where each part begins and ends, of an image."""
+        """The first channel of each part of an image, and the channel after its last."""
         ends = np.cumsum([part.shape[2] for part in self.parts]).tolist()
         return list(zip([0, *ends], ends))
 
     def indices(self):
-        """The flat indices of each part's numbers."""
+        """Returns, for each part, the flat indices of its numbers."""
         if self.places is not None:
             return self.places
         numbers = np.arange(math.prod(self.shape)).reshape(self.shape)
@@ -33,16 +33,16 @@ class Tensor:
 
     @property
     def only_image(self):
-        """Whether all of it reads nothing but the image."""
+        """Whether it reads nothing but the image."""
         return all(part.only_image for part in self.parts)
 
     def passed(self, layer):
-        """Itself after one more layer, by name."""
+        """Returns the tensor with one more name in the `layers` of its parts."""
         return replace(self, parts=tuple(part.passed(layer) for part in self.parts), softmax=None)
 
 
 def renumbered(x, shape, places):
-    """A tensor of the same numbers; an image again where its positions and channels are those of the parts."""
+    """Gives the numbers another shape and places; it is an image if these agree with the layout of the parts."""
     result = replace(x, shape=tuple(shape), places=None)
     sizes = {part.shape[:2] for part in x.parts}
     fits = len(shape) == 3 and sizes == {result.shape[:2]} and result.channels[-1][1] == shape[2]
@@ -50,7 +50,7 @@ def renumbered(x, shape, places):
 
 
 def cut(x, ends):
-    """An image whose parts end at these channels."""
+    """Divides the parts of an image so that they end at these channels."""
     parts = []
     for part, (begin, end) in zip(x.parts, x.channels):
         cuts = [begin, *(cut for cut in ends if begin < cut <= end)]
