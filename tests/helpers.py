@@ -8,7 +8,7 @@ from experiment import published
 from experiment.identity import Identity
 from experiment.model import PUBLISHED_LEVELS, Model
 from experiment.published import FASHION_MNIST
-from experiment.recipes import RECIPES
+from experiment.recipes import AUGMENTED, FLIPPED, PAPER
 from experiment.trained import Trained, save_npz
 from spiking.network import FULL_PRECISION
 from tests.networks import LENET
@@ -16,9 +16,11 @@ from tests.networks import LENET
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (FULL_PRECISION, *PUBLISHED_LEVELS)
 FASHION = [Model(k, network, FASHION_MNIST) for network in published.networks(FASHION_MNIST) for k in LEVELS]
+RESIDUAL = "32C3p-M2-32C3p-32C3p+I@2-32C3p-32C3p+I@4-64C3ps2-64C3p+64C1s2@6-64C3p-64C3p+I@8"
+RESIDUALS = [Model(k, RESIDUAL, FASHION_MNIST, FLIPPED.name) for k in (1, 2)]
 # the models whose weights are in the repository
-PUBLISHED = [Model(k, recipe=recipe) for k in LEVELS for recipe in RECIPES]
-PUBLISHED += [model for model in FASHION if model.published.exists()]  # some are still in training
+PUBLISHED = [Model(k, recipe=recipe.name) for k in LEVELS for recipe in (PAPER, AUGMENTED)]
+PUBLISHED += [model for model in (*FASHION, *RESIDUALS) if model.published.exists()]  # some are still in training
 PUBLISHED_SPIKING = [model for model in PUBLISHED if model.k != FULL_PRECISION]
 
 

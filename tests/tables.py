@@ -1,4 +1,4 @@
-"""The tables of results in README_MNIST.md and docs/recipes.md, made from the logs.
+"""The tables of results in README_MNIST.md, docs/recipes.md and docs/variations.md, made from the logs.
 
 `python -m tests.tables` writes them anew, after another training say.
 """
@@ -9,15 +9,16 @@ import statistics
 from experiment import logs, published
 from experiment.model import LENET, MNIST, Model
 from experiment.runs import default_folder
-from figs import seeds
+from figs import bursts, seeds
 from spiking.network import FULL_PRECISION
-from tests.helpers import LEVELS, ROOT
+from tests.helpers import LEVELS, RESIDUALS, ROOT
 
 RESULT_COLUMNS = ["network", "accuracy (%)", "time steps", "+ spikes/image", "- spikes/image", "SOPs/image"]
 RESULT_QUANTITIES = ("SNN accuracy (%)", "time steps", "+ spikes", "- spikes", "SOPs")
 SEED_COLUMNS = ["network", "seed", "ANN", "SNN", "after step 1", "time steps", "+ spikes", "- spikes", "SOPs"]
 SEED_QUANTITIES = ("ANN accuracy (%)", "SNN accuracy (%)", "accuracy after step 1 (%)", *RESULT_QUANTITIES[1:])
 SURPRISE_COLUMNS = ["network", "quantity", "published", "ours", "t", "chance of such a distance"]
+BURST_COLUMNS = ["network", "spikes in a step", *RESULT_COLUMNS[1:]]
 DATA = {MNIST: "MNIST", published.FASHION_MNIST: "Fashion-MNIST"}
 
 
@@ -117,9 +118,24 @@ def accuracy_rows(data, network, steps):
     return rows
 
 
+def burst_rows(models):
+    """Each model with up to so many spikes of a neuron in a time step."""
+    rows = []
+    for model in models:
+        for name, log in bursts.read_variants(model).items():
+            spikes = "1, none negative" if name == bursts.NO_NEGATIVE else name.removeprefix("B = ")
+            ends = (log.positive_spikes[-1], log.negative_spikes[-1], log.sops[-1])
+            results = f"{log.accuracy[-1]:.2f}", f"{log.time_steps_needed}", *(f"{number:,.0f}" for number in ends)
+            rows.append([level(model), spikes, *results])
+    return rows
+
+
 def places():
     """Every table: its page, a text before it, its columns and its rows."""
     readme, recipes = ROOT / "README_MNIST.md", ROOT / "docs/recipes.md"
+    yield ROOT / "docs/variations.md", "## Bursts", BURST_COLUMNS, burst_rows(models(MNIST, LENET)[1:])
+    if rows := burst_rows(RESIDUALS):
+        yield recipes, "## A residual network", BURST_COLUMNS, rows
     yield readme, "## Results\n", RESULT_COLUMNS, result_rows()
     yield recipes, "## Seeds\n", SURPRISE_COLUMNS, surprise_rows(MNIST, LENET, 5)
     for data, network in published.PUBLISHED:

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from experiment.recipes import AUGMENTED, PAPER
 from LeNet.tensorlayer.iterate import ShuffledBatches, augment
 
-NOTHING = replace(AUGMENTED, shift=0, rotation=0.0, zoom=0.0)
+NOTHING = replace(AUGMENTED, shift=0, rotation=0.0, zoom=0.0, flip=False)
 SIZE, NUMBER = 28, 2000
 
 
@@ -63,6 +63,24 @@ def test_zoom_is_uniform_up_to_its_limit_in_either_direction():
     assert np.all((scales > 0.9) & (scales < 1.12))
     assert_allclose(np.quantile(scales, [0.05, 0.95]), [1 / 1.09, 1 / 0.91], atol=0.015)
     assert abs(np.corrcoef(scales.T)[0, 1]) < 0.1
+
+
+def test_every_second_image_is_flipped_as_it_is():
+    image = np.random.default_rng(2).random((9, 12)).astype(np.float32)
+    flipped = np.array(
+        [np.array_equal(found, image[:, ::-1]) for found in augmented(image, replace(NOTHING, flip=True))]
+    )
+    kept = np.array([np.array_equal(found, image) for found in augmented(image, replace(NOTHING, flip=True))])
+    assert np.all(flipped ^ kept)
+    assert np.mean(flipped) == pytest.approx(0.5, abs=0.05)
+
+
+def test_flips_leave_the_other_random_numbers_as_they_are():
+    image = spot(6, 2)
+    image[:, SIZE // 2 :] = 0  # so that left is not right
+    plain, flipped = (augmented(image, replace(AUGMENTED, flip=flip), seed=3) for flip in (False, True))
+    same = np.all(plain == flipped, axis=(1, 2))
+    assert np.mean(same) == pytest.approx(0.5, abs=0.05)
 
 
 def test_kinds_of_changes_do_not_depend_on_one_another():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from experiment import logs
 from experiment.runs import default_folder
 from experiment.weights import read_published
 from LeNet import FP32_LeNet_MNIST, Spiking_LeNet_MNIST
@@ -27,6 +28,7 @@ def test_weights_are_those_of_a_whole_training_as_long_as_its_history(model):
 def test_evaluating_the_weights_rewrites_the_logs_byte_for_byte(model, tmp_path, run_here):
     full_precision = (FP32_LeNet_MNIST.main, "--mode", "inference")
     script = full_precision if model.k == FULL_PRECISION else (Spiking_LeNet_MNIST.main,)
-    process = run_here(*script, "--weights", model.published, "--logs", tmp_path)
+    steps = () if model.k == FULL_PRECISION else ("--time_steps", logs.read(default_folder(model)).run.time_steps)
+    process = run_here(*script, "--weights", model.published, "--logs", tmp_path, *steps)
     assert process.returncode == 0, process.stderr
     assert snapshot(tmp_path) == snapshot(default_folder(model))

@@ -12,7 +12,7 @@ from experiment import logs, published
 from experiment.images import load_split
 from experiment.model import LENET, MNIST, PUBLISHED_LEVELS, Model
 from experiment.runs import default_folder
-from figs import animation, bursts, seeds
+from figs import animation, seeds
 from LeNet import Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
@@ -24,7 +24,6 @@ from tests.live_reference import simulate
 
 README = (ROOT / "README_MNIST.md").read_text()
 RECIPES = (ROOT / "docs/recipes.md").read_text()
-VARIATIONS = (ROOT / "docs/variations.md").read_text()
 PAGES = [ROOT / "README_MNIST.md", *sorted((ROOT / "docs").glob("*.md"))]
 NETWORKS = {"full precision": FULL_PRECISION} | {f"k={k}": k for k in PUBLISHED_LEVELS}
 RESULT_COLUMNS = ["ANN", "SNN", "time steps", "+ spikes/image", "- spikes/image", "SOPs/image"]
@@ -177,16 +176,6 @@ def test_count_of_published_values_outside_the_seeds():
 @pytest.mark.parametrize(("t", "freedom"), [(12.706, 1), (4.303, 2), (3.182, 3), (2.776, 4), (2.571, 5)])
 def test_chances_are_those_of_tables_of_students_distribution(t, freedom):
     assert tables.chance_beyond(t, freedom) == pytest.approx(0.05, abs=5e-5)
-
-
-def test_bursts_are_those_of_their_logs():
-    found = rows(VARIATIONS, ["network", "spikes in a step", "accuracy", *RESULT_COLUMNS[2:]])
-    expected = []
-    for k in PUBLISHED_LEVELS:
-        for name, log in bursts.read_variants(Model(k)).items():
-            spikes = "1, none negative" if name == bursts.NO_NEGATIVE else name.removeprefix("B = ")
-            expected.append([f"k={k}", spikes, *result_cells(log)[1:]])
-    assert found == expected
 
 
 def test_numbers_of_60_time_steps_are_those_of_such_a_run(tmp_path, run_here):

@@ -50,7 +50,7 @@ def batches_per_epoch(images, batch_size):
 
 
 def augment(images, recipe, rng):
-    """The images with the random changes of a recipe, each image with its own: turned, zoomed, then shifted.
+    """The images with the random changes of a recipe, each with its own: flipped, turned, zoomed, then shifted.
 
     Values between pixels are interpolated, once; what leaves the frame is lost, and what comes in is 0.
 
@@ -64,7 +64,7 @@ def augment(images, recipe, rng):
     -------
     float32 array of the same shape
     """
-    if not (recipe.rotation or recipe.zoom or recipe.shift):
+    if not (recipe.rotation or recipe.zoom or recipe.shift or recipe.flip):
         return images
     transforms = _random_transforms(len(images), images.shape[1:3], recipe, rng)
     return keras.ops.convert_to_numpy(keras.ops.image.affine_transform(images, transforms))
@@ -78,6 +78,8 @@ def _random_transforms(number, size, recipe, rng):
     angle = np.radians(rng.uniform(-recipe.rotation, recipe.rotation, number))
     zoom_x, zoom_y = 1 + rng.uniform(-recipe.zoom, recipe.zoom, (2, number))
     shift_x, shift_y = rng.uniform(-recipe.shift, recipe.shift, (2, number))
+    if recipe.flip:
+        zoom_x *= rng.choice((-1, 1), number)
     middle_y, middle_x = (np.array(size) - 1) / 2
     a0, a1 = zoom_x * np.cos(angle), -zoom_y * np.sin(angle)
     b0, b1 = zoom_x * np.sin(angle), zoom_y * np.cos(angle)
