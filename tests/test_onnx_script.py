@@ -48,7 +48,7 @@ def test_a_network_of_pytorch_is_evaluated_without_tensorflow_and_compared_with_
     assert "converted to 28x28x1-10C5-M2-20C5-M2-50-10b, k=3" in process.stdout
     assert int(re.search(r"agreement  (\d+) of 40 of its predictions are the same", process.stdout)[1]) >= 38
     assert "every neuron of the quiescent images (40 of 40) equals the quantised network's" in process.stdout
-    assert json.loads((tmp_path / "run.json").read_text())["model"]["recipe"].startswith("own-pool_then_relu-")
+    assert json.loads((tmp_path / "run.json").read_text())["model"]["origin"].startswith("pool_then_relu-")
 
 
 def test_every_neuron_is_that_of_the_quantised_network(spiking):
