@@ -74,7 +74,7 @@ def trained(path):
     """The network, weights, level and data of a file."""
     found = read_npz(path)
     if found.model.k == FULL_PRECISION:
-        raise InputError(f"{shown(path)}: is of full precision, expected a quantised network")
+        raise InputError(f"{shown(path)}: has full precision, expected a quantised network")
     announce(found)
     return found.network, found.weights, found.model.k, found.model.images
 

@@ -1,8 +1,8 @@
-"""A picture of one digit as MNIST prepared its own: scaled into 20 x 20, centre of mass in the middle of 28 x 28.
+"""Prepares a picture of a digit as MNIST's were: scaled into 20 x 20, centre of mass in the middle of 28 x 28.
 
 Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", Proceedings of the IEEE, 1998, section
-III A. The background must be even: what a gradient or a shadow adds to it counts as ink. All arithmetic is on
-integers, so that figs/live/prepare.js, which does the same in a browser, finds the same.
+III A. The background must be even, because gradients and shadows count as ink. All arithmetic is on integers, so that
+figs/live/prepare.js gets exactly the same result in a browser.
 """
 
 import io
@@ -14,39 +14,39 @@ from experiment import InputError, disk, shown
 from experiment.command_line import muted_stderr
 
 DIGIT_SIZE, IMAGE_SIZE = 20, 28
-FAINTEST = 16  # what is fainter than this part of the darkest ink is background: paper is never quite even
+FAINTEST = 16  # ink below 1/16 of the darkest is background, as paper is never quite even
 PICTURE = "a picture of a digit, such as a PNG"  # as error messages call it
 LARGEST_FILE = 1 << 28  # bytes
-LARGEST_PICTURE = 2**24  # pixels; the sums of larger ones would leave the integers that JavaScript has
+LARGEST_PICTURE = 2**24  # pixels; the sums over larger pictures would exceed JavaScript's exact integers
 
 
 def read_digit(path):
-    """The digit in a picture file, as prepare_digit gives it. Transparent parts are white.
+    """The digit in a picture file, prepared by prepare_digit. Transparent parts count as white.
 
     Raises
     ------
     InputError
-        It is missing, no picture, too large, or shows nothing.
+        The file is missing, not a picture, too large, or all of one colour.
     OSError
-        It is unreadable.
+        The file is unreadable.
     """
-    # Matplotlib brings it; not all who prepare digits need it
+    # Pillow comes with Matplotlib; prepare_digit alone does not need it
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     content = disk.read(path, PICTURE, LARGEST_FILE)
     try:
-        # Pillow warns and its decoders print of what is odd: here it is refused, or it does not matter
+        # Pillow and its decoders warn of oddities, which here are either refused or do not matter
         with muted_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(content))
             if image.width * image.height > LARGEST_PICTURE:
-                raise ValueError(f"{image.width} x {image.height} pixels, at most {LARGEST_PICTURE} are read")
-            upright = ImageOps.exif_transpose(image)  # a phone writes how it was held beside the pixels
-            if upright.mode.startswith("I"):  # 16 bits a pixel, which convert() would cut off at 255
+                raise ValueError(f"has {image.width} x {image.height} pixels, at most {LARGEST_PICTURE} are read")
+            upright = ImageOps.exif_transpose(image)  # phones store how they were held beside the pixels
+            if upright.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip at 255
                 upright = Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
             coloured = upright.convert("RGBA")
-    except UnidentifiedImageError:  # its text has an address in memory
-        raise InputError(f"{shown(path)}: no picture, expected {PICTURE}") from None
+    except UnidentifiedImageError:  # its text contains a memory address
+        raise InputError(f"{shown(path)}: not a picture, expected {PICTURE}") from None
     except Exception as error:  # a damaged file raises whatever its bytes lead to
         raise InputError(f"{shown(path)}: {error}, expected {PICTURE}") from None
     white = Image.new("RGBA", coloured.size, "white")
@@ -57,7 +57,7 @@ def read_digit(path):
 
 
 def prepare_digit(picture):
-    """The digit of a grey picture as the networks know digits.
+    """The digit in a grey picture, in the form of MNIST's images.
 
     Parameters
     ----------
@@ -70,16 +70,16 @@ def prepare_digit(picture):
     Raises
     ------
     ValueError
-        All pixels are alike.
+        All pixels are equal.
     """
     ink = _ink(np.asarray(picture, np.int64))
     if not ink.any():
-        raise ValueError("all pixels are alike, expected a digit on a plain background")
+        raise ValueError("all pixels are equal, expected a digit on a plain background")
     return _centred_by_mass(_scaled_to_digit(ink[_box(ink)]))
 
 
 def _ink(picture):
-    """The distance of each pixel from the background, which is the median of the border, towards the digit."""
+    """How much each pixel differs from the background, the border's median, in the direction of the digit."""
     border = np.ones(picture.shape, bool)
     border[1:-1, 1:-1] = False
     edge = np.sort(picture[border])
@@ -96,22 +96,22 @@ def _box(ink):
 
 
 def _scaled_to_digit(ink):
-    """Scaled by area averaging to 20 pixels in the longer direction; then the darkest of them is set to 255."""
+    """Scales by area averaging to 20 pixels in the longer direction, and then so that the darkest pixel is 255."""
     longer = max(ink.shape)
     rows, columns = (max(1, (2 * DIGIT_SIZE * size + longer) // (2 * longer)) for size in ink.shape)
-    # of ink times area, where a picture's pixel has an area of rows x columns
+    # sums of ink times area, in units where a pixel of the picture has the area rows x columns
     sums = _overlaps(rows, ink.shape[0]) @ ink @ _overlaps(columns, ink.shape[1]).T
     return (2 * 255 * sums + sums.max()) // (2 * sums.max())
 
 
 def _overlaps(cells, size):
-    """How much of each pixel of an axis lies in each of the cells that divide it, in 1 / cells: (cells, size)."""
+    """How much of each pixel along an axis lies in each of the cells that divide it, times cells: (cells, size)."""
     cell, pixel = np.arange(cells)[:, None] * size, np.arange(size) * cells
     return np.maximum(np.minimum(cell + size, pixel + cells) - np.maximum(cell, pixel), 0)
 
 
 def _centred_by_mass(digit):
-    """On 28 x 28 pixels, with the centre of mass as near to MNIST's middle, (14, 14), as the border lets it."""
+    """Places it on 28 x 28 pixels, its centre of mass as near to MNIST's centre, (14, 14), as the border allows."""
     image = np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8)
     corner = []
     for size, profile in zip(digit.shape, (digit.sum(axis=1), digit.sum(axis=0)), strict=True):

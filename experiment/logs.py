@@ -2,14 +2,14 @@
 
 A log has one integer per line: for each batch of images in order, for each time step.
 
-    accuracy.txt        images predicted right
+    accuracy.txt        images that are predicted correctly
     spike_num.txt       spikes of all blocks, |+1| + |-1|, up to this time step
     spike_collect.txt   their signed sum
     sop_num.txt         synaptic operations up to this time step
-    run.json            settings, model and results of the run, as runs.py says
+    run.json            settings, model and results of the run, described in runs.py
 
-All but run.json are as Zou et al. published theirs; logs without it are read as theirs of MNIST, of which each has
-50 batches of 200 images x 20 time steps.
+The text files are in the format of those that Zou et al. published. Without a run.json they are read as the authors'
+logs of MNIST: 50 batches of 200 images x 20 time steps.
 """
 
 import io
@@ -27,40 +27,40 @@ from experiment.model import PAPER_NETWORK
 from experiment.runs import ACCURACY, LARGEST_LINES, LOG, RUN, SPIKE_LOGS, Run
 from spiking.network import FULL_PRECISION
 
-FOREIGN_ACCURACY = "SNN_accuracy.txt"  # as the authors' published logs call it
-FOREIGN_SIZES = (10_000, 200, 20)  # images, batch size, time steps
+AUTHORS_ACCURACY = "SNN_accuracy.txt"  # name of accuracy.txt in the authors' published logs
+AUTHORS_SIZES = (10_000, 200, 20)  # images, batch size, time steps
 LARGEST_LOG = 16 * LARGEST_LINES  # bytes
-LARGEST_SUM = 10**18  # of spikes or operations of all batches, inside int64
-LONGEST_LABEL = 100  # names of folders
+LARGEST_SUM = 10**18  # of spikes or operations over all batches; int64 holds it
+LONGEST_LABEL = 100  # in names of folders
 INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?\r?\n?")
 
 
 @dataclass(frozen=True)
 class Logs:
-    """What an evaluation has logged; arrays of (time steps,), summed over all images."""
+    """What an evaluation has logged; arrays have shape (time steps,) and are sums over all images."""
 
     folder: Path
     run: Run | None  # None without a run.json
     images: int
     right: np.ndarray
-    spike_num: np.ndarray | None = None  # None of an artificial network, like the two below
+    spike_num: np.ndarray | None = None  # None for an artificial network, like the two below
     spike_collect: np.ndarray | None = None
     sop_num: np.ndarray | None = None
-    names: int = 1  # of folders in the label, from the end of the path, where it is not the default one
+    names: int = 1  # how many folders of the path, from its end, the label shows if it is not the default one
 
     @property
     def model(self):
-        """The Model, None without a run.json."""
+        """The Model; None without a run.json."""
         return self.run and self.run.identity.model
 
     @property
     def network(self):
-        """The Network; without a run.json that of the paper."""
+        """The Network; the paper's if there is no run.json."""
         return self.run.identity.network if self.run else PAPER_NETWORK
 
     @property
     def label(self):
-        """For legends and tables; with the folder's own name where it is not the default one."""
+        """The name in legends and tables, with the folder's own name if it is not the default one."""
         folder = printable("/".join(self.folder.resolve().parts[-self.names :]))
         if self.run is None:
             return folder
@@ -68,7 +68,7 @@ class Logs:
 
     @property
     def accuracy(self):
-        """In percent, after each time step."""
+        """The accuracy in percent, after each time step."""
         return 100 * self.right / self.images
 
     @property
@@ -78,12 +78,12 @@ class Logs:
 
     @property
     def positive_spikes(self):
-        """Per image, up to each time step."""
+        """Positive spikes per image, up to each time step."""
         return (self.spike_num + self.spike_collect) / 2 / self.images
 
     @property
     def negative_spikes(self):
-        """Per image, up to each time step."""
+        """Negative spikes per image, up to each time step."""
         return (self.spike_num - self.spike_collect) / 2 / self.images
 
     @property
@@ -92,20 +92,20 @@ class Logs:
         return self.sop_num / self.images
 
 
-def told_apart(found):
-    """The Logs, with as many names of their folders in the labels as tell them from each other."""
+def uniquely_labelled(found):
+    """The Logs, with as many folders of their paths in the labels as make these unique."""
     labels = Counter(log.label for log in found)
     if max(labels.values()) == 1 or max(log.names for log in found) > LONGEST_LABEL:
         return found
-    return told_apart([replace(log, names=log.names + (labels[log.label] > 1)) for log in found])
+    return uniquely_labelled([replace(log, names=log.names + (labels[log.label] > 1)) for log in found])
 
 
 @contextmanager
 def opened(folder, run):
-    """The OutputFolder for the logs of a Run, in the default place if folder is None.
+    """The OutputFolder for the logs of a Run, the default one if `folder` is None.
 
-    Raises InputError where there are logs of another model, or that do not say of which, or where these would be
-    too large.
+    Raises InputError if it holds logs of another model, or logs without a run.json, or if the new ones would be too
+    large.
     """
     runs.check_length(run)
     model = run.identity.model
@@ -123,7 +123,7 @@ def opened(folder, run):
 
 
 def write(output, run, right, statistics=None):
-    """Writes the logs of an evaluation, all together.
+    """Writes all logs of an evaluation together.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def write(output, run, right, statistics=None):
     run : Run
     right : int array (batches, time steps)
     statistics : int array (batches, blocks, time steps, 3)
-        Spikes, negative spikes and synaptic operations in each time step; None of an artificial network.
+        Spikes, negative spikes and synaptic operations in each time step; None for an artificial network.
     """
     logs = {ACCURACY: right}
     if statistics is not None:
@@ -144,25 +144,25 @@ def write(output, run, right, statistics=None):
 
 
 def exist(folder):
-    """Whether there are logs in a folder."""
+    """Whether a folder holds logs."""
     return disk.exists(Path(folder) / ACCURACY)
 
 
 def read(folder):
-    """The Logs of a folder: of a spiking evaluation with four logs, or of an artificial network with accuracy.txt.
+    """The Logs in a folder: the four of a spiking evaluation, or the accuracy.txt of an artificial network.
 
     Raises
     ------
     InputError
-        A file is missing, damaged or does not fit to the others.
+        A file is missing, damaged or inconsistent with the others.
     """
     folder = Path(folder)
     run = runs.read(folder / RUN)
-    accuracy, sizes = folder / ACCURACY, FOREIGN_SIZES
+    accuracy, sizes = folder / ACCURACY, AUTHORS_SIZES
     if run:
         sizes = run.images, run.batch_size, run.time_steps
-    elif not disk.exists(accuracy) and disk.exists(folder / FOREIGN_ACCURACY):
-        accuracy = folder / FOREIGN_ACCURACY
+    elif not disk.exists(accuracy) and disk.exists(folder / AUTHORS_ACCURACY):
+        accuracy = folder / AUTHORS_ACCURACY
     images, batch_size, _ = sizes
     right = _read_log(accuracy, sizes, bool(run))
     _check_range(accuracy, right, 0, np.minimum(batch_size, images - batch_size * np.arange(len(right)))[:, None])
@@ -178,7 +178,7 @@ def read(folder):
 
 
 def _read_log(path, sizes, described):
-    """An integer array (batches, time steps)."""
+    """The numbers of a log: int64 array (batches, time steps)."""
     content = disk.read(path, LOG, LARGEST_LOG)
     lines = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
     images, batch_size, time_steps = sizes

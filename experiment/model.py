@@ -1,4 +1,4 @@
-"""What names a model, where it lies by default, and the options that choose it."""
+"""The name of a trained network, the default places of its files, and the options that choose it."""
 
 import re
 from argparse import ArgumentTypeError
@@ -15,29 +15,29 @@ LENET = "20C5-P2-50C5-P2-500"
 PAPER_NETWORK = parse(f"28x28x1-{LENET}-10")
 MNIST = "mnist"
 PUBLISHED_LEVELS = (0, 1, 2)  # k of the quantised networks that the repository is about
-# what training writes into its checkpoint folder, beside the checkpoint itself
+# files that a training writes into its checkpoint folder, beside the checkpoint itself
 NPZ_NAME = "model_MNIST.npz"
 HISTORY_NAME = "training.csv"
-OWN = "own"  # recipe of a network of one's own, of which nothing more is known
+OWN = "own"  # recipe of a user's own network, whose training is unknown
 OPTIONS = ("k", "network", "data", "recipe", "seed")  # that name a model
-# data whose name tells itself from a network (32C5-P2), a recipe, a seed, and all else that stands in names
+# names of data that cannot be mistaken for a network (32C5-P2), a recipe, a seed, or anything else in a name
 PLAIN = re.compile(r"[a-z]{2}[a-z0-9_]*(-[a-z]{2}[a-z0-9_]*)*")
 PLAIN_ORIGIN = r"|[a-z][a-z0-9_]*-[0-9a-f]{8}"
 TAKEN = re.compile(rf"(seed|first|image|steps|shown)\d*|noise.*|burst|positive|{OWN}")
-LONGEST_WORDS = 100  # letters of a name that stays as it is: file systems have room for 255 bytes
-SHORTENED = 40  # letters of one that does not
+LONGEST_WORDS = 100  # letters of a name that is not shortened; file systems have room for 255 bytes
+SHORTENED = 40  # letters that are left of one that is
 
 
 @dataclass(frozen=True)
 class Model:
-    """What tells one trained network from another. Its files hold it; nothing is guessed from a path."""
+    """What distinguishes one trained network from another. Its files hold it; nothing is guessed from a path."""
 
-    k: int  # quantisation level; FULL_PRECISION without quantiser
+    k: int  # quantisation level; FULL_PRECISION if there is no quantiser
     network: str = LENET  # notation of the layers, as spiking/notation.py describes it
     data: str = MNIST  # name of the folder of images that it was trained on
     recipe: str = PAPER.name  # how it was trained
     seed: int = 0  # of initial values, order of the images and augmentation
-    origin: str = ""  # name and digest of the file that a network of one's own was converted from
+    origin: str = ""  # name and digest of the user's own file that it was converted from
 
     def __post_init__(self):
         if not FULL_PRECISION <= self.k <= HIGHEST_LEVEL:
@@ -56,23 +56,23 @@ class Model:
 
     @property
     def differences(self):
-        """What differs from the paper's model of this level, in words: network, data, recipe, origin, seed."""
+        """Where it differs from the paper's model of this level, in words: network, data, recipe, origin, seed."""
         words = {"data": "" if _is_plain_data(self.data) else "data ", "origin": "from "}
         words |= {"recipe": "" if _is_plain_recipe(self.recipe, self.origin) else "recipe "}
         return (*(f"{words.get(name, '')}{value}" for name, value in self._differing().items()), *self._seed)
 
     @property
     def name(self):
-        """Of its files and folders: fp32, k0, k1-augmented, k0-usps-seed3. No other model has it."""
+        """The unique name of its files and folders: fp32, k0, k1-augmented, k0-usps-seed3."""
         return self._unique(self.level, *self._differing().values())
 
     def figure_name(self, figure):
-        """Of a figure of its levels: scnn_sop_mnist, scnn_sop_mnist-augmented. No other models' figure has it."""
+        """The unique name of a figure of its levels: scnn_sop_mnist, scnn_sop_mnist-augmented."""
         others = {name: value for name, value in self._differing().items() if name != "data"}
         return self._unique(f"{figure}_{self.data}", *others.values())
 
     def _differing(self):
-        """Network, data, recipe and origin by name, where they differ from the paper's."""
+        """Those of network, data, recipe and origin that differ from the paper's, by name."""
         values = {name: getattr(self, name) for name in ("network", "data", "recipe", "origin")}
         return {name: value for name, value in values.items() if value != getattr(Model, name)}
 
@@ -81,7 +81,7 @@ class Model:
         return [f"seed{self.seed}"] if self.seed else []
 
     def _unique(self, *words):
-        """The words as a name; with a digest where another model, on some file system, could be meant by them."""
+        """The words as a name, with a digest if they could also name another model, capitals ignored."""
         name, values = "-".join(words), (self.network, self.data, self.recipe, self.origin)
         plain = _is_plain_data(self.data) and _is_plain_recipe(self.recipe, self.origin)
         if not plain or sum(map(len, values)) > LONGEST_WORDS:
@@ -90,36 +90,36 @@ class Model:
 
     @property
     def label(self):
-        """For legends and tables: full precision, k=0, k=1, augmented."""
+        """Its name in legends and tables: full precision; k=0; k=1, augmented."""
         return ", ".join(("full precision" if self.k == FULL_PRECISION else f"k={self.k}", *self.differences))
 
     @property
     def checkpoint(self):
-        """Folder of its training state."""
+        """The folder of its training state."""
         return ROOT / "LeNet" / "checkpoints" / self.name
 
     @property
     def published(self):
-        """Its weights in the repository, an npz file."""
+        """The npz file of its weights in the repository."""
         return ROOT / "LeNet" / "pretrained" / f"{self.name}.npz"
 
     @property
     def history(self):
-        """The CSV of its training beside the published weights, an epoch per line."""
+        """The CSV file of its training beside the published weights, with one line per epoch."""
         return ROOT / "LeNet" / "pretrained" / f"{self.name}.csv"
 
     @property
     def images(self):
-        """Folder of the images that it was trained on, where they lie in the repository."""
+        """The folder of the images that it was trained on, if they are in the repository."""
         return ROOT / "data" / self.data
 
     def at(self, k):
-        """The model of another level that has all else in common."""
+        """The same model at another level."""
         return replace(self, k=k)
 
 
 def _is_plain_data(data):
-    """Whether nothing else in a name of files, of runs or of figures can be meant by it, in capitals or not."""
+    """Whether it cannot be mistaken for anything else in the name of a file, run or figure, capitals ignored."""
     is_recipe = any(f"-{recipe}-" in f"-{data}-" for recipe in RECIPES)
     return PLAIN.fullmatch(data) and not is_recipe and not any(map(TAKEN.fullmatch, data.split("-")))
 
@@ -129,7 +129,7 @@ def _is_plain_recipe(recipe, origin):
 
 
 def _network_option(text):
-    """Option type: the notation of the layers."""
+    """Option type: the notation of a network's layers."""
     try:
         check_layers(text)
     except ValueError as error:
@@ -138,35 +138,35 @@ def _network_option(text):
 
 
 def add_options(parser, k=None, seed="initial values, shuffling and augmentation of the training"):
-    """The options that name a model; they are None where they are not given, so that a file can answer instead.
+    """Adds the options that name a model; those that are not given stay None, so that a file can decide instead.
 
     Parameters
     ----------
     parser : ArgumentParser
     k : int or None
-        The level where neither the option nor a file says it; None for a script of all levels or of none.
+        The level if neither the option nor a file gives one; None for a script that has no such option.
     seed : str or None
-        What the seed is of; None for a script of all seeds.
+        What depends on the seed; None for a script that has no such option.
     """
     add = parser.add_argument
     if k is not None:
         add("--k", type=LEVEL, default_text=str(k), help="quantisation level: activations are multiples of 1 / 2^k")
     add("--network", type=_network_option, metavar="NOTATION", default_text=LENET, help="layers of the network")
     add("--data", type=path, metavar="DIR", default_text="data/mnist", help="folder of the images, four IDX files")
-    add("--recipe", default_text=PAPER.name, choices=tuple(RECIPES), help="how the network is trained, or was")
+    add("--recipe", default_text=PAPER.name, choices=tuple(RECIPES), help="how the network is, or was, trained")
     if seed is not None:
-        add("--seed", type=SEED, default_text="0", help=f"of {seed}")
+        add("--seed", type=SEED, default_text="0", help=f"seed of {seed}")
 
 
 def add_weights(parser, when="", files="npz file"):
-    meaning = f"{when}{files} of a trained model; the options above may only agree with it"
-    default = "that of their checkpoint, if there is one, else the published one"
+    meaning = f"{when}{files} of a trained model, which the options above must not contradict"
+    default = "the checkpoint that they name, or else the published file"
     parser.add_argument("--weights", type=path, metavar="FILE", default_text=default, help=meaning)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the options of a script say of a model; None where they leave it open."""
+    """What the options of a script say about a model; None where they leave it open."""
 
     k: int | None = None
     network: str | None = None
@@ -176,7 +176,7 @@ class Choice:
     weights: Path | None = None  # npz file
 
     def model(self, k):
-        """The Model that is named, of level k where that is open, and else the paper's where something is."""
+        """The Model that is named; where the level is open, it is k, and where anything else is, the paper's."""
         said = {name: getattr(self, name) for name in OPTIONS if getattr(self, name) is not None}
         if self.data is not None:
             said["data"] = self.data.resolve().name
@@ -187,5 +187,5 @@ class Choice:
 
 
 def chosen(args):
-    """The Choice of a script's options, of which it need not have all."""
+    """The Choice made by a script's options, which may lack some."""
     return Choice(*(getattr(args, field.name, None) for field in fields(Choice)))

@@ -1,8 +1,8 @@
-"""MNIST and Fashion-MNIST, in data/: where they come from, and the sums that tell their files from others.
+"""MNIST and Fashion-MNIST in data/: their official addresses and the SHA-256 sums of their files.
 
 MNIST is by Yann LeCun, Corinna Cortes and Christopher J. C. Burges, CC BY-SA 3.0. Fashion-MNIST is by Zalando SE (Han
-Xiao, Kashif Rasul and Roland Vollgraf), MIT licence, whose text lies beside it. Git has all files but Fashion-MNIST's
-training images.
+Xiao, Kashif Rasul and Roland Vollgraf), MIT licence, whose text lies beside it. Git has all files except
+Fashion-MNIST's training images.
 """
 
 import gzip
@@ -17,7 +17,7 @@ ADDRESSES = {
     "mnist": "http://yann.lecun.com/exdb/mnist",
     "fashion-mnist": "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
 }
-SHA256 = {  # of what the files hold: the same content is compressed in more than one way
+SHA256 = {  # of the decompressed files, as the same content can be compressed in more than one way
     "mnist": {
         "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -31,24 +31,24 @@ SHA256 = {  # of what the files hold: the same content is compressed in more tha
         "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     },
 }
-LARGEST = 64 << 20  # bytes, of a file once it is decompressed
+LARGEST = 64 << 20  # bytes of a decompressed file
 
 
 def sums(folder):
-    """The SHA-256 of the content of a public folder's files, by name without .gz; None for any other folder."""
+    """The SHA-256 of each decompressed file of a public folder, by name without .gz; None for other folders."""
     folder = folder.resolve()
     return SHA256.get(folder.name) if folder.parent == FOLDER else None
 
 
 def fetch(path):
-    """Downloads a file of a public folder from its official address to a path, decompressed.
+    """Downloads a file of a public folder from its official address and decompresses it to the path.
 
     Raises
     ------
     InputError
-        It could not be had, or it is not the one that SHA256 says. Nothing is left behind.
+        It could not be downloaded, or its SHA-256 is wrong. Nothing is left behind.
     """
-    import pooch  # takes longer than all else here, and is seldom needed
+    import pooch  # slower to import than all else here, and seldom needed
 
     pooch.get_logger().setLevel("ERROR")
     data = path.parent.resolve().name
@@ -57,13 +57,13 @@ def fetch(path):
     try:
         pooch.retrieve(url, SHA256[data][path.name], path.name, path.parent, downloader=_decompressed)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        with suppress(OSError):  # unless there are other files
+        with suppress(OSError):  # the folder has other files
             path.parent.rmdir()
-        raise InputError(f"{shown(path)}: not found, and {url} did not give it ({error})") from None
+        raise InputError(f"{shown(path)}: not found, and downloading {url} failed ({error})") from None
 
 
 def _decompressed(url, path, owner):
-    """A downloader for pooch, of a gzip file at the address, so that it checks and keeps the content."""
+    """A downloader for pooch that decompresses a gzip file, so that pooch checks and keeps its content."""
     import pooch
 
     with tempfile.TemporaryFile() as compressed:

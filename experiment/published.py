@@ -1,7 +1,8 @@
-"""What others published of their networks, above all Zou et al. (2023): their figures, not ours.
+"""Figures that others published of their own networks, above all Zou et al. (2023).
 
-Accuracies in percent. "Time steps" are the first from which the accuracy stays, by their logs; their table has 13 for
-k=1 on MNIST. Spikes and synaptic operations are per image, after 20 time steps; so is the accuracy.
+Accuracies are in percent. "Time steps" is the first step in their logs from which the accuracy no longer changes;
+their table has 13 for k=1 on MNIST. Accuracy, spikes and synaptic operations (the latter two per image) are those
+after 20 time steps.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from experiment.recipes import PAPER
 from spiking.network import FULL_PRECISION
 
 FASHION_MNIST = "fashion-mnist"
-STEPS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 20)  # after which the accuracies on MNIST stood
+STEPS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 20)  # after which the accuracies on MNIST were published
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Published:
     """The published figures of a network at one level."""
 
     results: dict = field(default_factory=dict)  # the value of each quantity, by its name
-    accuracy: dict = field(default_factory=dict)  # by time step, where their logs tell it
+    accuracy: dict = field(default_factory=dict)  # by time step, if their logs show it
 
 
 NOTHING = Published()
@@ -27,7 +28,7 @@ NOTHING = Published()
 
 @dataclass(frozen=True)
 class DirectlyTrained:
-    """A spiking network that others trained as one, by surrogate gradients, instead of converting it."""
+    """A spiking network that others trained directly, with surrogate gradients, instead of converting it."""
 
     name: str
     time_steps: int
@@ -39,7 +40,7 @@ def _full_precision(accuracy):
 
 
 def _spiking(accuracy, time_steps, positive, negative, sops, curve=None):
-    """The Published of a network whose artificial and spiking accuracy are the same."""
+    """The Published figures of a network whose artificial and spiking accuracy are the same."""
     results = {"ANN accuracy (%)": accuracy, "SNN accuracy (%)": accuracy}
     if curve is not None:
         results["accuracy after step 1 (%)"] = curve[1]
@@ -55,7 +56,7 @@ def _fashion_curve(*accuracies):
     return _curve(*accuracies, steps=(1, 2, 3, 4, 6, 8, 10, 15, 20))
 
 
-PUBLISHED = {  # of the levels, by the name of the data and the notation of the layers
+PUBLISHED = {  # each network's figures by level, by the name of the data and the notation of the layers
     (MNIST, LENET): {
         FULL_PRECISION: _full_precision(99.28),
         0: _spiking(
@@ -95,8 +96,8 @@ PUBLISHED = {  # of the levels, by the name of the data and the notation of the 
 }
 
 # PLIF: Fang et al., "Incorporating Learnable Membrane Time Constant to Enhance Learning of Spiking Neural Networks",
-# ICCV 2021: the highest of all epochs on the test images; 93.85 % where validation images chose the epoch.
-# CSNN: the tutorial on Fashion-MNIST of SpikingJelly's documentation, likewise the highest; the last has 92.96 %.
+# ICCV 2021: the best epoch on the test images; 93.85 % if validation images choose the epoch.
+# CSNN: the Fashion-MNIST tutorial in SpikingJelly's documentation, also the best epoch; the last one has 92.96 %.
 # Multi-threshold: "Direct Training via Backpropagation for Ultra-low Latency Spiking Neural Networks with
 # Multi-threshold", arXiv 2112.07426, a mean.
 DIRECTLY_TRAINED = {  # by the name of the data
@@ -109,11 +110,11 @@ DIRECTLY_TRAINED = {  # by the name of the data
 
 
 def networks(data):
-    """The networks that were published of the data of this name, by the notation of their layers."""
+    """The networks with published figures on the data of this name, as notations of their layers."""
     return [network for name, network in PUBLISHED if name == data]
 
 
 def of(model):
-    """The Published of a model, whatever its seed; NOTHING where there is none of its network, data and recipe."""
+    """The Published figures of a model, whatever its seed; NOTHING if its network, data or recipe has none."""
     levels = PUBLISHED.get((model.data, model.network), {}) if model.recipe == PAPER.name else {}
     return levels.get(model.k, NOTHING)

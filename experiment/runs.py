@@ -1,4 +1,4 @@
-"""run.json: what was run, of which model, and what came of it; and the name of its folder, which says the same."""
+"""run.json, which tells which model was run, how, and with which results; and the folder that is named after it."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -14,27 +14,27 @@ from spiking.network import FULL_PRECISION, HIGHEST_LEVEL
 
 RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
-TIME_STEPS, BATCH_SIZE = 20, 200  # of an evaluation where no option says otherwise
+TIME_STEPS, BATCH_SIZE = 20, 200  # default of an evaluation
 LARGEST_LINES = 1 << 22  # of a log
 LOG = "a log of LeNet/Spiking_LeNet_MNIST.py"  # as error messages call it
 UNBOUNDED = "unbounded"  # max_spikes in run.json
-IN_SIGHT = tuple(Model(k) for k in (FULL_PRECISION, *PUBLISHED_LEVELS))  # models whose logs lie in figs/ itself
+PROMINENT = tuple(Model(k) for k in (FULL_PRECISION, *PUBLISHED_LEVELS))  # models whose logs lie in figs/ itself
 
 
 @dataclass(frozen=True)
 class Variation:
-    """What sets a run apart from that of its model as it was trained."""
+    """How a run differs from one of its model as it was trained, with default options."""
 
-    k: int | None = None  # level that a network of full precision is converted to
+    k: int | None = None  # level that a full-precision network is converted to
     noise_ratio: float = 0.0
     noise_seed: int = 0
-    max_spikes: int | None = 1  # None: unbounded
+    max_spikes: int | None = 1  # None if unbounded
     negative_spikes: bool = True
     limit: int | None = None  # of test images
 
     @property
     def parts(self):
-        """Of each difference its part of the folder's name, and its words in a label."""
+        """For each difference, its part of the folder's name and its words in a label."""
         found = []
         if self.k is not None:
             found.append((f"k{self.k}", f"converted to k={self.k}"))
@@ -53,7 +53,7 @@ class Variation:
 
     @property
     def entries(self):
-        """What run.json holds of it: all that is not the default, apart from the level."""
+        """Its entries in run.json: all that is not the default, except the level."""
         noise = {"noise_ratio": self.noise_ratio, "noise_seed": self.noise_seed} if self.noise_ratio else {}
         burst = {} if self.max_spikes == 1 else {"max_spikes": self.max_spikes or UNBOUNDED}
         positive = {} if self.negative_spikes else {"negative_spikes": False}
@@ -62,7 +62,7 @@ class Variation:
 
 @dataclass(frozen=True)
 class Activity:
-    """What neurons did, per image."""
+    """What some neurons did, per image."""
 
     neurons: int
     positive_spikes_per_image: float
@@ -72,9 +72,9 @@ class Activity:
 
 @dataclass(frozen=True)
 class Results:
-    """What came of a run; of an artificial network its accuracy alone."""
+    """The results of a run; those of an artificial network are just its accuracy."""
 
-    ann_accuracy: float | None  # None where it is not known
+    ann_accuracy: float | None  # None if it is not known
     snn_accuracy: float | None = None
     quiescent_images: int | None = None
     time_steps_needed: int | None = None
@@ -83,7 +83,7 @@ class Results:
     blocks: list[Activity] | None = None
     total: Activity | None = None
     files: list[str] | None = None
-    sizes: list[dict] | None = None  # that hardware needs, where they were measured
+    sizes: list[dict] | None = None  # that hardware needs, if they were measured
 
 
 @dataclass(frozen=True)
@@ -99,18 +99,18 @@ class Run:
 
     @property
     def k(self):
-        """The level that the network ran at."""
+        """The level at which the network ran."""
         return self.identity.model.k if self.variation.k is None else self.variation.k
 
     @property
     def label(self):
-        """For legends and tables."""
+        """The name in legends and tables."""
         trial = ["trial"] if self.identity.shortfall else []
         return ", ".join([self.identity.model.label, *trial, *(words for _, words in self.variation.parts)])
 
     @property
     def folder(self):
-        """Where its logs lie by default."""
+        """The default folder of its logs."""
         return default_folder(self.identity.model, self.variation)
 
     @property
@@ -122,31 +122,31 @@ class Run:
         return sizes | {"model": self.identity.entries} | self.variation.entries | known
 
     def with_results(self, trained, ann_accuracy, **results):
-        """The Run of a Trained with what came of it."""
+        """This Run with the results of the Trained model that was run."""
         origin = {"weights": shown(trained.path), "weights_sha256": trained.sha256}
         return replace(self, results=Results(ann_accuracy, **origin, **results))
 
 
 def short(number):
-    """A float in as few digits as tell it from all others: 0.5, 1, 1e-05."""
+    """A float in as few digits as identify it: 0.5, 1, 1e-05."""
     return repr(float(number)).removesuffix(".0")
 
 
 def default_folder(model, variation=Variation()):
-    """Where logs lie unless --logs says otherwise: figs/k0, figs/logs/k0-augmented-noise0.5, ..."""
+    """The folder of logs unless --logs names another: figs/k0, figs/logs/k0-augmented-noise0.5, ..."""
     figs = ROOT / "figs"
-    in_sight = model in IN_SIGHT and not variation.parts
-    return (figs if in_sight else figs / "logs") / "-".join([model.name, *(part for part, _ in variation.parts)])
+    prominent = model in PROMINENT and not variation.parts
+    return (figs if prominent else figs / "logs") / "-".join([model.name, *(part for part, _ in variation.parts)])
 
 
 def time_steps_needed(right):
-    """The first time step, counted from 1, from which the number of right predictions stays at its last value."""
+    """The first time step, counted from 1, from which the number of correct predictions no longer changes."""
     different = np.flatnonzero(right != right[-1])
     return int(different[-1]) + 2 if len(different) else 1
 
 
 def check_length(run):
-    """Raises InputError where the logs of a Run would be larger than what is read."""
+    """Raises InputError if a log of a Run would have more lines than can be read again."""
     lines = -(-run.images // run.batch_size) * run.time_steps
     if lines > LARGEST_LINES:
         found = f"{run.batch_size} with {run.time_steps} time steps, logs of {lines:,} lines"
@@ -154,9 +154,9 @@ def check_length(run):
 
 
 def described(run, trained, evaluation, ann_right, sizes=None):
-    """The Run of a Trained with the results of a spiking evaluation, which are the same on any machine.
+    """The Run of a Trained model with the results of its spiking evaluation, which are the same on any machine.
 
-    `ann_right` is the number of images that the artificial network predicts right, None if it is not known.
+    `ann_right` is the number of images that the artificial network predicts correctly, None if it is not known.
     """
     right = evaluation.right.sum(axis=0)
     by_block = evaluation.statistics.sum(axis=(0, 2))  # (blocks, 3)
@@ -179,7 +179,7 @@ def _per_image(neurons, spikes, negative, sops, images):
 
 
 def read(path):
-    """The Run of a run.json, with those of its results that figures show; None where there is no such file."""
+    """The Run in a run.json, with those of its results that figures show; None if there is no such file."""
     if not disk.exists(path):
         return None
     content = disk.read(path, LOG)
@@ -188,14 +188,14 @@ def read(path):
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(
             f"{shown(path)}: damaged or of an older version, expected JSON with k, images, batch_size, time_steps "
-            "and model as the scripts in LeNet/ write them"
+            "and model as the scripts in LeNet/ write it"
         ) from None
 
 
 def _run(entries):
-    """The Run that such entries tell of; raises one of several errors if they tell of none."""
+    """The Run that such entries describe; raises one of several errors if they describe none."""
     identity, k = identified(entries["model"]), _integer(entries, "k", FULL_PRECISION, HIGHEST_LEVEL)
-    if identity.model.k not in (k, FULL_PRECISION):  # which is converted to any level
+    if identity.model.k not in (k, FULL_PRECISION):  # full precision may have been converted to any level
         raise ValueError("k")
     variation = Variation(
         None if k == identity.model.k else k,
@@ -218,7 +218,7 @@ def _run(entries):
 
 
 def _integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=...):
-    """An entry, which must be an integer of that range; the default, if there is one, where it is missing."""
+    """An entry, which must be an integer in this range; if it is missing and there is a default, that."""
     if name not in entries and default is not ...:
         return default
     if type(entries[name]) is not int or not lowest <= entries[name] <= highest:
@@ -227,7 +227,7 @@ def _integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=...):
 
 
 def _number(entries, name, highest, default):
-    """An entry, which must be a number from 0 to `highest`; the default where it is missing or null."""
+    """An entry, which must be a number from 0 to `highest`; the default if it is missing or null."""
     number = entries.get(name, default)
     if number is not None and not 0 <= number <= highest:
         raise ValueError(name)

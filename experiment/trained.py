@@ -1,4 +1,4 @@
-"""A trained model in its npz file: float32 arrays on the weight grid beside its identity, without pickle."""
+"""The npz file of a trained model: float32 arrays on the weight grid and its identity, without pickle."""
 
 import io
 import math
@@ -11,22 +11,22 @@ from pathlib import Path
 import numpy as np
 
 from experiment import InputError, disk, shown
-from experiment.identity import COUNTS, OWN, Identity, identified
+from experiment.identity import COUNTS, OPERATIONS, Identity, identified
 from spiking.weight_grid import check_weights, on_grid
 
 NPZ = "an npz file of network weights"  # as error messages call it
-HEADER = 1024  # bytes at most, of an array in the file
+HEADER = 1024  # bytes that an array's header in the file may take
 NUMBERS, TEXTS = ("k", "seed", *COUNTS), ("network", "data", "recipe")
-OPTIONAL_NUMBERS, OPTIONAL_TEXTS = (OWN,), ("origin",)
+OPTIONAL_NUMBERS, OPTIONAL_TEXTS = (OPERATIONS,), ("origin",)
 LONGEST_TEXT = 1 << 16  # characters
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model."""
+    """A trained model: its identity and its weights."""
 
     identity: Identity
-    weights: dict  # of float32 arrays with the keys and shapes of network.weight_shapes
+    weights: dict  # float32 arrays with the keys and shapes of network.weight_shapes
     path: Path | None = None
     sha256: str = ""  # of the file that was read
 
@@ -40,39 +40,39 @@ class Trained:
 
 
 def announce(trained):
-    """Prints which file it is, and whether it is a trial."""
+    """Prints from which file it is, and whether it is a trial."""
     print(f"weights    {shown(trained.path)}")
     if trained.identity.shortfall:
         print(f"           a trial: trained on {trained.identity.shortfall}")
 
 
 def save_npz(trained, path):
-    """Writes a Trained; its path and sha256 do not matter."""
+    """Writes a trained model's identity and weights to an npz file."""
     weights = {key: np.asarray(weight, np.float32) for key, weight in trained.weights.items()}
     write_npz({name: np.array(value) for name, value in trained.identity.entries.items()} | weights, path)
 
 
 def write_npz(arrays, path):
-    """Writes arrays, by key, as an npz file, without pickle."""
-    content = io.BytesIO()  # NumPy 2.0's unfinished archive complains on stderr where its file has been closed
+    """Writes arrays, given by key, as an npz file without pickle."""
+    content = io.BytesIO()  # written to a file and interrupted, NumPy 2.0 would complain on stderr
     np.savez(content, **arrays)
     Path(path).write_bytes(content.getvalue())
 
 
 def read_npz(path):
-    """The Trained of an npz file: first its identity, then its arrays, checked against that.
+    """Reads the Trained model in an npz file: first its identity, then the arrays that its network requires.
 
     Sizes, shapes and dtypes are checked before any array is read.
 
     Raises
     ------
     InputError
-        Missing, or not such a file, or with weights that cannot be.
+        The file is missing, not an npz file of a trained model, or has impossible weights.
     OSError
         The file is unreadable.
     """
     with disk.opened(path, NPZ) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # zipfile would look for the end of a device
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # zipfile would search a device for its end
             raise InputError(f"{shown(path)}: is a device, expected {NPZ}")
         try:
             with zipfile.ZipFile(file) as archive:
@@ -83,17 +83,17 @@ def read_npz(path):
             if isinstance(error, InputError):
                 raise InputError(f"{shown(path)}: {error}") from None
             raise
-        except Exception as error:  # a damaged archive raises whatever its bytes lead to
+        except Exception as error:  # a damaged archive can raise anything
             text = " ".join(str(error).split()) or type(error).__name__
             raise InputError(f"{shown(path)}: damaged ({text}), expected {NPZ}") from None
 
 
 def _read_archive(archive):
-    """The Identity and the weights."""
+    """The Identity and the weights in an open npz file."""
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     if "model.weights.h5" in members:
-        converts = "LeNet/Spiking_LeNet_MNIST.py --weights FILE.keras converts such"
-        raise InputError(f"is a model of Keras, expected {NPZ}; {converts}")
+        converts = "LeNet/Spiking_LeNet_MNIST.py --weights FILE.keras converts it"
+        raise InputError(f"is a Keras model, expected {NPZ}; {converts}")
     _check_keys(archive, members, (*NUMBERS, *TEXTS), complete=False)
     numbers = (*NUMBERS, *(key for key in OPTIONAL_NUMBERS if key in members))
     texts = (*TEXTS, *(key for key in OPTIONAL_TEXTS if key in members))
@@ -108,7 +108,7 @@ def _read_archive(archive):
     weights = {}
     for key, shape in shapes.items():
         array = _read_array(archive, members[key], key, shape, "f", 8 * math.prod(shape))
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is refused
             weights[key] = array.astype(np.float32)
     _check_values(weights, identity.network)
     return identity, weights
@@ -123,12 +123,12 @@ def _check_keys(archive, members, keys, complete):
 
 
 def _some(names, what):
-    """How many there are, and the first of them."""
+    """How many names there are, and the first of them."""
     return f"{len(names)} {what}" + (f" ({names[0]} ...)" if names else "")
 
 
 def _read_array(archive, info, key, shape, kinds, largest):
-    """An array of the shape and of one of the kinds of dtype, of at most so many bytes."""
+    """Reads an array of this shape, one of these kinds of dtype, and at most `largest` bytes of data."""
     if info.file_size > largest + HEADER:
         raise InputError(f"{key} takes {info.file_size} bytes, expected at most {largest + HEADER}")
     member = io.BytesIO(archive.read(info))
@@ -145,7 +145,7 @@ def _read_array(archive, info, key, shape, kinds, largest):
 
 
 def _check_values(weights, network):
-    """Raises InputError where a weight cannot be."""
+    """Raises InputError if a weight has an impossible value."""
     try:
         check_weights(weights, network.weight_shapes)
         rounded, _ = on_grid(weights, network)

@@ -1,7 +1,7 @@
-"""Trains networks, several at a time: each in a process of its own, here or on the workers of a Dask cluster.
+"""Trains several networks at a time, each in its own process, on this machine or on the workers of a Dask cluster.
 
-concurrent.futures or Dask decide which training runs when and where. A training goes on from its own checkpoint, so
-that one whose worker has died is begun again where it was, on another.
+concurrent.futures or Dask decides when and where each training runs. A training resumes from its own checkpoint, so
+that if its worker dies, another one continues it.
 """
 
 import csv
@@ -21,19 +21,19 @@ from experiment.model import HISTORY_NAME, LENET, MNIST, NPZ_NAME
 from experiment.recipes import PAPER, RECIPES
 from spiking.network import FULL_PRECISION
 
-POLL = 0.5  # seconds, from one look at the trainings to the next
+POLL = 0.5  # seconds between looks at the trainings
 DASK_TIMEOUT = 20  # seconds to connect to a scheduler
-ENDING = 60  # seconds for interrupted trainings to end, of which a worker that hangs never tells
+ENDING = 60  # seconds that interrupted trainings have to end; a worker that hangs would never report it
 
 
 def script(model):
-    """The command that trains or tests an artificial network, with the options that name it."""
+    """The command that trains or tests an artificial network, with the options that name the Model."""
     level = ["FP32"] if model.k == FULL_PRECISION else ["Quant", "--k", model.k]
     return [f"LeNet/{level[0]}_LeNet_MNIST.py", *level[1:], *naming(model)]
 
 
 def naming(model):
-    """The options that name a model to a script, without its level."""
+    """The options that name a Model to a script, without its level."""
     options = {
         "--network": model.network if model.network != LENET else None,
         "--data": shown(model.images) if model.data != MNIST else None,
@@ -44,31 +44,31 @@ def naming(model):
 
 
 def train_all(models, threads, jobs=1, dask=None):
-    """Trains models to the end and shows the progress of all.
+    """Trains models to their last epochs and shows their progress.
 
     Parameters
     ----------
     models : sequence of Model
     threads : int
-        Of TensorFlow, for each training; one that is resumed keeps those that it began with.
+        TensorFlow's threads per training; a resumed one keeps the number that it began with.
     jobs : int
         How many are trained here at a time.
     dask : str or None
-        Address of a Dask scheduler whose workers share this folder: then they train, one each at a time.
+        Address of a Dask scheduler whose workers share this folder; they then train, one model each at a time.
 
     Raises
     ------
     InputError
-        The cluster cannot be reached, or trainings have failed, after all others have ended.
+        The cluster cannot be reached, or some trainings have failed; this is raised when all have ended.
     """
     for folder in dict.fromkeys(model.images for model in models):
-        images.load_training(folder)  # fetched once, where it is missing, and refused before anything begins
+        images.load_training(folder)  # missing files are fetched once, and bad ones refused before anything begins
     with _on_cluster(dask) if dask else _here(jobs) as (executor, stop):
         futures = {executor.submit(_train, model, threads, stop): model for model in models}
         try:
             _watch(futures)
         except BaseException:
-            signal.alarm(0)  # the interruption has arrived, and need not be repeated while the trainings end
+            signal.alarm(0)  # the interruption has arrived: it must not be repeated while the trainings end
             stop.set()
             wait(futures, timeout=ENDING)
             raise
@@ -88,9 +88,9 @@ def _on_cluster(address):
     try:
         from distributed import Client, Event
     except ImportError:
-        raise InputError("argument --dask: needs Dask, expected it installed by pip install -e .[cluster]") from None
+        raise InputError("argument --dask: Dask not found, expected it after pip install -e .[cluster]") from None
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # a lost scheduler is one line of ours, not a traceback
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # a lost scheduler gets one line, not a traceback
     try:
         client = Client(address, timeout=DASK_TIMEOUT)
     except (OSError, ValueError) as error:
@@ -100,7 +100,7 @@ def _on_cluster(address):
 
 
 def _watch(futures):
-    """Shows how far all trainings are until they are done: a bar each where somebody watches, else lines."""
+    """Shows the progress of all trainings until they are done: as bars in a terminal, otherwise as lines."""
     from tqdm import tqdm
 
     watched = command_line.watched(sys.stderr)
@@ -124,28 +124,28 @@ def _watch(futures):
 
 
 def _history(model):
-    """How many epochs of a training are finished, and the validation accuracy after the last of them."""
+    """How many epochs of a training are finished, and the validation accuracy after the last one."""
     try:
         rows = list(csv.DictReader((model.checkpoint / HISTORY_NAME).read_text().splitlines()))
-    except FileNotFoundError:  # before the first
+    except FileNotFoundError:  # before the first epoch has ended
         return 0, None
     return len(rows), float(rows[-1]["val_accuracy"])
 
 
 def _error(future):
-    """The error of a training that is done; None of one that ended well."""
+    """The error that a training ended with; None if it succeeded."""
     try:
         return future.exception()
     except CancelledError:  # by Dask
-        return "the scheduler was lost; started again, it goes on"
+        return "the scheduler was lost; the same command resumes the training"
 
 
 def _train(model, threads, stop):
-    """Trains a model to the end, from where an earlier run was interrupted; `stop` is an event that ends it before.
+    """Trains a model to the end, starting where an earlier run was interrupted; the event `stop` ends it early.
 
     The process that trains does not outlive this one.
     """
-    if stop.is_set():  # before it has begun
+    if stop.is_set():  # before this training has begun
         return
     resume = disk.exists(model.checkpoint / NPZ_NAME)
     options = ("--mode", "training", "--resume", resume, "--threads", threads)
@@ -163,15 +163,15 @@ def _train(model, threads, stop):
         output.seek(0)
         lines = output.read().splitlines()
     if process.returncode and not stop.is_set():
-        last = lines[-1] if lines else "nothing said"
+        last = lines[-1] if lines else "no output"
         raise InputError(f"exit status {process.returncode}, {last.removeprefix('error: ')}")
 
 
 def _run_tied():
-    """Runs the script of the command line; ends at once when the process that started this one has ended."""
+    """Runs the script that the command line names; ends as soon as the process that started this one has ended."""
 
     def end_with_parent():
-        os.read(0, 1)  # returns at the end of the file: the other end of the pipe is closed
+        os.read(0, 1)  # returns when the other end of the pipe is closed
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=end_with_parent, daemon=True).start()

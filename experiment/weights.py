@@ -1,4 +1,4 @@
-"""Which weights the options of a script choose: those of a file, of a training, or those that are published."""
+"""Finds the weights that a script's options choose: those of a file, of a training, or the published ones."""
 
 from dataclasses import replace
 
@@ -10,25 +10,28 @@ from spiking.network import FULL_PRECISION
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
 
-LARGEST_NEURONS = 1 << 22  # of a network that is trained: a training step of 200 images takes 3.3 KB for each, 14 GB
+LARGEST_NEURONS = 1 << 22  # in a training, where 200 images take 3.3 KB for each neuron, 14 GB in all
 
 
 def refuse_contradiction(path, found, given, names=OPTIONS):
-    """Raises InputError where the Model of a file differs from the given one in one of these fields."""
+    """Raises InputError if the Model of a file differs from the given one in any of the named fields."""
     for name in OPTIONS:
         if name in names and getattr(found, name) != getattr(given, name):
-            raise InputError(f"{shown(path)}: is of {_in_words(found, name)}, expected {_in_words(given, name)}")
+            raise InputError(f"{shown(path)}: has {_in_words(found, name)}, expected {_in_words(given, name)}")
 
 
 def _in_words(model, name):
-    """A field of a Model in a message."""
+    """A field of a Model, as messages show it."""
     if name == "k" and model.k == FULL_PRECISION:
         return "full precision"
     return f"{name}={getattr(model, name)}"
 
 
 def network_for(layers, input_shape, classes):
-    """The network of a notation of layers for images (h, w, channels) and classes; refused if too large to train."""
+    """The Network with these layers, given as a notation, for images (h, w, channels) and a number of classes.
+
+    Raises InputError if the layers are not possible for such images, or the network is too large to train.
+    """
     height, width, channels = input_shape
     try:
         network = check_size(parse(f"{height}x{width}x{channels}-{layers}-{classes}"))
@@ -42,20 +45,20 @@ def network_for(layers, input_shape, classes):
 
 
 def load(choice, k, converts=False):
-    """The trained model of a Choice; prints which file it is and what is special about it.
+    """Loads the trained model of a Choice; prints which file it is from and what is special about it.
 
     Parameters
     ----------
     choice : Choice
     k : int
-        Level of the default file where the choice leaves it open.
+        Level of the default file if the choice leaves it open.
     converts : bool
-        Whether full-precision weights may be given beside a level: the quantiser is put in at conversion.
+        Whether full-precision weights are accepted together with a level, to which the conversion then quantises.
 
     Returns
     -------
     trained : Trained, on the weight grid
-    k : int, the level to run it at: that of the choice for a conversion, else the model's
+    k : int, the level at which to run it: the choice's for a conversion, otherwise the model's
     """
     given = choice.model(k)
     path = choice.weights or default_weights(given, choice.data)
@@ -65,38 +68,38 @@ def load(choice, k, converts=False):
     binding = {name for name in OPTIONS if choice.weights is None or getattr(choice, name) is not None}
     refuse_contradiction(path, found, given, binding - ({"k"} if conversion else set()))
     if found.k == FULL_PRECISION != k and not conversion:
-        expected = "--k with it, the level to convert it to" if converts else "a quantised network"
-        raise InputError(f"{shown(path)}: is of full precision, expected {expected}")
+        expected = "--k, the level to convert it to" if converts else "a quantised network"
+        raise InputError(f"{shown(path)}: has full precision, expected {expected}")
     announce(trained)
     weights, rounding = on_grid(trained.weights, trained.network)
     if rounding > 0:
         print(f"           rounded to the weight grid, which changed them by {rounding:.2g} at most")
     if conversion:
-        print(f"           of full precision: the quantiser of k={choice.k} is put in at conversion")
+        print(f"           of full precision: the conversion inserts the quantiser of k={choice.k}")
     return replace(trained, weights=weights), choice.k if conversion else found.k
 
 
 def default_weights(model, data=None):
-    """The npz file of the model's checkpoint if there is one, else the published one; `data` is that of a Choice."""
+    """The npz file of the model's checkpoint if there is one, else the published one; `data` is the Choice's."""
     checkpoint = model.checkpoint / NPZ_NAME
     if disk.exists(checkpoint):
         return checkpoint
-    hint = "" if data is None or data.is_dir() else f"; {shown(data)} of --data is no folder"
+    hint = "" if data is None or data.is_dir() else f"; {shown(data)} of --data is not a folder"
     return _published(model, hint)
 
 
 def read_published(model):
-    """The Trained of a model in the repository."""
+    """The Trained model that the repository has of a Model."""
     trained = read_npz(_published(model))
     refuse_contradiction(model.published, trained.model, model)
     return trained
 
 
 def _published(model, hint=""):
-    """The npz file of a model in the repository; raises InputError if there is none."""
+    """The npz file that the repository has of a Model; raises InputError if there is none."""
     if not disk.exists(model.published):
         raise InputError(
-            f"{shown(model.published)}: not found, expected published weights of {model.name}, or in "
-            f"{shown(model.checkpoint)} those of a training{hint}"
+            f"{shown(model.published)}: not found, expected published weights of {model.name}, or those of a "
+            f"training in {shown(model.checkpoint)}{hint}"
         )
     return model.published

@@ -72,7 +72,7 @@ def read_logs(args):
         raise InputError(f"no logs found, expected one of {expected}; LeNet/Spiking_LeNet_MNIST.py writes them")
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise InputError("argument --logs: found a folder twice, expected each once")
-    found = logs.told_apart([logs.read(folder) for folder in folders])
+    found = logs.uniquely_labelled([logs.read(folder) for folder in folders])
     for log in found:
         if log.spike_num is None:
             raise InputError(f"{shown(log.folder)}: is of full precision, expected logs of a spiking network")

@@ -71,4 +71,4 @@ def test_folder_that_is_no_checkout(run_here, tmp_path):
 
 def test_network_of_full_precision_fires_no_operations(run_here):
     process = run_here(networks.main, ROOT / "LeNet/pretrained/fp32.npz")
-    assert_refused(process, "LeNet/pretrained/fp32.npz: is of full precision, expected a quantised network")
+    assert_refused(process, "LeNet/pretrained/fp32.npz: has full precision, expected a quantised network")

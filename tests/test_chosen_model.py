@@ -70,11 +70,11 @@ def test_file_says_network_data_and_level(root, run, k):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--k", 1], "is of k=0, expected k=1"),
-        (["--network", "6C3-P2-10"], "is of network=6C3-P2-9, expected network=6C3-P2-10"),
-        (["--data", "data/mnist"], "is of data=other, expected data=mnist"),
-        (["--recipe", "augmented"], "is of recipe=paper, expected recipe=augmented"),
-        (["--seed", 1], "is of seed=0, expected seed=1"),
+        (["--k", 1], "has k=0, expected k=1"),
+        (["--network", "6C3-P2-10"], "has network=6C3-P2-9, expected network=6C3-P2-10"),
+        (["--data", "data/mnist"], "has data=other, expected data=mnist"),
+        (["--recipe", "augmented"], "has recipe=paper, expected recipe=augmented"),
+        (["--seed", 1], "has seed=0, expected seed=1"),
     ],
 )
 def test_options_that_contradict_the_file(root, run, run_here, options, expected, monkeypatch):
@@ -98,7 +98,7 @@ def test_file_of_another_model_in_the_default_place(root, run_here, place):
     save(root / place.format(f"k0-{SMALL_NAME}"), seed=2)
     options = ["--k", 0, "--network", "6C3-P2-9", "--data", root / "data/other"]
     process = run_here(Spiking_LeNet_MNIST.main, *options)
-    assert_refused(process, f"{place.format(f'k0-{SMALL_NAME}')}: is of seed=2, expected seed=0")
+    assert_refused(process, f"{place.format(f'k0-{SMALL_NAME}')}: has seed=2, expected seed=0")
 
 
 def test_default_weights_are_the_checkpoint_else_the_published(root, run, run_here):
@@ -122,7 +122,7 @@ def test_default_weights_are_those_of_a_killed_run_too(root, run, folder):
 
 def test_full_precision_is_converted_to_the_level_of_the_option(root, run):
     stdout = run("--weights", save(root / "fp32.npz", FULL_PRECISION), "--k", 2)
-    assert "of full precision: the quantiser of k=2 is put in at conversion" in stdout
+    assert "of full precision: the conversion inserts the quantiser of k=2" in stdout
     run("--weights", save(root / "k2.npz", 2))
     converted, trained = root / f"figs/logs/fp32-{SMALL_NAME}-k2", root / f"figs/logs/k2-{SMALL_NAME}"
     for name in ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt"):
@@ -135,7 +135,7 @@ def test_full_precision_is_converted_to_the_level_of_the_option(root, run):
 def test_full_precision_needs_a_level(root, run_here):
     weights = save(root / "fp32.npz", FULL_PRECISION)
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", weights)
-    assert_refused(process, "fp32.npz: is of full precision, expected --k with it, the level to convert it to")
+    assert_refused(process, "fp32.npz: has full precision, expected --k, the level to convert it to")
 
 
 @pytest.mark.parametrize(
@@ -181,5 +181,5 @@ def test_mnist_without_files_or_network(root, run_here, monkeypatch):
     save_model(root / "k0.npz", random_weights(LENET, seed=0), 0)
     before = snapshot(root)
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", root / "k0.npz")
-    assert_refused(process, "train-labels-idx1-ubyte: not found, and http://127.0.0.1:9/", "Connection refused")
+    assert_refused(process, "labels-idx1-ubyte: not found, and downloading http://127.0.0.1:9/", "Connection refused")
     assert snapshot(root) == before

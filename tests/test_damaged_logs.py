@@ -26,7 +26,7 @@ def folder(tmp_path):
 
 
 def assert_run_json_refused(folder):
-    expected = "expected JSON with k, images, batch_size, time_steps and model as the scripts in LeNet/ write them"
+    expected = "expected JSON with k, images, batch_size, time_steps and model as the scripts in LeNet/ write it"
     with pytest.raises(InputError, match=rf"run\.json: damaged or of an older version, {expected}$"):
         logs.read(folder)
 

@@ -106,7 +106,7 @@ def test_centre_of_mass_lies_in_the_middle_as_far_as_the_border_allows(picture):
 
 @pytest.mark.parametrize("grey", [0, 93, 255])
 def test_plain_picture_is_refused(grey):
-    with pytest.raises(ValueError, match="all pixels are alike, expected a digit on a plain background"):
+    with pytest.raises(ValueError, match="all pixels are equal, expected a digit on a plain background"):
         prepare_digit(np.full((9, 9), grey, np.uint8))
 
 
@@ -154,7 +154,7 @@ def test_16_bits_per_pixel_are_read_as_8(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 30])
 def test_file_that_is_no_picture_is_refused_by_name(content, tmp_path):
     (tmp_path / "digit.png").write_bytes(content)
-    with pytest.raises(InputError, match=r"digit\.png: no picture, expected a picture of a digit, such as a PNG$"):
+    with pytest.raises(InputError, match=r"digit\.png: not a picture, expected a picture of a digit, such as a PNG$"):
         read_digit(tmp_path / "digit.png")
 
 
@@ -171,11 +171,11 @@ def test_empty_picture_and_too_large_one_are_refused_by_name(tmp_path, recwarn):
     Image.new("1", (5000, 4000)).save(tmp_path / "large.png")
     Image.new("1", (9500, 10_000)).save(tmp_path / "larger.png")
     Image.new("1", (20_000, 10_000)).save(tmp_path / "largest.png")
-    with pytest.raises(InputError, match=r"empty\.png: all pixels are alike, expected a digit"):
+    with pytest.raises(InputError, match=r"empty\.png: all pixels are equal, expected a digit"):
         read_digit(tmp_path / "empty.png")
-    with pytest.raises(InputError, match=r"large\.png: 5000 x 4000 pixels, at most 16777216 are read"):
+    with pytest.raises(InputError, match=r"large\.png: has 5000 x 4000 pixels, at most 16777216 are read"):
         read_digit(tmp_path / "large.png")
-    with pytest.raises(InputError, match=r"larger\.png: 9500 x 10000 pixels, at most 16777216 are read"):
+    with pytest.raises(InputError, match=r"larger\.png: has 9500 x 10000 pixels, at most 16777216 are read"):
         read_digit(tmp_path / "larger.png")
     with pytest.raises(InputError, match=r"largest\.png: Image size .* exceeds limit"):
         read_digit(tmp_path / "largest.png")

@@ -160,7 +160,7 @@ def test_training_images_of_fashion_mnist_are_asked_for_when_they_are_needed(pub
     assert len(load_split("test", folder).labels) == 10_000
     assert requests == []
     url = f"{address}/fashion-mnist/train-images-idx3-ubyte.gz"
-    with pytest.raises(InputError, match=f"train-images-idx3-ubyte: not found, and {url} did not give it .*SHA256"):
+    with pytest.raises(InputError, match=f"images-idx3-ubyte: not found, and downloading {url} failed .*SHA256"):
         load_split("train", folder)
     assert names(folder) == NAMES["fashion-mnist"]
 
@@ -182,7 +182,9 @@ def test_training_images_of_fashion_mnist_are_asked_for_when_they_are_needed(pub
 def test_bad_download_leaves_nothing_behind(public, server, reply):
     (public / "mnist" / LABELS).unlink()
     address, _ = server(reply)
-    with pytest.raises(InputError, match=f"{LABELS[:-3]}: not found, and {address}/mnist/{LABELS} did not give it"):
+    with pytest.raises(
+        InputError, match=f"{LABELS[:-3]}: not found, and downloading {address}/mnist/{LABELS} failed"
+    ):
         load_split("test", public / "mnist")
     assert names(public / "mnist") == sorted({*NAMES["mnist"]} - {LABELS})
 
@@ -192,7 +194,7 @@ def test_without_network_nothing_is_created(tmp_path, monkeypatch):
         closed = f"http://127.0.0.1:{server.getsockname()[1]}"
     monkeypatch.setitem(public_data.ADDRESSES, "mnist", closed)
     monkeypatch.setattr(public_data, "FOLDER", tmp_path)
-    with pytest.raises(InputError, match=r"-labels-idx1-ubyte: not found, and .*\.gz did not give it .*refused"):
+    with pytest.raises(InputError, match=r"-labels-idx1-ubyte: not found, and downloading .*\.gz failed .*refused"):
         load_split("test", tmp_path / "mnist")
     assert list(tmp_path.iterdir()) == []
 

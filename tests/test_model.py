@@ -167,7 +167,7 @@ def test_options_may_agree_with_a_file(save, options):
 )
 def test_options_may_not_contradict_a_file(save, capsys, found, default, options, message):
     path = save(found)
-    with pytest.raises(InputError, match=f"^{path}: is of {message}$"):
+    with pytest.raises(InputError, match=f"^{path}: has {message}$"):
         load(choose("--weights", path, *options, k=default), default)
     assert capsys.readouterr().out == ""
 
@@ -176,17 +176,15 @@ def test_full_precision_is_converted_to_any_level_that_is_named(save, capsys):
     path = save(FULL_PRECISION)
     trained, k = load(choose("--weights", path, "--k", 4), 1, converts=True)
     assert (trained.model.k, k) == (FULL_PRECISION, 4)
-    assert "           of full precision: the quantiser of k=4 is put in at conversion\n" in capsys.readouterr().out
-    with pytest.raises(
-        InputError, match=f"^{path}: is of full precision, expected --k with it, the level to convert"
-    ):
+    assert "           of full precision: the conversion inserts the quantiser of k=4\n" in capsys.readouterr().out
+    with pytest.raises(InputError, match=f"^{path}: has full precision, expected --k, the level to convert"):
         load(choose("--weights", path), 1, converts=True)
-    with pytest.raises(InputError, match=f"^{path}: is of full precision, expected a quantised network$"):
+    with pytest.raises(InputError, match=f"^{path}: has full precision, expected a quantised network$"):
         load(choose("--weights", path), 1)
 
 
 def test_quantised_weights_are_not_converted_to_another_level(save):
-    with pytest.raises(InputError, match=r": is of k=1, expected k=2$"):
+    with pytest.raises(InputError, match=r": has k=1, expected k=2$"):
         load(choose("--weights", save(), "--k", 2), 1, converts=True)
 
 
@@ -232,8 +230,8 @@ def test_default_file_is_that_of_the_checkpoint_or_the_published_one(repository,
     (repository / "LeNet/checkpoints" / STRIPES.name).mkdir(parents=True)
     options = choose("--k", 1, "--network", LAYERS, "--data", "stripes", "--recipe", "augmented", "--seed", 3)
     published = f"LeNet/pretrained/{STRIPES.name}.npz"
-    expected = f"expected published weights of {STRIPES.name}, or in .*/{STRIPES.name} those of a training; "
-    with pytest.raises(InputError, match=f"{published}: not found, {expected}stripes of --data is no folder"):
+    expected = f"expected published weights of {STRIPES.name}, or those of a training in .*/{STRIPES.name}; "
+    with pytest.raises(InputError, match=f"{published}: not found, {expected}stripes of --data is not a folder"):
         load(options, 0)
     for place in (published, f"LeNet/checkpoints/{STRIPES.name}/{NPZ_NAME}"):
         expected = save(name=place)
@@ -260,7 +258,7 @@ def test_file_in_the_place_of_another_model_is_refused(repository, save, setting
     place = Model(1).published
     save(name=place, **settings)
     for reading in (lambda: load(choose("--k", 1), 0), lambda: read_published(Model(1))):
-        with pytest.raises(InputError, match=r"/k1\.npz: is of (k=2|full precision), expected k=1$"):
+        with pytest.raises(InputError, match=r"/k1\.npz: has (k=2|full precision), expected k=1$"):
             reading()
 
 

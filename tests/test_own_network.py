@@ -115,7 +115,7 @@ def test_files_of_the_same_name_have_logs_of_their_own(quantized, unquantized, e
 
 def test_keras_file_where_a_npz_file_is_expected(quantized, run_here):
     process = run_here(raster.main, "--weights", quantized)
-    assert_refused(process, "my.keras: is a model of Keras, expected an npz file", "FILE.keras converts such")
+    assert_refused(process, "my.keras: is a Keras model, expected an npz file", "FILE.keras converts it")
 
 
 def test_saved_weights_of_a_converted_network_are_taken_like_any_other(unquantized, evaluate, run_here, tmp_path):
@@ -187,7 +187,7 @@ def test_export_holds_the_converted_network(quantized, run_here, tmp_path):
         ((), "found no MedianQuantizer layer, expected one after each ReLU, or the argument k (--k)"),
         (("--k", 2, "--recipe", "paper"), "expected recipe=paper"),
         (("--k", 2, "--network", "3C5"), "expected network=3C5"),
-        (("--k", 2, "--seed", 1), "is of seed=0, expected seed=1"),
+        (("--k", 2, "--seed", 1), "has seed=0, expected seed=1"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(unquantized, evaluate, options, expected):

@@ -45,8 +45,8 @@ def test_bad_options_are_refused_before_numba_is_imported(options, expected, tmp
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--k", 2], "k1.npz: is of k=1, expected k=2"),
-        (["--recipe", "augmented"], "k1.npz: is of recipe=paper, expected recipe=augmented"),
+        (["--k", 2], "k1.npz: has k=1, expected k=2"),
+        (["--recipe", "augmented"], "k1.npz: has recipe=paper, expected recipe=augmented"),
         (["--image", "none.png"], "none.png: not found, expected a picture of a digit"),
         (["--image", 10_000], "argument --image: found 10000, expected at most 9999"),
     ],
@@ -59,5 +59,5 @@ def test_options_that_do_not_fit_to_the_files(weights_path, tmp_path, run_here, 
 def test_full_precision_without_a_level_to_convert_it_to(tmp_path, run_here):
     save_model(tmp_path / "fp32.npz", random_weights(LENET, seed=2), FULL_PRECISION)
     process = run_here(raster.main, "--weights", tmp_path / "fp32.npz", "--output", tmp_path / "figs")
-    assert_refused(process, "fp32.npz: is of full precision, expected --k with it, the level to convert it to")
+    assert_refused(process, "fp32.npz: has full precision, expected --k, the level to convert it to")
     assert not (tmp_path / "figs").exists()

@@ -151,11 +151,11 @@ def test_threads_that_come_too_late_are_refused(tmp_path, run_here):
 @pytest.mark.parametrize(
     ("main", "k", "options", "message"),
     [
-        (Quant_LeNet_MNIST.main, 0, ("--k", 1), "is of k=0, expected k=1"),
-        (Quant_LeNet_MNIST.main, 0, ("--recipe", "augmented"), "is of recipe=paper, expected recipe=augmented"),
-        (Quant_LeNet_MNIST.main, -1, (), "is of full precision, expected a quantised network"),
-        (FP32_LeNet_MNIST.main, 0, (), "is of k=0, expected full precision"),
-        (FP32_LeNet_MNIST.main, -1, ("--seed", 2), "is of seed=0, expected seed=2"),
+        (Quant_LeNet_MNIST.main, 0, ("--k", 1), "has k=0, expected k=1"),
+        (Quant_LeNet_MNIST.main, 0, ("--recipe", "augmented"), "has recipe=paper, expected recipe=augmented"),
+        (Quant_LeNet_MNIST.main, -1, (), "has full precision, expected a quantised network"),
+        (FP32_LeNet_MNIST.main, 0, (), "has k=0, expected full precision"),
+        (FP32_LeNet_MNIST.main, -1, ("--seed", 2), "has seed=0, expected seed=2"),
     ],
 )
 @pytest.mark.parametrize("place", ["--weights", "--checkpoint"])
