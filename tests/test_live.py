@@ -125,9 +125,9 @@ def test_thresholds_are_those_of_the_integer_network(driver, k):
         (f"{EMPTY}.with(783, -1)", "{}", "pixels[783] is -1, expected an integer from 0 to 255"),
         (EMPTY, "{timeSteps: 0}", "timeSteps is 0, expected an integer from 1 to 1000"),
         (EMPTY, "{timeSteps: 2 ** 32}", "timeSteps is 4294967296, expected an integer from 1 to 1000"),
-        (EMPTY, "{maxSpikes: 0}", "maxSpikes is 0, expected an integer from 1 up, or Infinity"),
-        (EMPTY, "{maxSpikes: 1.5}", "maxSpikes is 1.5, expected an integer from 1 up, or Infinity"),
-        (EMPTY, "{maxSpikes: NaN}", "maxSpikes is NaN, expected an integer from 1 up, or Infinity"),
+        (EMPTY, "{maxSpikes: 0}", "maxSpikes is 0, expected an integer >= 1, or Infinity"),
+        (EMPTY, "{maxSpikes: 1.5}", "maxSpikes is 1.5, expected an integer >= 1, or Infinity"),
+        (EMPTY, "{maxSpikes: NaN}", "maxSpikes is NaN, expected an integer >= 1, or Infinity"),
     ],
 )
 def test_classify_refuses_what_it_cannot_run(driver, pixels, options, expected):

@@ -143,7 +143,7 @@ def test_keys_do_nothing_to_an_empty_page(shown):
 
     shown.press("#clear")
     press(shown, Keys.SPACE, Keys.ARROW_RIGHT, "k")
-    assert shown.text("#sentence") == "Draw a digit, or take a test image."
+    assert shown.text("#sentence") == "Draw a digit, or choose a test image."
     press(shown, "2")
     assert shown.text("#guess")
 
@@ -152,7 +152,7 @@ def test_what_is_reached_with_tab_keeps_its_own_keys(shown):
     from selenium.webdriver import ActionChains, Keys
 
     press(shown, Keys.TAB, Keys.SPACE)
-    assert shown.text("#sentence") == "Draw a digit, or take a test image."  # the button Clear
+    assert shown.text("#sentence") == "Draw a digit, or choose a test image."  # the button Clear
     shown.driver.refresh()
     shown.driver.execute_script("find('negative').focus()")
     ActionChains(shown.driver).key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from experiment.digit import prepare_digit
 from tests.browser import classify, show_as
 
-UNREADABLE = "This browser does not let the page read the drawing. Take a test image instead."
+UNREADABLE = "This browser does not let the page read the drawing. Choose a test image instead."
 
 
 def arc(x, y, width, height, start, end):

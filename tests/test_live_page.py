@@ -60,10 +60,10 @@ def test_clear_blanks_the_page_until_there_is_another_image(shown, mnist):
     draw_a_7(shown)
     shown.press("#example")
     shown.press("#clear")
-    assert_blank(shown, "Draw a digit, or take a test image.")
+    assert_blank(shown, "Draw a digit, or choose a test image.")
     for setting in ("label:has([name=k][value='1'])", "label:has([name=burst][value='2'])"):
         shown.press(setting)
-        assert_blank(shown, "Draw a digit, or take a test image.")
+        assert_blank(shown, "Draw a digit, or choose a test image.")
     shown.press("#gallery .image")
     shown.play_to_the_end()
     found = classify(shown.driver, mnist[0][[FIRST]], "{k: 1, maxSpikes: 2}")
@@ -76,7 +76,7 @@ def test_drawing_beyond_the_stored_thresholds_is_refused_in_words(shown):
     shown.driver.execute_script("networks[1].blocks[0].thresholds.fill(-(2 ** 31))")  # all counts are justified
     shown.press("label:has([name=burst][value='Infinity'])")
     shown.press("label:has([name=k][value='1'])")
-    assert_blank(shown, "In this image a neuron fires more often than the page has thresholds for. Draw another one.")
+    assert_blank(shown, "Here a neuron fires more often than the page has thresholds for. Draw another digit.")
     shown.press("label:has([name=k][value='0'])")
     draw_a_7(shown)
     assert "Both networks say 7." in shown.text("#sentence")

@@ -198,14 +198,14 @@ def test_every_sentence_is_short_and_true(shown, mnist, settings):
     wrong = "" if run.guesses[0] == label else f", though the label says {label}"
     at_once = f"{some} fire at once{early}{done}."
     if run.max_spikes == np.inf:
-        at_once = "Each block first hears all that the block before has to say, then fires."
+        at_once = "Each block first hears everything that the block before has to say, then fires."
     all_spikes, negative = run.totals(1)
     assert negative == 0
     assert first == [
         f"{all_spikes:,} spike{'' if all_spikes == 1 else 's'} of +1, none of −1.",
         "The image comes in, in this step only.",
         f"Block 1 fires {in_block_1:,} of them, {limit}.",
-        at_once if any(in_others) else "The later blocks keep still.",
+        at_once if any(in_others) else "The later blocks stay silent.",
         f"First guess: {run.guesses[0]}{wrong}.",
     ]
 

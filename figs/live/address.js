@@ -1,6 +1,6 @@
-// The address of the page carries what is shown, as #k=1&spikes=4&image=121&step=4, so that a link leads back to it.
+// The address of the page says what is shown, as in #k=1&spikes=4&image=121&step=4, so that a link leads back to it.
 
-/** What is shown, as the part of an address after #; `image` is {pixels, number}, of a drawing without number. */
+/** Returns what is shown as the part of an address after #; `image` is {pixels, number}, a drawing has no number. */
 function toAddress({ k, maxSpikes, negative }, image, step) {
   const parts = [["k", k]];
   if (maxSpikes !== 1) parts.push(["spikes", maxSpikes === Infinity ? "any" : maxSpikes]);
@@ -10,8 +10,8 @@ function toAddress({ k, maxSpikes, negative }, image, step) {
 }
 
 /**
- * What an address asks for: {k, maxSpikes, negative, image, step}, undefined where it does not say it, and `wrong`,
- * the parts, like "k=7", that this page does not have.
+ * Returns what an address asks for: {k, maxSpikes, negative, image, step}, where what it leaves out is undefined, and
+ * `wrong`, a list of the parts, such as "k=7", that this page does not have.
  */
 function fromAddress(text, gallery) {
   const choices = (...pairs) => (value) => new Map(pairs).get(value);
@@ -34,12 +34,12 @@ function fromAddress(text, gallery) {
   return asked;
 }
 
-/** Bytes as text that an address may hold. */
+/** Encodes bytes as text that may be part of an address. */
 function toText(bytes) {
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** The drawing whose pixels toText has written; undefined if the text is of something else. */
+/** Returns the drawing whose pixels toText has encoded, or undefined if the text is anything else. */
 function fromText(text) {
   try {
     const characters = atob(text.replaceAll("-", "+").replaceAll("_", "/"));

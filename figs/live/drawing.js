@@ -1,18 +1,18 @@
-// What gives the network its image: the pad, on which one draws, and the gallery of test images.
+// The two sources of images: the drawing pad, and the gallery of test images.
 
-// The pen's width is this share of the digit's longer side, so that a small digit, once scaled, has the same 2 to 3 of
-// 28 pixels that MNIST's pens have; in pixels of the pad, of which there are 280, within these limits.
+// The pen's width is this share of the digit's longer side, so that small digits, once scaled to 28 x 28 pixels, have
+// lines of 2 to 3 pixels like MNIST's. The limits are in pixels of the pad, which has 280 x 280.
 const PEN = { share: 0.11, thinnest: 3, thickest: 22 };
 
 /**
- * The pad. `drawn(pixels)` is called after each stroke with the prepared digit, `unreadable()` instead where the
- * browser does not give back what was drawn. Returns {clear(), show(pixels)}; on an image that is shown no finger draws,
- * so that a swipe over it leaves it there.
+ * Creates the pad. After each stroke it calls `drawn(pixels)` with the prepared digit, or `unreadable()` if the
+ * browser does not let the page read what was drawn. Returns {clear(), show(pixels)}. Fingers cannot draw on an image
+ * that is shown, so that a swipe over it does not replace it.
  */
 function createPad(canvas, { drawn, unreadable }) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  let strokes = []; // of the drawing, each a list of points {x, y}
-  let pointer = null; // the one that draws, from where it comes down on the pad until it leaves
+  let strokes = []; // each a list of points {x, y}
+  let pointer = null; // the id of the pointer that draws, while it is down
 
   const blacken = () => {
     context.fillStyle = "black";
@@ -46,8 +46,8 @@ function createPad(canvas, { drawn, unreadable }) {
     return Uint8Array.from({ length: data.length / 4 }, (_, index) => data[4 * index]); // grey
   };
   canvas.addEventListener("pointerdown", (event) => {
-    if (pointer !== null || event.button !== 0) return; // another finger, or the palm
-    if (event.pointerType === "touch" && canvas.classList.contains("image")) return; // a swipe, which scrolls
+    if (pointer !== null || event.button !== 0) return; // ignore a second finger, the palm and other buttons
+    if (event.pointerType === "touch" && canvas.classList.contains("image")) return; // a swipe scrolls the page
     canvas.classList.remove("image");
     pointer = event.pointerId;
     canvas.setPointerCapture(pointer);
@@ -81,7 +81,7 @@ function createPad(canvas, { drawn, unreadable }) {
   };
 }
 
-/** Whether the browser gives back what is drawn on a canvas: some hide it, as it may tell who one is. */
+/** Whether the page can read what is drawn on a canvas: some browsers prevent it, as it may identify the user. */
 function canReadCanvas() {
   const context = Object.assign(document.createElement("canvas"), { width: 16, height: 16 }).getContext("2d");
   const isWhite = (index) => (index + Math.floor(index / 16)) % 2 === 1; // a chessboard
@@ -96,7 +96,7 @@ function canReadCanvas() {
   }
 }
 
-/** A canvas of 28 x 28 pixels with an image on it. */
+/** Draws an image on a canvas of 28 x 28 pixels, which it returns. */
 function pictureOf(pixels, canvas = document.createElement("canvas")) {
   canvas.width = canvas.height = IMAGE_SIZE;
   const context = canvas.getContext("2d");
@@ -106,13 +106,13 @@ function pictureOf(pixels, canvas = document.createElement("canvas")) {
   return canvas;
 }
 
-/** The images of the gallery, as {pixels, label, number, group}. */
+/** Returns the images of the gallery as {pixels, label, number, group}. */
 function decodeGallery(gallery) {
   const bytes = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   return gallery.map((entry) => ({ ...entry, pixels: bytes(entry.pixels) }));
 }
 
-/** Fills the gallery with a button for each image; `choose(image)` is called with one of decodeGallery. */
+/** Fills the gallery with a button for each image, which calls `choose(image)`. */
 function createGallery(container, gallery, choose) {
   for (const group of new Set(gallery.map((image) => image.group))) {
     const element = document.createElement("div");

@@ -1,4 +1,4 @@
-// What one sees, in sentences of at most 18 words, each of which says only what has been counted.
+// Explains what can be seen, in sentences of at most 18 words, each of which states only what has been counted.
 
 function withCommas(number) {
   return number.toLocaleString("en-US");
@@ -8,12 +8,12 @@ function countOf(number, word) {
   return `${withCommas(number)} ${word}${number === 1 ? "" : "s"}`;
 }
 
-/** A number with so many digits after the point, its sign a minus and not a hyphen, and no sign where all are 0. */
+/** Formats a number with a real minus sign instead of a hyphen, and without a sign if all digits are 0. */
 function decimal(number, digits) {
   return number.toFixed(digits).replace(/^-(?=[0.]+$)/, "").replace("-", "−");
 }
 
-/** The sentences on a step of a run, which `startRun` in page.js describes: what happens, why, and the guess. */
+/** Returns sentences on a step of a run (see `startRun` in page.js): what happens, why, and the guess. */
 function explain(run, step) {
   if (step === 0) return ["Before step 1: nobody has fired, and all counts are 0.", "Press Play, and the image comes in."];
   const happening = isSilent(run, step) ? silence(run) : step === 1 ? firstStep(run) : laterStep(run, step);
@@ -26,28 +26,28 @@ function firstStep(run) {
   const limit = unlimited ? "as many as they have to say" : `at most ${run.maxSpikes} a neuron`;
   const later = run.record.blocks.map(({ spikes }) => spikes.slice(2).some((ofStep) => ofStep.some(Boolean)));
   const all = inOthers.every(Boolean) ? "The later blocks" : "Some of the later blocks";
-  // of later spikes those of the last block are heard by the classes only
+  // later spikes of the last block do not count here, as no block hears them
   const early = later.slice(0, -1).includes(true) ? ", before they have heard everything" : "";
   const done = later.includes(true) ? "" : ", and nothing is left for later";
   const atOnce = unlimited
-    ? "Each block first hears all that the block before has to say, then fires."
+    ? "Each block first hears everything that the block before has to say, then fires."
     : `${all} fire at once${early}${done}.`;
   return [
     `${countOf(inBlock1 + sum(inOthers), "spike")} of +1, none of −1.`,
     "The image comes in, in this step only.",
     `Block 1 fires ${withCommas(inBlock1)} of them, ${limit}.`,
-    sum(inOthers) > 0 ? atOnce : "The later blocks keep still.",
+    sum(inOthers) > 0 ? atOnce : "The later blocks stay silent.",
   ];
 }
 
-/** How many spikes there are; where most of one kind are, and why; what would be taken back if it could be. */
+/** Says how many spikes there are, where the largest group of one kind is and why, and what cannot be taken back. */
 function laterStep(run, step) {
   const [positive, negative] = [sum(run.spikes[step].positive), sum(run.spikes[step].negative)];
   const group = largestGroup(run, step);
   const place = `block ${group.block + 1}`;
   const sentences = [`${countOf(positive, "spike")} of +1, ${withCommas(negative)} of −1.`];
   if (group.spikes < positive + negative) {
-    const alike = run.spikes[step][group.sign > 0 ? "positive" : "negative"][group.block]; // as above its map
+    const alike = run.spikes[step][group.sign > 0 ? "positive" : "negative"][group.block]; // the number above its map
     const ofThem = group.spikes < alike ? `${withCommas(group.spikes)} of the ${withCommas(alike)}` : withCommas(alike);
     sentences.push(`The largest group: ${ofThem} of ${group.sign > 0 ? "+1" : "−1"} in ${place}.`);
   } else sentences.push(group.spikes === 1 ? `It comes from ${place}.` : `All come from ${place}.`);
@@ -57,7 +57,7 @@ function laterStep(run, step) {
   return sentences;
 }
 
-/** Why the neurons of a group fire: they had to wait, or what came in since moves them over a threshold. */
+/** Says why the neurons of a group fire: they had to wait, or new input has moved them across a threshold. */
 function reason(run, step, { block, sign, waited, neurons }) {
   const [they, them] = neurons.length === 1 ? ["This neuron was", "this neuron"] : ["They were", "these neurons"];
   if (waited) return `${they} waiting to ${sign > 0 ? "say" : "take back"} more, at most ${run.maxSpikes} a step.`;
@@ -67,8 +67,8 @@ function reason(run, step, { block, sign, waited, neurons }) {
 }
 
 /**
- * The spikes of a step, by block, sign and whether they were due before already: those of the largest group, as
- * {block, sign, waited, spikes, neurons}, with the number of its spikes and the list of its neurons.
+ * Groups the spikes of a step by block, by sign and by whether they were due before the step. Returns the largest
+ * group as {block, sign, waited, spikes, neurons}: the number of its spikes and the list of its neurons.
  */
 function largestGroup(run, step) {
   const groups = new Map();
@@ -88,7 +88,7 @@ function largestGroup(run, step) {
   return [...groups.values()].reduce((a, b) => (b.spikes > a.spikes ? b : a));
 }
 
-/** How many of a neuron's spikes in a step its potential had asked for in the step before. */
+/** Counts the spikes in a step that a neuron's potential already justified in the step before. */
 function spikesDueBefore({ thresholds, outputShape: [, , filters] }, record, neuron, step) {
   const row = (neuron % filters) * (thresholds.length / filters);
   const [potential, count] = [record.potentials[step - 1][neuron], record.counts[step - 1][neuron]];
@@ -99,7 +99,7 @@ function spikesDueBefore({ thresholds, outputShape: [, , filters] }, record, neu
   return due;
 }
 
-/** How many neurons have said more than their potential justifies. */
+/** Counts the neurons that have said more than their potential justifies. */
 function countTooMuch(run, step) {
   return sum(
     run.record.blocks.map(({ potentials, counts }, block) => {
@@ -118,7 +118,7 @@ function silence({ mistaken, negative }) {
   return [`Silence, but ${havingDone(mistaken, "not said", "its", "their")} true number.`, ...why];
 }
 
-/** "1 neuron has said its" or "2 neurons have said their". */
+/** Returns, say, "1 neuron has said its" or "2 neurons have said their". */
 function havingDone(neurons, done, its = "", their = "") {
   const [has, whose] = neurons === 1 ? ["has", its] : ["have", their];
   return [countOf(neurons, "neuron"), has, done, whose].filter(Boolean).join(" ");
@@ -135,7 +135,7 @@ function guessing(run, step) {
   return before === now ? `The guess stays ${now}${wrong}.` : `The guess changes from ${before} to ${now}${wrong}.`;
 }
 
-/** Whether nothing fires in a step, and so nothing will in later ones. */
+/** Whether nothing fires in a step, so that nothing will fire in later ones either. */
 function isSilent(run, step) {
   const { positive, negative } = run.spikes[step];
   return step > 0 && sum(positive) + sum(negative) === 0;

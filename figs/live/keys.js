@@ -1,12 +1,12 @@
 // Keys that work wherever the focus is, for somebody who stands beside a projector.
 
 /**
- * Space calls togglePlay(), the arrows move(-1 or 1), a digit from 1 up chooseImage(index), k nextLevel(), Escape
- * free(). What the keyboard has reached with Tab keeps its own keys.
+ * Space calls togglePlay(), the arrows move(-1 or 1), a digit >= 1 chooseImage(index), k nextLevel(), Escape free().
+ * An element that was reached with Tab keeps its own keys.
  */
 function listenToKeys({ togglePlay, move, chooseImage, nextLevel, free }) {
   let reachedByKeyboard = false;
-  let taken = null; // a key that is down; a button would be pressed when it goes up
+  let taken = null; // the key that was handled and is still down: releasing it must not press a button
   const actions = {
     " ": togglePlay,
     ArrowLeft: () => move(-1),
@@ -22,7 +22,7 @@ function listenToKeys({ togglePlay, move, chooseImage, nextLevel, free }) {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Tab") reachedByKeyboard = true;
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
-    const key = /^Digit([1-9])$/.exec(event.code)?.[1] ?? event.key; // some keyboards want Shift for digits
+    const key = /^Digit([1-9])$/.exec(event.code)?.[1] ?? event.key; // on some keyboards digits need Shift
     if (!Object.hasOwn(actions, key)) return;
     if (reachedByKeyboard && own[key] && event.target.matches?.(own[key])) return;
     event.preventDefault();

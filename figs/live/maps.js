@@ -1,18 +1,18 @@
-// The maps of the blocks, in which a neuron is a pixel: its channels side by side, as figs/raster.py draws them.
+// The maps of the blocks, in which each neuron is a pixel and the channels lie side by side, as in figs/raster.py.
 
-// As in figs/raster.py. Without hue they differ as well: each of them is three times as bright as the next one.
+// As in figs/raster.py. They can be told apart without hue, too: each is three times as bright as the next one.
 const POSITIVE = [255, 209, 102];
 const NEGATIVE = [31, 120, 200];
-const NO_SPIKE = 40; // grey; a neuron at rest is lighter the more it has fired
+const NO_SPIKE = 40; // grey of a neuron at rest that has not fired; the more it has fired, the lighter it is
 const LIGHTEST_REST = 84;
 const BETWEEN_CHANNELS = [0, 0, 0];
 
 /**
- * The places of a block's neurons: {width, height} in pixels of the map, and how a neuron's index, its place among
- * all neurons of the map {row, column}, counted without gaps, and its pixel belong together.
+ * Lays out the neurons of a block. Returns the map's {width, height} in pixels, and functions that convert between a
+ * neuron's index, its place {row, column} in the map without gaps, and its pixel {x, y} with gaps between channels.
  */
 function mapLayout([rows, columns, channels]) {
-  let across = Math.ceil(Math.sqrt(channels)); // channels side by side: the fewest that leave no empty place
+  let across = Math.ceil(Math.sqrt(channels)); // channels in a row: as square as possible without empty places
   while (channels % across) across++;
   const gap = rows * columns > 1 ? 1 : 0;
   const down = channels / across;
@@ -45,9 +45,9 @@ function mapLayout([rows, columns, channels]) {
 }
 
 /**
- * A card with the map of a block. Called with (block, neuron) are `look` for the neuron under the pointer, `toggle` for
- * one that is clicked or tapped, and `pin` for where the arrow keys lead. Returns {element, draw(run, step),
- * mark(neuron, pinned)}.
+ * Creates a card with the map of a block. With (block, neuron) it calls `look` for the neuron under the pointer,
+ * `toggle` for one that is clicked or tapped, and `pin` for one that the arrow keys reach. Returns {element, draw(run,
+ * step), mark(neuron, pinned)}.
  */
 function createMap(block, shape, { look, toggle, pin }) {
   const layout = mapLayout(shape);
@@ -81,7 +81,7 @@ function createMap(block, shape, { look, toggle, pin }) {
   canvas.addEventListener("pointermove", (event) => {
     if (event.pointerType === "mouse") look(block, neuronUnder(event));
   });
-  canvas.addEventListener("mousedown", (event) => event.preventDefault()); // the focus stays, for the keys, where it is
+  canvas.addEventListener("mousedown", (event) => event.preventDefault()); // a click must not move the focus
   canvas.addEventListener("click", (event) => toggle(block, neuronUnder(event)));
   canvas.addEventListener("keydown", (event) => {
     const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
@@ -95,7 +95,7 @@ function createMap(block, shape, { look, toggle, pin }) {
   });
   const fit = () => fitToPixels(element, canvas);
   new ResizeObserver(fit).observe(element);
-  addEventListener("resize", fit); // also where only the height changes, or the size of a pixel
+  addEventListener("resize", fit); // for changes of the window's height, or of the size of a pixel
 
   return {
     element,
@@ -114,14 +114,14 @@ function createMap(block, shape, { look, toggle, pin }) {
   };
 }
 
-/** Numbers of spikes in their colours, as HTML. */
+/** Returns numbers of spikes in their colours, as HTML. */
 function coloured(positive, negative) {
   const plus = positive > 0 ? `<span class="plus">+${withCommas(positive)}</span>` : "";
   const minus = negative > 0 ? `<span class="minus">−${withCommas(negative)}</span>` : "";
   return plus || minus ? `${plus} ${minus}` : "silent";
 }
 
-/** A function that draws the spikes and counts of a block's neurons on its canvas. */
+/** Returns a function that draws the spikes and counts of a block's neurons on its canvas. */
 function colourer(layout, canvas) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(layout.width, layout.height);
@@ -148,8 +148,8 @@ function colourer(layout, canvas) {
 }
 
 /**
- * As large as the card's width and the height that style.css leaves it let it be, with each neuron a whole number of
- * the screen's pixels, so that all look alike.
+ * Makes a map as large as the card's width and style.css's limit to its height allow. Each neuron is a whole number
+ * of screen pixels wide, so that all look alike.
  */
 function fitToPixels(card, canvas) {
   const { paddingLeft, paddingRight } = getComputedStyle(card);

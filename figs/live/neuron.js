@@ -1,12 +1,12 @@
-// One neuron over the steps: its potential, its count and the two thresholds between which it keeps still.
+// One neuron over the steps: its potential, its count, and the two thresholds between which it stays silent.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * The steps of a neuron, from 1 on: [{potential, count, lower, upper, spike}]. `count` is what it had fired before
- * the step; it fires + from `upper` up and - below `lower`. Both potentials and thresholds are integers of the
- * network; `inSpikes` turns one into spikes: the count n is justified from about n - 1/2 up, exactly from theta[n] up.
- * `target` is the count of this neuron in the artificial network.
+ * Returns a neuron's history, [{potential, count, lower, upper, spike}] for the steps >= 1. `count` is its count before
+ * the step; it fires upwards if its potential is >= `upper`, downwards if it is < `lower`. Potentials and thresholds
+ * are the network's integers. `inSpikes` converts one to spikes: a count of n is justified from theta[n] up, which is
+ * about n - 1/2. `target` is the count of this neuron in the artificial network.
  */
 function neuronHistory(run, block, neuron) {
   const { thresholds, outputShape } = run.blocks[block];
@@ -33,7 +33,7 @@ const CAUSES = [
   { sign: -1, weight: -1, words: "−1 through negative weights" },
 ];
 
-/** What a neuron hears in a step, for each of CAUSES: the sum of spikes times weights, as an integer. */
+/** Returns what a neuron hears in a step: for each of CAUSES the sum of spikes times weights, an integer. */
 function heardIn(run, block, neuron, step) {
   const { kernel, stride, inputShape, kernelSize, outputShape } = run.blocks[block];
   const [[, columns, channels], [, width, filters]] = [inputShape, outputShape];
@@ -56,7 +56,7 @@ function heardIn(run, block, neuron, step) {
   return sums;
 }
 
-/** Which of CAUSES has moved potentials most, up or down, given what each of some neurons has heard. */
+/** Returns which of CAUSES has moved the potentials most, up or down, given what each of some neurons has heard. */
 function mainCause(heard, sign) {
   const totals = CAUSES.map((_, cause) => sum(heard.map((sums) => Math.max(0, sign * sums[cause]))));
   return CAUSES[totals.indexOf(Math.max(...totals))].words;
@@ -69,7 +69,7 @@ function neuronName(block, neuron, [, columns, channels], step) {
   return `Block ${block + 1}, map ${(neuron % channels) + 1}, ${place}, ${when}`;
 }
 
-/** What the neuron does in a step, and why, in sentences of at most 18 words. */
+/** Says what the neuron does in a step, and why, in sentences of at most 18 words. */
 function explainNeuron(run, block, neuron, step) {
   const { history, theta, inSpikes } = neuronHistory(run, block, neuron);
   const start = `Its potential starts at ${decimal(inSpikes(0), 2)}.`;
@@ -86,7 +86,7 @@ function explainNeuron(run, block, neuron, step) {
   return [now, whyItMoved(run, block, neuron, step, exact(before)), whatItDoes()];
 
   function whatItDoes() {
-    const still = spike * (potential - before) < 0 ? "still " : ""; // it moved the other way, but not far enough
+    const still = spike * (potential - before) < 0 ? "still " : ""; // it has moved the other way, but not far enough
     if (spike > 0) return `Saying ${count + spike} needs ${exact(bounds[0])} or more: it ${still}fires +${spike}.`;
     if (spike < 0) {
       const said = spike === -1 ? `Saying ${unjustified}` : `Even saying ${unjustified}`;
@@ -98,7 +98,7 @@ function explainNeuron(run, block, neuron, step) {
   }
 }
 
-/** Why the potential is another one than `before`, in the step before. */
+/** Says why the potential differs from `before`, its text for the step before. */
 function whyItMoved(run, block, neuron, step, before) {
   const heard = heardIn(run, block, neuron, step);
   const change = sum(heard);
@@ -109,8 +109,8 @@ function whyItMoved(run, block, neuron, step, before) {
 }
 
 /**
- * The potential before a step, and what the neuron hears in it, for each cause an arrow, an amount in spikes and words,
- * as HTML. Together they are the potential after the step.
+ * Returns, as HTML, the potential before a step and for each cause an arrow, the amount heard in spikes, and words.
+ * The amounts add up to the potential after the step.
  */
 function heardList(run, block, neuron, step) {
   if (step === 0) return "";
@@ -128,7 +128,7 @@ function heardList(run, block, neuron, step) {
   return `<li>${start}</li>${items.join("")}`;
 }
 
-/** Draws the chart into `container`, with the current step marked. */
+/** Draws the chart into `container` and marks the current step. */
 function drawNeuronChart(container, { history, target, inSpikes }, current) {
   const [width, height, left, right, bottom, top] = [Math.max(280, container.clientWidth), 240, 44, 62, 34, 14];
   const shown = history.flatMap(({ potential, lower, upper }) => [potential, upper, lower ?? upper].map(inSpikes));
@@ -207,7 +207,7 @@ function fillNeuronTable(table, { history, target }) {
   );
 }
 
-/** A table with a caption and a header row; the first cell of each row names it. */
+/** Fills a table with a caption, a header row, and rows whose first cell is their name. */
 function fillTable(table, caption, header, rows) {
   const headers = header.map((name) => `<th scope="col">${name}</th>`).join("");
   const body = rows.map(([name, ...values]) => {
@@ -216,7 +216,7 @@ function fillTable(table, caption, header, rows) {
   table.innerHTML = `<caption>${caption}</caption><thead><tr>${headers}</tr></thead><tbody>${body.join("")}</tbody>`;
 }
 
-/** The neuron whose potential falls deepest below what it has said, as {block, neuron, step}; null if none does. */
+/** Returns the neuron whose potential falls furthest below its count, as {block, neuron, step}; null if none does. */
 function findTakenBack(run) {
   let best = null;
   run.record.blocks.forEach((record, block) => {

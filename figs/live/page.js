@@ -1,8 +1,8 @@
-// The page: what is shown, at which step, and what the buttons do.
+// The page itself: which image and step it shows, and what its buttons do.
 
-const LONGEST_RUN = 60; // steps; the networks of the page fall silent before
-const WORDS_PER_MINUTE = { slow: 120, normal: 180, fast: 360 }; // read while playing; 180 is what pupils do
-const SETTLED = 400; // ms without a change, after which the address is written and a screen reader told
+const LONGEST_RUN = 60; // steps; the networks of the page fall silent earlier
+const WORDS_PER_MINUTE = { slow: 120, normal: 180, fast: 360 }; // sets the pace of playing; pupils read about 180
+const SETTLED = 400; // ms without a change until the address is updated and a screen reader told
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const narrow = matchMedia("(max-width: 1000px)"); // as in style.css
 
@@ -19,14 +19,13 @@ find("not-started").remove();
 const state = { image: null, run: null, step: 0, selected: null, pinned: false, timer: null, settling: null };
 
 /**
- * A run of the chosen network over an image, until silence:
- * record (what simulate returns), steps, spikes and guesses by step, blocks and pixels, the settings and the label
- * (null if unknown); of the artificial network `targets`, the counts of each block, and `artificial`, its answer;
- * `mistaken` is how many neurons have another count in the end.
+ * Runs the chosen network on an image until silence. Returns the record of simulate, the number of steps, the spikes
+ * and guesses of each step, the blocks, the pixels, the settings and the label (null if unknown); `targets`, the counts
+ * of the artificial network, and `artificial`, its guess; and `mistaken`, how many neurons miss their target.
  */
 function startRun({ pixels, label }, { k, maxSpikes, negative }) {
   const record = simulate(networks[k], pixels, { timeSteps: LONGEST_RUN, maxSpikes, negative });
-  // without a limit each block fires all that the artificial one computes, at once
+  // without a limit, each block fires its activations in the artificial network at once
   const artificial = simulate(networks[k], pixels, { timeSteps: 1, maxSpikes: Infinity });
   const targets = artificial.blocks.map(({ counts }) => counts[1]);
   const spikes = record.outputs.map((_, step) => {
@@ -63,16 +62,16 @@ function settings() {
 }
 
 /**
- * Runs the image that is given, or the last one with new settings, and shows its first step. It plays only where it is
- * told to, so that a class can predict first.
+ * Runs the given image, or the last one with new settings, and shows a step. It plays only if told to, so that a
+ * class can predict first.
  */
 function rerun(image = state.image, playing = false, step = 1) {
-  if (image === null) return; // cleared
+  if (image === null) return; // the pad is empty
   try {
     state.run = startRun(image, settings());
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    clear("In this image a neuron fires more often than the page has thresholds for. Draw another one.");
+    clear("Here a neuron fires more often than the page has thresholds for. Draw another digit.");
     return;
   }
   setImage(image);
@@ -83,7 +82,7 @@ function rerun(image = state.image, playing = false, step = 1) {
   play(playing, step);
 }
 
-/** Notes the image. Without one no button leads to a run, and style.css hides all that tells of one. */
+/** Sets the image. Without one, no button leads to a run, and style.css hides everything about a run. */
 function setImage(image) {
   state.image = image;
   document.body.classList.toggle("has-digit", image !== null);
@@ -102,7 +101,7 @@ function clear(sentence) {
   settle(sentence);
 }
 
-/** Goes to a step, and draws all that depends on it. */
+/** Goes to a step and draws everything that depends on it. */
 function goTo(step) {
   const { run } = state;
   state.step = Math.max(0, Math.min(run.steps, step));
@@ -117,14 +116,14 @@ function goTo(step) {
   markStep(state.step);
   const atStart = state.step === 0;
   for (const [id, isEnd] of [["first", atStart], ["back", atStart], ["forward", state.step === run.steps]]) {
-    find(id).setAttribute("aria-disabled", isEnd); // one that is disabled would lose the focus
+    find(id).setAttribute("aria-disabled", isEnd); // `disabled` would take the focus away
   }
   settle(`${find("step-label").textContent}. ${find("sentence").textContent}`);
 }
 
 /**
- * Tells a screen reader what is shown and writes the address of it, but only of what is still shown after a while, so
- * that nothing queues up. While playing, the screen reader is left alone.
+ * Tells a screen reader what is shown and updates the address, but only once it has been shown for a while, so that
+ * announcements do not queue up. While playing, only the address is updated.
  */
 function settle(text) {
   clearTimeout(state.settling);
@@ -132,20 +131,20 @@ function settle(text) {
     if (state.timer === null) find("announcer").textContent = text;
     try {
       history.replaceState(null, "", `#${state.image ? toAddress(state.run, state.image, state.step) : ""}`);
-    } catch {} // inside a page of somebody else it may have no address
+    } catch {} // embedded in another page, it may not change its address
   }, SETTLED);
 }
 
-/** How long playing stays at a step, in ms: as long as it takes to read its sentences. */
+/** How long playing stays at a step, in ms: the time that it takes to read its sentences. */
 function readingTime(sentences) {
   const words = sentences.join(" ").split(" ").length;
   return (60_000 * words) / WORDS_PER_MINUTE[find("speed").value];
 }
 
-/** Goes to a step, and if `playing` on to the end from there. */
+/** Goes to a step and, if `playing`, on from there to the end. */
 function play(playing, step) {
   clearTimeout(state.timer);
-  find("notice").hidden = true; // it told of what was shown before
+  find("notice").hidden = true; // it is about what was shown before
   goTo(step);
   const goesOn = playing && state.step < state.run.steps;
   const stay = goesOn && readingTime(explain(state.run, state.step));
@@ -163,7 +162,7 @@ function togglePlay() {
   else play(true, state.step === state.run.steps ? 0 : state.step + 1);
 }
 
-/** Shows a neuron, until the next one is; one that is pinned stays while the pointer passes over others. */
+/** Shows a neuron until another one is shown; a pinned one stays while the pointer passes over others. */
 function select(block, neuron, pinned) {
   Object.assign(state, { selected: { block, neuron }, pinned });
   maps.forEach((map, index) => map.mark(index === block ? neuron : null, pinned));
@@ -190,7 +189,7 @@ function drawNeuron() {
   const name = neuronName(block, neuron, run.blocks[block].outputShape, step);
   const sentence = explainNeuron(run, block, neuron, step).join(" ");
   find("brief").innerHTML = `<b>${name}</b>${state.pinned ? " (pinned)" : ""}: ${sentence}`;
-  // on a narrow screen the line below all maps would be out of sight of the neuron that is tapped
+  // on a narrow screen, the line below all maps would be out of sight when a neuron is tapped
   const place = state.pinned && narrow.matches ? maps[block].element : document.querySelector(".stage");
   if (find("brief").parentElement !== place) place.append(find("brief"));
   find("neuron").hidden = false;
@@ -212,7 +211,7 @@ function showTakenBack() {
   find("neuron").scrollIntoView({ block: "nearest" });
 }
 
-/** Shows what the address asks for, or the first image; says what in the address this page does not have. */
+/** Shows what the address asks for, or the first image, and says which parts of the address are unknown. */
 function openAddress() {
   const asked = fromAddress(location.hash.slice(1), gallery);
   const { k = 0, maxSpikes = 1, negative = true, image = gallery[0], step = 1, wrong } = asked;
@@ -236,10 +235,10 @@ const maps = description.layers.slice(0, -1).map((layer, block) => createMap(blo
 find("maps").prepend(...maps.map((map) => map.element));
 const pad = createPad(find("pad"), {
   drawn: (pixels) => rerun({ pixels, label: null }, !calm),
-  unreadable: () => clear("This browser does not let the page read the drawing. Take a test image instead."),
+  unreadable: () => clear("This browser does not let the page read the drawing. Choose a test image instead."),
 });
 createGallery(find("gallery"), gallery, chooseImage);
-find("clear").addEventListener("click", () => clear("Draw a digit, or take a test image."));
+find("clear").addEventListener("click", () => clear("Draw a digit, or choose a test image."));
 find("settings").addEventListener("change", () => rerun());
 find("play").addEventListener("click", togglePlay);
 find("first").addEventListener("click", () => play(false, 0));
@@ -263,9 +262,9 @@ const docking = (entries) => {
   find("transport-place").style.height = isIntersecting ? "" : `${boundingClientRect.height}px`;
   find("transport").classList.toggle("docked", !isIntersecting);
 };
-// what lies below the screen counts as on it, so that the bar is docked where one has scrolled past it
+// what is below the screen counts as visible, so that the bar docks only when the user has scrolled past it
 new IntersectionObserver(docking, { rootMargin: "0px 0px 100000px" }).observe(find("transport-place"));
 addEventListener("hashchange", openAddress);
-document.addEventListener("dragstart", (event) => event.preventDefault()); // of selected text, which would end a stroke
+document.addEventListener("dragstart", (event) => event.preventDefault()); // dragging selected text ends a stroke
 new ResizeObserver(() => drawNeuron()).observe(document.querySelector(".neuron"));
-openAddress(); // nothing moves before somebody asks for it
+openAddress(); // nothing plays until the user asks for it

@@ -1,21 +1,21 @@
-// What stands around the maps: the timeline, the ten classes, the work that was done, and the table of numbers.
+// The panels around the maps: the timeline, the ten classes, the work done so far, and the table of numbers.
 
-const [UP_HEIGHT, DOWN_HEIGHT] = [36, 16]; // pixels, of the highest bars of the timeline
+const [UP_HEIGHT, DOWN_HEIGHT] = [36, 16]; // height of the timeline's highest bars, in pixels
 
-/** A column for each step, with bars for the spikes of each sign; a click calls goTo(step). */
+/** Draws a column for each step, with a bar for the spikes of each sign; a click calls goTo(step). */
 function drawTimeline(run, goTo) {
   const totals = run.spikes.map(({ positive, negative }) => [sum(positive), sum(negative)]);
   const needed = totals.flatMap(([positive, negative]) => [positive / UP_HEIGHT, negative / DOWN_HEIGHT]);
-  const perPixel = Math.max(1, ...needed); // spikes
+  const spikesPerPixel = Math.max(1, ...needed);
   const columns = totals.slice(1).map((counts, index) => {
     const column = document.createElement("button");
     column.type = "button";
-    column.tabIndex = -1; // the slider does the same with the keyboard
-    const [up, down] = counts.map((count) => (count ? Math.max(4, count / perPixel) : 0)); // two borders and a bit
+    column.tabIndex = -1; // keyboard users have the slider
+    const [up, down] = counts.map((count) => (count ? Math.max(4, count / spikesPerPixel) : 0)); // 2 borders
     column.innerHTML =
       `<span class="up"><i style="height:${up}px"></i></span><b>${index + 1}</b>` +
       `<span class="down"><i style="height:${down}px"></i></span><small>${coloured(...counts)}</small>`;
-    column.addEventListener("mousedown", (event) => event.preventDefault()); // which would take the focus
+    column.addEventListener("mousedown", (event) => event.preventDefault()); // a click must not move the focus
     column.addEventListener("click", () => goTo(index + 1));
     return column;
   });
@@ -30,7 +30,7 @@ function markStep(step) {
   document.querySelectorAll("#numbers tbody tr").forEach((row, index) => row.classList.toggle("now", index + 1 === step));
 }
 
-/** What each class has collected, in weights of the classifier times spikes, and the guesses of both networks. */
+/** Draws the potential of each class, a sum of weights times spikes, and the guesses of both networks. */
 function drawClasses(run, step) {
   const { outputs } = run.record;
   const extent = Math.max(1, ...outputs.flatMap((potentials) => Array.from(potentials, Math.abs)));

@@ -1,18 +1,18 @@
-// A picture of one digit as MNIST prepared its own; the same integers as experiment/digit.py, where each step has its
-// reasons. Quotients of integers below 2^53 round down to the same integer in both languages.
+// Prepares a picture of one digit as MNIST's were, with the same integers as experiment/digit.py, which gives a
+// reason for each step. In both languages, quotients of integers below 2^53 are rounded down to the same integer.
 
 const DIGIT_SIZE = 20;
 const IMAGE_SIZE = 28;
-const FAINTEST = 16; // what is fainter than this part of the darkest ink is background
+const FAINTEST = 16; // anything fainter than 1/16 of the darkest ink is background
 
-/** 28 x 28 pixels from 0 to 255 from a grey picture, rows x columns of 0 to 255; null where there is no ink. */
+/** Returns 28 x 28 pixels, 0 to 255, from a grey picture of rows x columns, 0 to 255; null if there is no ink. */
 function prepareDigit(picture, rows, columns) {
   const ink = inkOf(picture, rows, columns);
   const box = boxOfInk(ink, rows, columns);
   return box && centredByMass(scaledToDigit(ink, columns, box));
 }
 
-/** The distance of each pixel from the background, which is the median of the border, towards the digit. */
+/** Returns how far each pixel differs from the background, the median of the border, in the digit's direction. */
 function inkOf(picture, rows, columns) {
   const border = [];
   for (let y = 0; y < rows; y++) {
@@ -27,7 +27,7 @@ function inkOf(picture, rows, columns) {
   return Int32Array.from(picture, (grey) => Math.max(0, sign * (grey - background)));
 }
 
-/** The smallest box around the ink, {top, left, height, width}; null without ink. */
+/** Returns the smallest box around the ink, {top, left, height, width}; null without ink. */
 function boxOfInk(ink, rows, columns) {
   const peak = ink.reduce((a, b) => Math.max(a, b), 0);
   if (peak === 0) return null;
@@ -41,12 +41,12 @@ function boxOfInk(ink, rows, columns) {
   return { top, left, height: bottom - top + 1, width: right - left + 1 };
 }
 
-/** The box scaled by area averaging to 20 pixels in its longer direction; then the darkest of them is set to 255. */
+/** Scales the box to 20 pixels in its longer direction by averaging areas, and the darkest pixel to 255. */
 function scaledToDigit(ink, columns, { top, left, height, width }) {
   const longer = Math.max(height, width);
   const scaled = (size) => Math.max(1, Math.floor((2 * DIGIT_SIZE * size + longer) / (2 * longer)));
   const [rows, newColumns] = [scaled(height), scaled(width)];
-  const sums = []; // of ink times area, where a picture's pixel has an area of rows x newColumns
+  const sums = []; // sums of ink times area, where a pixel of the picture has an area of rows x newColumns
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < newColumns; column++) {
       let sum = 0;
@@ -63,7 +63,7 @@ function scaledToDigit(ink, columns, { top, left, height, width }) {
   return { values, rows, columns: newColumns };
 }
 
-/** The pixels of an axis of `size` that the cell `index` of `cells` covers, and how much of each, in 1 / cells. */
+/** Returns the pixels of an axis of `size` that cell `index` of `cells` covers, and how much of each, in 1 / cells. */
 function overlaps(index, cells, size) {
   const [start, end] = [index * size, (index + 1) * size];
   const found = [];
@@ -73,7 +73,7 @@ function overlaps(index, cells, size) {
   return found;
 }
 
-/** The digit on 28 x 28 pixels, its centre of mass as near to MNIST's middle, (14, 14), as it can get. */
+/** Places the digit on 28 x 28 pixels, with its centre of mass as close to MNIST's centre, (14, 14), as possible. */
 function centredByMass({ values, rows, columns }) {
   let [mass, momentY, momentX] = [0, 0, 0];
   values.forEach((value, index) => {

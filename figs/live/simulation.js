@@ -1,11 +1,11 @@
-// The spiking networks in integers, spike for spike what spiking_utils.py computes. The rule of a neuron and the
-// arrays are described in docs/hardware.md.
+// The spiking networks in integers; they give the spikes of spiking_utils.py exactly. docs/hardware.md describes the
+// rule of the neuron and the arrays.
 
 const INT32_MIN = -(2 ** 31);
-const MOST_TIME_STEPS = 1000; // of an answer, which is longer than any run until silence
+const MOST_TIME_STEPS = 1000; // far longer than any run until silence
 
 /**
- * The networks of the page, by k: [{blocks, classifier}], decoded from what figs/live.py has packed.
+ * Decodes the networks of the page, which figs/live.py has packed: [{blocks, classifier}], by k.
  * A layer is {inputShape, kernelSize, stride, outputShape, kernel, thresholds}; the classifier has no thresholds.
  */
 function decodeNetworks(description, base64) {
@@ -16,7 +16,7 @@ function decodeNetworks(description, base64) {
   const read = (ArrayType, length) => {
     const start = offset;
     offset += length * ArrayType.BYTES_PER_ELEMENT;
-    return new ArrayType(bytes.buffer.slice(start, offset)); // a copy, since an int32 must lie at a multiple of 4
+    return new ArrayType(bytes.buffer.slice(start, offset)); // a copy, since int32 arrays must be aligned to 4 bytes
   };
   return description.levels.map(() => {
     const layers = description.layers.map((layer) => {
@@ -33,9 +33,9 @@ function decodeNetworks(description, base64) {
 }
 
 /**
- * Thresholds int32 (filters, largest count + 1): column n is the lowest potential that justifies the count n, and a
- * count of 0 is always justified. The columns rise evenly up to rounding, so that what is stored is the first of
- * them, their first difference and how the difference changes.
+ * Reads thresholds, int32 (filters, largest count + 1): column n is the lowest potential that justifies the count n;
+ * a count of 0 is always justified. The columns rise evenly except for rounding, so the page stores the first of them,
+ * the first difference, and how the difference changes.
  */
 function readThresholds(read, filters, largestCount) {
   const first = read(Int32Array, filters);
@@ -56,9 +56,9 @@ function readThresholds(read, filters, largestCount) {
 }
 
 /**
- * Adds what arrives to the potentials: u <- u + convolution of the input. Only what is not 0 costs anything: it adds
- * its weights in each window that contains it. Returns the number of these additions, for units of input; of spikes
- * they are the synaptic operations.
+ * Adds the input to the potentials: u <- u + convolution of the input. Only inputs other than 0 cost anything: each
+ * adds its weights in every window that contains it. Returns the number of these additions, where an input of n counts
+ * |n| times; for spikes these are the synaptic operations.
  */
 function receive(layer, input, potential) {
   const { kernel, stride, inputShape, kernelSize, outputShape } = layer;
@@ -92,8 +92,8 @@ function receive(layer, input, potential) {
 }
 
 /**
- * Each neuron fires the difference between the count that its potential justifies and the count n that it has fired,
- * at most maxSpikes of it, and only upwards unless negative. Changes `count`; returns the spikes, int16 (neurons).
+ * Lets each neuron fire the difference between the count that its potential justifies and its count n so far, but at
+ * most maxSpikes, and no negative spikes unless `negative`. Changes `count`; returns the spikes, int16 (neurons).
  */
 function fire(block, potential, count, maxSpikes, negative) {
   const filters = block.outputShape[2];
@@ -115,10 +115,10 @@ function fire(block, potential, count, maxSpikes, negative) {
 }
 
 /**
- * Runs one image, 28 x 28 pixels from 0 to 255, up to the first step in which nothing fires, as nothing will in later
- * ones, but at most for timeSteps steps. Keeps everything for the page to show: {blocks: [{spikes, counts, potentials,
- * sops}], outputs}. Each of these is a list over the steps, from 0 (before the first) on, of arrays (neurons) or
- * (classes); sops is a list of numbers.
+ * Runs one image, 28 x 28 pixels from 0 to 255, up to the first step in which nothing fires (nor will anything later),
+ * but for at most timeSteps steps. Returns everything that the page shows: {blocks: [{spikes, counts, potentials,
+ * sops}], outputs}. Each of these lists has an entry for each step, beginning with step 0, before the first: an array
+ * (neurons) or (classes), or a number in sops.
  */
 function simulate(network, pixels, { timeSteps, maxSpikes = 1, negative = true }) {
   const states = network.blocks.map(({ outputShape: [height, width, filters] }) => {
@@ -152,7 +152,7 @@ function argmax(potentials) {
   return potentials.indexOf(Math.max(...potentials));
 }
 
-/** How many positive and negative spikes there are, each spike of a burst on its own: [positive, negative]. */
+/** Counts spikes, every spike of a burst by itself: [positive, negative]. */
 function countSpikes(spikes) {
   let [positive, negative] = [0, 0];
   for (const spike of spikes) {
@@ -163,9 +163,9 @@ function countSpikes(spikes) {
 }
 
 /**
- * What a network answers, step by step, in plain arrays: potentials (steps, classes) as integers, predictions
- * (steps), and positive and negative spikes and sops, (steps, blocks), of each step on its own. Throws a RangeError
- * where an argument is out of range, or where the pixels lead a neuron beyond the thresholds that are stored.
+ * Classifies an image and returns plain arrays: integer potentials (steps, classes), predictions (steps), and the
+ * positive spikes, negative spikes and sops (steps, blocks) of each single step. Throws a RangeError if an argument is
+ * out of range, or if the pixels drive a neuron beyond the stored thresholds.
  */
 function classify(networks, pixels, { k = 0, timeSteps = 20, maxSpikes = 1 } = {}) {
   const isWithin = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
@@ -179,9 +179,9 @@ function classify(networks, pixels, { k = 0, timeSteps = 20, maxSpikes = 1 } = {
   check(wrong === -1, `pixels[${wrong}]`, pixels[wrong], "an integer from 0 to 255");
   check(isWithin(timeSteps, 1, MOST_TIME_STEPS), "timeSteps", timeSteps, `an integer from 1 to ${MOST_TIME_STEPS}`);
   const anyNumber = maxSpikes === Infinity || isWithin(maxSpikes, 1, Infinity);
-  check(anyNumber, "maxSpikes", maxSpikes, "an integer from 1 up, or Infinity");
+  check(anyNumber, "maxSpikes", maxSpikes, "an integer >= 1, or Infinity");
   const { blocks, outputs } = simulate(networks[k], pixels, { timeSteps, maxSpikes });
-  const lastStep = outputs.length - 1; // after which all stays as it is
+  const lastStep = outputs.length - 1; // nothing changes after it
   const steps = Array.from({ length: timeSteps }, (_, index) => Math.min(index + 1, lastStep));
   const counted = steps.map((step) => blocks.map((block) => countSpikes(block.spikes[step])));
   return {
