@@ -35,12 +35,11 @@ def assemble(graph, scales=None):
         weights |= {key: kernel for key, kernel in zip(block.kernel_keys, kernels) if key}
         if block.initial:
             weights[block.offset_key] = initial
-        ones = np.ones_like(gain)
         weights |= {
             f"bn{number}/gamma": gain / scales[number],
             f"bn{number}/beta": offset / scales[number],
-            f"bn{number}/moving_mean": 0 * ones,
-            f"bn{number}/moving_var": (1 - BN_EPSILON) * ones,  # sigma is 1
+            f"bn{number}/moving_mean": np.zeros_like(gain),
+            f"bn{number}/moving_var": np.full_like(gain, 1 - BN_EPSILON),  # sigma is 1
         }
     classifier, classifier_weights = _classifier(graph.output, scales)
     network = Network(tuple(blocks), classifier, write(tuple(blocks), classifier))

@@ -26,10 +26,8 @@ def composed(first, window, size, second, second_window):
     sees_before = first.start - first.step + window > 0
     sees_after = first.start + len(first) * first.step < size
     if (second.start < 0 and sees_before) or (second[-1] + second_window > len(first) and sees_after):
-        raise Refusal(
-            "padding with no ReLU between it and earlier padding",
-            "padding='valid', or a ReLU between the two layers that pad",
-        )
+        expected = "padding='valid', or a ReLU between the two layers that pad"
+        raise Refusal("padding with no ReLU between it and earlier padding", expected)
     start, step = first.start + first.step * second.start, first.step * second.step
     return range(start, start + step * len(second), step)
 

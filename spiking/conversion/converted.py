@@ -142,10 +142,8 @@ def _findings(graph, observations):
         if observation and not observation.positive:
             sentences.append(f"{name} never fires: none of its activations is above 0 on the images for calibration")
         elif observation and observation.clipped > CLIPPED_SHARE * observation.positive:
-            share = 100 * observation.clipped / observation.positive
-            sentences.append(
-                f"{name} clips: {share:.0f} % of its positive activations are at max_value={node.max_value:g}"
-            )
+            share = f"{100 * observation.clipped / observation.positive:.0f} %"
+            sentences.append(f"{name} clips: {share} of its positive activations are at max_value={node.max_value:g}")
     return sentences
 
 

@@ -35,9 +35,8 @@ def fold(model):
     """
     kind = type(model).__name__
     if not isinstance(model, keras.Model) or functional(model) is None:
-        raise ValueError(
-            f"found a {kind}, expected a Sequential or functional Keras model, built with its input shape"
-        )
+        expected = "a Sequential or functional Keras model, built with its input shape"
+        raise ValueError(f"found a {kind}, expected {expected}")
     inputs = functional(model).inputs
     if len(inputs) != 1 or len(functional(model).outputs) != 1:
         counts = f"inputs: {len(inputs)}, outputs: {len(functional(model).outputs)}"

@@ -100,7 +100,6 @@ class _Walk:
     def _opaque(self, name):
         if self.shapes is None:
             self.shapes = self.file.shapes()
-        if name not in self.shapes or self.shapes[name] == ():
+        if not (shape := self.shapes.get(name)):
             return UNKNOWN
-        shape = self.shapes[name]
         return self.graph.opaque((*shape[1:], shape[0]) if len(shape) == 3 else shape)

@@ -192,17 +192,14 @@ class Graph:
     def rectify(self, x, max_value=None):
         """Applies a ReLU, bounded by max_value; each part becomes a block."""
         if not self.scaled and any(part.only_image for part in x.parts):
-            raise Refusal(
-                "pixels from 0 to 255 that no layer before it scales",
-                "a Rescaling layer: Rescaling(1 / 255), say, or Rescaling(1) for pixels as they are",
-            )
+            expected = "a Rescaling layer: Rescaling(1 / 255), say, or Rescaling(1) for pixels as they are"
+            raise Refusal("pixels from 0 to 255 that no layer before it scales", expected)
         if max_value is not None and math.isinf(max_value):
             max_value = None
         if max_value is not None and not max_value > 0:
             raise Refusal(f"max_value={max_value}", "above 0")
-        return replace(
-            x, parts=tuple(rectified(self.nodes, part, max_value, self.layer) for part in x.parts), softmax=None
-        )
+        parts = tuple(rectified(self.nodes, part, max_value, self.layer) for part in x.parts)
+        return replace(x, parts=parts, softmax=None)
 
     def max_pool(self, x, size, strides, padding="valid"):
         """Takes the largest number of each window. This padding never counts as the largest, unlike that of `pad`."""
