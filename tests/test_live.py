@@ -85,6 +85,10 @@ def test_classify_answers_as_the_equations_also_with_bursts(driver, pixels, k, i
     assert (max(np.abs(block).max() for block in expected.spikes) > 1) == (largest > 1)
 
 
+def test_lowest_of_several_classes_with_the_highest_potential_is_chosen(driver):
+    assert driver.execute_script("return argmax([1, 3, 2, 3])") == 1
+
+
 @pytest.mark.parametrize("negative", [True, False])
 def test_every_potential_and_count_is_that_of_the_equations(driver, pixels, negative):
     k, time_steps = 1, 6

@@ -228,3 +228,29 @@ def test_start_and_what_is_heard_add_up_to_the_potential(shown, block, neuron):
         amounts = [float(re.search(r"[+−]?\d+\.\d+", text)[0].replace("−", "-")) for text in (first, *heard)]
         potential = float(re.search(r"is (−?[\d.]+),", shown.text("#neuron-sentence"))[1].replace("−", "-"))
         assert sum(amounts) == pytest.approx(potential, abs=0.005 * (len(amounts) + 1))
+
+
+@pytest.mark.parametrize("k", [0, 2])
+def test_example_is_the_neuron_whose_potential_falls_deepest_below_its_count(shown, mnist, k):
+    found, depths = shown.driver.execute_script(
+        """const run = startRun(gallery[0], { k: arguments[0], maxSpikes: 1, negative: true });
+        const depths = run.record.blocks.map((record, block) => [...record.counts[0].keys()].map((neuron) => {
+          const { history, inSpikes } = neuronHistory(run, block, neuron);
+          return history.map(({ potential, lower, spike }) => spike < 0 ? inSpikes(lower) - inSpikes(potential) : 0);
+        }));
+        return [findTakenBack(run), depths];""",
+        k,
+    )
+    deepest = max((depth, -block) for block, rows in enumerate(depths) for row in rows for depth in row)
+    assert found["depth"] == deepest[0] > 0
+    assert depths[found["block"]][found["neuron"]][found["step"] - 1] == deepest[0]
+
+
+def test_last_step_of_a_run_may_be_the_example(shown):
+    """A run of two steps, whose only negative spike comes in the second."""
+    found = shown.driver.execute_script(
+        """const block = { thresholds: Int32Array.of(-1000, 10, 20, 30), outputShape: [1, 1, 1] };
+        const record = { spikes: [[0], [1], [-1]], counts: [[0], [1], [0]], potentials: [[0], [12], [3]] };
+        return findTakenBack({ blocks: [block], record: { blocks: [record] }, steps: 2, targets: [[0]] });"""
+    )
+    assert (found["block"], found["neuron"], found["step"]) == (0, 0, 2)
