@@ -165,3 +165,39 @@ def test_picture_is_prepared_as_in_python(driver, pixels):
     for found, picture in zip(prepared, pictures, strict=True):
         assert_array_equal(np.reshape(found, (28, 28)), prepare_digit(picture))
     assert driver.execute_script("return window.snn.prepare(new Array(6).fill(7), 2, 3)") is None
+
+
+ONE_NEURON = "{ thresholds: Int32Array.of(-1000, 10, 20, 30), outputShape: [1, 1, 1] }"
+
+
+@pytest.mark.parametrize(
+    ("before", "count", "spike", "due"),
+    [
+        (9, 0, 1, 0),
+        (10, 0, 1, 1),
+        (20, 0, 1, 1),
+        (20, 0, 2, 2),
+        (10, 1, -1, 0),
+        (9, 1, -1, 1),
+        (20, 2, -2, 0),
+        (9, 2, -2, 2),
+    ],
+)
+def test_spikes_are_due_from_the_threshold_on(driver, before, count, spike, due):
+    found = driver.execute_script(
+        f"""const [potential, count, spike] = arguments;
+        const record = {{ potentials: [[potential], [0]], counts: [[count], [0]], spikes: [[0], [spike]] }};
+        return spikesDueBefore({ONE_NEURON}, record, 0, 1);""",
+        *(before, count, spike),
+    )
+    assert found == due
+
+
+@pytest.mark.parametrize(("potential", "count", "too_much"), [(10, 1, 0), (9, 1, 1), (20, 1, 0), (19, 2, 1)])
+def test_what_is_too_much_is_counted_after_the_step(driver, potential, count, too_much):
+    found = driver.execute_script(
+        f"""const record = {{ potentials: [[0], [arguments[0]]], counts: [[0], [arguments[1]]] }};
+        return countTooMuch({{ blocks: [{ONE_NEURON}], record: {{ blocks: [record] }} }}, 1);""",
+        *(potential, count),
+    )
+    assert found == too_much

@@ -272,42 +272,6 @@ def test_screen_reader_hears_only_where_one_stays(shown):
     assert shown.driver.execute_script("return window.heard") == [expected]  # of a run with several steps
 
 
-ONE_NEURON = "{ thresholds: Int32Array.of(-1000, 10, 20, 30), outputShape: [1, 1, 1] }"
-
-
-@pytest.mark.parametrize(
-    ("before", "count", "spike", "due"),
-    [
-        (9, 0, 1, 0),
-        (10, 0, 1, 1),
-        (20, 0, 1, 1),
-        (20, 0, 2, 2),
-        (10, 1, -1, 0),
-        (9, 1, -1, 1),
-        (20, 2, -2, 0),
-        (9, 2, -2, 2),
-    ],
-)
-def test_spikes_are_due_from_the_threshold_on(shown, before, count, spike, due):
-    found = shown.driver.execute_script(
-        f"""const [potential, count, spike] = arguments;
-        const record = {{ potentials: [[potential], [0]], counts: [[count], [0]], spikes: [[0], [spike]] }};
-        return spikesDueBefore({ONE_NEURON}, record, 0, 1);""",
-        *(before, count, spike),
-    )
-    assert found == due
-
-
-@pytest.mark.parametrize(("potential", "count", "too_much"), [(10, 1, 0), (9, 1, 1), (20, 1, 0), (19, 2, 1)])
-def test_what_is_too_much_is_counted_after_the_step(shown, potential, count, too_much):
-    found = shown.driver.execute_script(
-        f"""const record = {{ potentials: [[0], [arguments[0]]], counts: [[0], [arguments[1]]] }};
-        return countTooMuch({{ blocks: [{ONE_NEURON}], record: {{ blocks: [record] }} }}, 1);""",
-        *(potential, count),
-    )
-    assert found == too_much
-
-
 def test_sentences_on_a_drawing_speak_of_no_label(shown, mnist):
     sentences = shown.driver.execute_script(
         """const run = startRun({ pixels: arguments[0], label: null }, { k: 0, maxSpikes: 1, negative: true });
