@@ -67,6 +67,9 @@ def parse_arguments():
         if path and (path.is_dir() or path.suffix != ".npz"):
             found = "is a folder" if path.is_dir() else "does not end in .npz"
             parser.error(f"argument --{mode}: {path} {found}, expected the name of an npz file")
+    other = args.export or args.golden
+    if args.save and other and args.save.resolve() == other.resolve():
+        parser.error(f"argument --save: found {args.save} twice, expected another file than that of the other option")
     own_network.check_options(args)
     if args.time_steps is None and own_network.given(args.weights):
         args.time_steps = AUTO

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment import InputError, command_line, disk, images, model, printable, runs, shown, weights
+from experiment import InputError, command_line, digest, disk, images, model, printable, runs, shown, weights
 from experiment.identity import Identity, check_size
 from experiment.trained import Trained, save_npz
 from spiking.conversion.calibration import QUANTILE
@@ -214,7 +214,9 @@ def load(choice, args):
     with _naming(own.path):
         converted = convert_graph(own.graph, choice.k, pixels)
         network = check_size(converted.network)
-        origin = f"{printable(own.path.stem)[:80]}-{own.sha256[:8]}"
+        # all that decides what the file is converted to, so that no two conversions share their logs
+        settings = [np.ravel(numbers).tolist() for numbers in (*of_pixels(args), calibrate)]
+        origin = f"{printable(own.path.stem)[:80]}-{digest(own.sha256, *settings)[:8]}"
         made = model.Model(converted.k, network.layers, named.data, model.OWN, origin=origin)
     nothing = {"epochs": 0, "images": 0, "all_images": 0, "threads": 0}  # is known of the training
     trained = Trained(Identity(made, network, **nothing), converted.weights, own.path, own.sha256)

@@ -112,13 +112,16 @@ def opened(folder, run):
     with disk.OutputFolder(folder or run.folder) as output:
         try:
             there = runs.read(output.path / RUN)
-            found = there and there.identity.model
         except InputError:  # damaged
-            found = model
+            there = run
+        found = there and there.identity.model
         exist = any(disk.exists(output.path / name) for name in (ACCURACY, *SPIKE_LOGS))
         if found != model and (found or exist):
             held = f"logs of {found.label}" if found else f"logs without a {RUN}"
             raise InputError(f"{shown(output.path)}: has {held}, expected none, or those of {model.label}")
+        if found and run.identity.shortfall and not there.identity.shortfall:
+            held = f"logs of the whole training of {found.label}"
+            raise InputError(f"{shown(output.path)}: has {held}, expected those of a trial; see --logs")
         yield output
 
 

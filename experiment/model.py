@@ -37,7 +37,7 @@ class Model:
     data: str = MNIST  # name of the folder of images that it was trained on
     recipe: str = PAPER.name  # how it was trained
     seed: int = 0  # of initial values, order of the images and augmentation
-    origin: str = ""  # name and digest of the user's own file that it was converted from
+    origin: str = ""  # name of the user's own file that it was converted from, digest of it and of options
 
     def __post_init__(self):
         if not FULL_PRECISION <= self.k <= HIGHEST_LEVEL:

@@ -137,10 +137,10 @@ def picture_name(name, args, found):
     data = {MNIST if log.model is None else log.model.data for log in found}
     words = "-".join([f"{name}_{data.pop() if len(data) == 1 else 'several'}", *(path.name for path in folders)])
     defaults = [log.run and log.run.folder for log in found]
-    if folders == defaults:
+    short = len(os.fsencode(words)) <= LONGEST_NAME
+    if folders == defaults and short:
         return words
-    words = words if len(os.fsencode(words)) <= LONGEST_NAME else words[: model.SHORTENED]
-    return f"{words}~{digest(*map(str, folders))}"
+    return f"{words if short else words[: model.SHORTENED]}~{digest(*map(str, folders))}"
 
 
 def new_figure(panels=1, width_ratios=None):
@@ -231,7 +231,7 @@ def styles():
 
 def table_row(cells):
     """A row of a table in Markdown."""
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def save(figure, name, folder):

@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from experiment import digest
+from experiment import digest, runs
 from experiment.model import Model
-from figs import accuracy_speed, sops, sparsity
+from figs import accuracy_speed, plotting, sops, sparsity
 from tests.helpers import ROOT, assert_refused, run_script
 from tests.script_helpers import snapshot, write_logs
 
@@ -139,3 +139,17 @@ def test_a_users_modules_of_the_same_name_do_not_come_before_ours(safe_path, mod
     }.items():
         process = run_script(script, *options, cwd=modules_of_the_same_name)
         assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_any_number_of_default_log_folders_is_drawn(log_folder, tmp_path, run_here, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    folders = [runs.default_folder(Model(0, seed=seed)) for seed in range(30)]
+    for seed, folder in enumerate(folders):
+        write_logs(folder, Model(0, seed=seed), 5, 3, [[1, 2], [0, 1]], [[[(9, 1, 70), (4, 2, 40)]]] * 2)
+    process = run_here(sops.main, "--logs", *folders, "--output", tmp_path / "drawn")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert len(list((tmp_path / "drawn").iterdir())) == 2
+
+
+def test_bar_in_the_name_of_a_folder_parts_no_cells():
+    assert plotting.table_row(["k=0 (a|b)", "9"]) == "| k=0 (a\\|b) | 9 |"

@@ -148,3 +148,16 @@ def test_weights_are_not_replaced_by_what_is_made_of_them(repository, run_here, 
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", weights, option, weights)
     assert_refused(process, "mine.npz: holds the weights of k0-4C3-augmented~", "expected another file or none")
     assert snapshot(repository) == before
+
+
+def test_logs_of_a_whole_training_are_not_replaced_by_those_of_a_trial(repository, run_here):
+    whole, trial, logs = repository / "whole.npz", repository / "trial.npz", repository / "logs"
+    for path, epochs in ((whole, 150), (trial, 149)):
+        save_model(path, random_weights(SMALL, seed=0), 0, SMALL, data="augmented", epochs=epochs)
+    options = ("--data", repository / "elsewhere/augmented", "--logs", logs)
+    for weights in (trial, whole):
+        assert run_here(Spiking_LeNet_MNIST.main, "--weights", weights, *options).returncode == 0
+    before = snapshot(repository)
+    process = run_here(Spiking_LeNet_MNIST.main, "--weights", trial, *options)
+    assert_refused(process, f"{logs}: has logs of the whole training of k=0, 4C3", "expected those of a trial")
+    assert snapshot(repository) == before

@@ -74,8 +74,9 @@ def test_evaluation_prints_the_models_own_accuracy_and_the_agreement(quantized, 
     assert f"every neuron of the quiescent images ({IMAGES} of {IMAGES}) equals the quantised" in process.stdout
     assert "lossless" not in process.stdout
     run = json.loads((tmp_path / "logs" / "run.json").read_text())
-    digest = hashlib.sha256(quantized.read_bytes()).hexdigest()[:8]
-    assert (run["k"], run["model"]["recipe"], run["model"]["origin"]) == (2, "own", f"my-{digest}")
+    assert (run["k"], run["model"]["recipe"]) == (2, "own")
+    assert re.fullmatch("my-[0-9a-f]{8}", run["model"]["origin"])
+    assert run["weights_sha256"] == hashlib.sha256(quantized.read_bytes()).hexdigest()
     assert run["model"]["network"] == "28x28x1-3C5ps2m4-10"
     assert run["ann_accuracy"] == np.mean(own == test.labels)
 
@@ -267,3 +268,19 @@ def test_model_itself_is_not_overwritten_by_what_is_saved(unquantized, evaluate)
     process = evaluate(unquantized, "--k", 1, "--save", unquantized)
     assert_refused(process, f"argument --save: {unquantized} does not end in .npz, expected the name of an npz file")
     assert unquantized.read_bytes() == before
+
+
+def test_conversions_of_a_file_that_differ_have_logs_that_lie_apart(unquantized, evaluate, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    for images_that_calibrate in (0, 50, 51):
+        process = evaluate(unquantized, "--k", 1, "--calibrate", images_that_calibrate)
+        assert process.returncode == 0, process.stderr
+    assert len(list((tmp_path / "figs/logs").iterdir())) == 3
+
+
+@pytest.mark.parametrize("option", ["--export", "--golden"])
+def test_two_results_do_not_go_into_one_file(unquantized, run_here, tmp_path, option):
+    options = ("--weights", unquantized, "--k", 1, "--time_steps", 5, "--save", tmp_path / "my.npz")
+    process = run_here(Spiking_LeNet_MNIST.main, *options, option, tmp_path / "my.npz")
+    assert_refused(process, f"argument --save: found {tmp_path / 'my.npz'} twice")
+    assert list(tmp_path.iterdir()) == []
