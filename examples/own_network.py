@@ -8,20 +8,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from LeNet import tensorlayer  # noqa: F401, it starts TensorFlow without its remarks on graphics cards
-
-import keras  # isort: skip
-from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Rescaling
-
 from experiment import command_line, images
 from experiment.disk import OutputFolder
-from spiking.conversion import MedianQuantizer, convert
-from spiking.weight_grid import round_to_grid
-from spiking_utils import SpikingNetwork, evaluate
 
 
 def main(epochs=3, limit=None):
     command_line.ArgumentParser(__doc__).parse_args()
+    from LeNet import tensorlayer  # noqa: F401, it starts TensorFlow without its remarks on graphics cards
+    from spiking.conversion import convert
+    from spiking_utils import SpikingNetwork, evaluate
+
     with OutputFolder(Path.cwd()) as output:  # a folder without write access fails here, before the training
         model, test = trained_model(epochs, limit)
         with output.replacing() as staging:
@@ -40,6 +36,12 @@ def main(epochs=3, limit=None):
 
 def trained_model(epochs, limit):
     """The trained Keras model, and the Split of the test images."""
+    import keras
+    from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Rescaling
+
+    from spiking.conversion import MedianQuantizer
+    from spiking.weight_grid import round_to_grid
+
     train, test = (images.load_split(split).first(limit) for split in ("train", "test"))
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((28, 28, 1)), Rescaling(1 / 255)])

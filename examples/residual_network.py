@@ -23,9 +23,8 @@ PICTURE = "residual_network.png"
 
 def main(epochs=2):
     parser = command_line.ArgumentParser(__doc__)
-    parser.add_argument(
-        "--data", type=command_line.path, default=images.MNIST, metavar="DIR", help="folder of the images"
-    )
+    folder = {"type": command_line.path, "default": images.MNIST, "default_text": "data/mnist", "metavar": "DIR"}
+    parser.add_argument("--data", **folder, help="folder of the images")
     command_line.add_limit(parser, "training and test images")
     command_line.add_threads(parser)
     args = parser.parse_args()
@@ -114,7 +113,8 @@ def draw(curves, accuracy):
     axes.axhline(100 * accuracy, color="gray", linestyle="dotted", label="the model")
     axes.set(xlabel="time step", ylabel="accuracy (%)", ylim=(0, 100))
     axes.legend()
-    figure.savefig(PICTURE, dpi=150)
+    with OutputFolder(Path.cwd()) as output, output.replacing() as staging:
+        figure.savefig(staging / PICTURE, dpi=150)
     print(f"written    {PICTURE}")
 
 

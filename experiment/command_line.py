@@ -7,6 +7,7 @@ import math
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
@@ -194,6 +195,8 @@ def run(main):
         except OSError as error:
             place = f"{printable(error.filename)}: " if error.filename is not None else ""
             _stop(BAD_INPUT, f"error: {place}{error.strerror or error}")
+        except subprocess.CalledProcessError as error:
+            _stop(BAD_INPUT, f"error: {error}")
         except MemoryError as error:
             _stop(BAD_INPUT, ": ".join(filter(None, ["error: out of memory", str(error)])))
         except Exception as error:

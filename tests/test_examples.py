@@ -1,9 +1,11 @@
 """The examples, on a few images, and where they cannot write."""
 
+import errno
 import re
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,28 @@ def test_folder_that_cannot_be_written_to_is_refused_before_the_training(example
     )
     assert_refused(process, "/proc/.staging: ")
     assert process.stdout == ""
+
+
+@pytest.mark.parametrize("example", ["own_network", "residual_network"])
+def test_too_little_memory_is_one_line(example, tmp_path):
+    command = f"ulimit -v 3000000; exec '{sys.executable}' '{ROOT}/examples/{example}.py'"
+    process = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert_refused(process, "out of memory: expected 3584 MiB of address space for TensorFlow")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_picture_of_before_outlives_a_full_disk(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / residual_network.PICTURE).write_text("of before")
+
+    def run_out_of_space(figure, path, **settings):
+        Path(path).write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", run_out_of_space)
+    with pytest.raises(OSError, match="No space left on device"):
+        residual_network.draw({"B = 1": [10, 20]}, 0.2)
+    assert (tmp_path / residual_network.PICTURE).read_text() == "of before"
 
 
 def test_example_trains_converts_and_agrees(run_here, tmp_path, monkeypatch):

@@ -137,6 +137,12 @@ def test_thread_that_cannot_be_started_is_one_line(run_in_shell):
     assert process.stderr == b"error: cannot start another thread, expected room for one more (see ulimit -u)\n"
 
 
+def test_command_of_a_benchmark_that_fails_is_one_line(run_in_shell):
+    process = run_in_shell("import subprocess; subprocess.run(['false'], check=True)")
+    line = b"error: Command '['false']' returned non-zero exit status 1.\n"
+    assert (process.returncode, process.stderr) == (2, line)
+
+
 ENDS = {
     "end": "pass",
     "bad input": "raise InputError('a.npz: is bad')",
