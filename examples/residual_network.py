@@ -74,7 +74,7 @@ def residual_network(shape, classes):
 
 
 def trained(model, train, epochs):
-    """The model after some epochs, its kernels rounded to 16 bits, as the conversion would do it."""
+    """The model after some epochs, its kernels rounded to 16 bits, so that the conversion changes little."""
     import keras
 
     from spiking.weight_grid import round_to_grid
