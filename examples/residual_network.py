@@ -13,6 +13,7 @@ import numpy as np
 
 from experiment import command_line, images
 from experiment.disk import OutputFolder
+from figs import plotting
 from spiking.trains import SPIKES
 
 K = 2  # activations are multiples of 1/4
@@ -102,12 +103,7 @@ def simulate(converted, max_spikes, own, test, threads):
 
 def draw(curves, accuracy):
     """Writes the picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    figure, axes = plotting.new_figure()
     for label, curve in curves.items():
         axes.plot(1 + np.arange(len(curve)), curve, label=label)
     axes.axhline(100 * accuracy, color="gray", linestyle="dotted", label="the model")

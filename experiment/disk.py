@@ -43,7 +43,7 @@ class OutputFolder:
             leaving.enter_context(_locked(self.path))
             self._tidy()
             leaving.callback(self._tidy)
-            (self.path / STAGING).mkdir()  # an unwritable folder fails here, before hours of work
+            (target / STAGING).mkdir()  # an unwritable folder fails here, before hours of work
             self._leaving = leaving.pop_all()
         return self
 

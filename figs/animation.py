@@ -33,6 +33,7 @@ def main():
     parser = command_line.ArgumentParser(__doc__)
     plotting.add_output(parser)
     folder = parser.parse_args().output
+    plotting.default_matplotlib()
 
     pixels, labels, _ = images.load_split("test")
     activity = load_networks()[0].run(pixels[[IMAGE]])

@@ -148,17 +148,23 @@ def new_figure(panels=1, width_ratios=None):
     return pyplot().subplots(1, panels, figsize=(WIDTH, 3.6), layout="constrained", width_ratios=width_ratios)
 
 
-def pyplot():
-    """Matplotlib's pyplot in the style of the figures, whatever the user's own settings are."""
+def default_matplotlib():
+    """Matplotlib with its defaults and its pyplot, whatever the user's own settings are."""
     os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would tell of an unwritable home
     try:
         import matplotlib
-        import matplotlib.pyplot as plt
+        import matplotlib.pyplot
     except UnicodeDecodeError as error:  # it reads those of the current folder and of the user in any case
         raise InputError(f"a matplotlibrc or a style of Matplotlib: damaged ({error}), expected UTF-8") from None
     matplotlib.use("agg")
     matplotlib.rcdefaults()
+    return matplotlib
+
+
+def pyplot():
+    """Matplotlib's pyplot in the style of the figures."""
+    matplotlib = default_matplotlib()
     matplotlib.rcParams |= {
         "font.size": 9,
         "axes.grid": True,
@@ -172,7 +178,7 @@ def pyplot():
         "text.parse_math": False,  # names of folders may have dollar signs
         "svg.hashsalt": "figs",  # else every run gives other bytes
     }
-    return plt
+    return matplotlib.pyplot
 
 
 def published_of(log):

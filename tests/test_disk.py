@@ -264,3 +264,9 @@ def test_vanished_folder_is_named(folder, before_the_body):
         write_into_a_vanishing_folder()
     assert not folder.exists()
     assert {name: content(moved)[name] for name in OLD} == OLD
+
+
+def test_folder_that_cannot_be_written_to_is_named_in_full(monkeypatch):
+    monkeypatch.chdir("/proc")
+    with pytest.raises(OSError, match=r"'/proc/\.staging'$"), OutputFolder("."):
+        pass

@@ -141,6 +141,15 @@ def test_a_users_modules_of_the_same_name_do_not_come_before_ours(safe_path, mod
         assert (process.returncode, process.stderr) == (0, "")
 
 
+def test_animation_takes_no_settings_of_the_user(tmp_path, monkeypatch):
+    """Nor does it tell of a home that cannot be used, as Matplotlib does."""
+    (tmp_path / "matplotlibrc").write_text(SETTINGS)
+    monkeypatch.setenv("MPLCONFIGDIR", "/proc/none")
+    process = run_script("figs/animation.py", "--output", "figs", cwd=tmp_path)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert (tmp_path / "figs/live.gif").read_bytes() == (ROOT / "figs/live.gif").read_bytes()
+
+
 def test_any_number_of_default_log_folders_is_drawn(log_folder, tmp_path, run_here, monkeypatch):
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     folders = [runs.default_folder(Model(0, seed=seed)) for seed in range(30)]
