@@ -202,6 +202,8 @@ def run(main):
         except Exception as error:
             if "can't start new thread" in str(error):
                 _stop(BAD_INPUT, "error: cannot start another thread, expected room for one more (see ulimit -u)")
+            if "Symlink loop" in str(error):  # before Python 3.13
+                _stop(BAD_INPUT, f"error: {error}, expected a file or a folder")
             if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
                 _stop(BAD_INPUT, "error: out of memory, expected room for the network and its images")
             raise

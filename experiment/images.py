@@ -138,8 +138,10 @@ def _find(folder, split, what):
     """The path of one of the four files."""
     words = [word for word, meaning in SPLITS.items() if meaning == split]
     found = sorted(folder.iterdir()) if folder.is_dir() else []
-    # unpacked archives leave folders of these names, and hidden files
-    found = [path for path in found if _named(path.name) == (split, what) and path.is_file()]
+    # unpacked archives leave folders of these names, perhaps with the files in them, and hidden files
+    found = [path for path in found if _named(path.name) == (split, what)]
+    inside = [path / path.name for path in found]
+    found = [path for path in found if path.is_file()] or [path for path in inside if path.is_file()]
     if not found and public_data.sums(folder) is not None:
         found = [folder / _official_name(split, what)]
         public_data.fetch(found[0])
@@ -164,7 +166,7 @@ def _named(name):
     The last of several words decides; one inside a longer word counts only if there is no other: contest-train is
     for training.
     """
-    parts = re.fullmatch(r"([^.].*)(images|labels)[-.]idx\d-ubyte(\.gz)?", name, re.DOTALL)
+    parts = re.fullmatch(r"([^.].*)(images|labels)[-.]idx\d-ubyte(\.gz)?", name.lower(), re.DOTALL)
     if parts is None:
         return None
     word = "|".join(SPLITS)
@@ -183,7 +185,7 @@ def _read_idx(path, dimensions):
     expected = "an IDX file of unsigned bytes with " + " or ".join(map(str, dimensions)) + " dimensions"
     with disk.opened(path, expected) as file:
         try:
-            stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+            stream = gzip.GzipFile(fileobj=file) if path.suffix.lower() == ".gz" else file
             magic = stream.read(4)
             if len(magic) < 4 or magic[:3] != bytes((0, 0, UNSIGNED_BYTES)) or magic[3] not in dimensions:
                 raise InputError(f"{shown(path)}: begins with {magic.hex(' ') or 'nothing'}, expected {expected}")

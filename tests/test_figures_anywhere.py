@@ -8,7 +8,7 @@ import pytest
 
 from experiment import digest, runs
 from experiment.model import Model
-from figs import accuracy_speed, plotting, sops, sparsity
+from figs import accuracy_speed, plotting, raster, sops, sparsity
 from tests.helpers import ROOT, assert_refused, run_script
 from tests.script_helpers import snapshot, write_logs
 
@@ -162,3 +162,11 @@ def test_any_number_of_default_log_folders_is_drawn(log_folder, tmp_path, run_he
 
 def test_bar_in_the_name_of_a_folder_parts_no_cells():
     assert plotting.table_row(["k=0 (a|b)", "9"]) == "| k=0 (a\\|b) | 9 |"
+
+
+@pytest.mark.parametrize(
+    ("main", "option"), [(sops.main, "--logs"), (raster.main, "--data"), (raster.main, "--image")]
+)
+def test_link_to_itself_is_refused(main, option, tmp_path, run_here):
+    (tmp_path / "loop").symlink_to("loop")
+    assert_refused(run_here(main, option, tmp_path / "loop", "--output", tmp_path), str(tmp_path / "loop"))

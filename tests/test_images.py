@@ -37,7 +37,8 @@ def write(folder, arrays, pattern="{}-idx{}-ubyte"):
     for kind, array in arrays.items():
         content = array if isinstance(array, bytes) else idx(array)
         path = folder / pattern.format(kind, 1 if "labels" in kind else getattr(array, "ndim", 3))
-        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(gzip.compress(content) if path.suffix.lower() == ".gz" else content)
     return folder
 
 
@@ -59,6 +60,8 @@ def assert_split(found, pixels, labels, classes=3):
         "latest-{}-idx{}-ubyte",
         "train-test-trains-{}-idx{}-ubyte",
         "my{}-idx{}-ubyte",
+        "MY-{}-IDX{}-UBYTE.GZ",
+        "{0}-idx{1}-ubyte/{0}-idx{1}-ubyte",
         "a\n{}-idx{}-ubyte",
     ],
 )
