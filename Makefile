@@ -20,7 +20,7 @@ lint: .venv/test
 
 # scripts such as pip and activate name the place of their environment: modules still work where it was moved to
 place:
-	@test ! -e $(BIN)/activate || (. $(BIN)/activate && test "$$VIRTUAL_ENV" = "$$PWD/.venv") || \
+	@test ! -e $(BIN)/activate || (. $(BIN)/activate && test "$$VIRTUAL_ENV" -ef .venv) || \
 	echo "warning: .venv was set up in another place: here $(BIN)/activate is of no use until rm -r .venv" >&2
 
 .venv/run: requirements.txt $(wildcard requirements/*.txt) | place

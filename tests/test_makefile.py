@@ -26,3 +26,14 @@ def test_clone_that_was_moved_goes_on_and_says_that_its_environment_did_not_move
     old.rename(new)
     for target in (".venv/test", "run"):  # the first installs with pip
         assert "warning: .venv was set up in another place" in make(new, target)
+
+
+def test_environment_of_a_clone_behind_a_link_is_its_own(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    (real / ".venv/bin").mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", real)
+    (real / ".venv/bin/activate").write_text(f"VIRTUAL_ENV='{real}/.venv'\n")
+    link.symlink_to(real)
+    command = f"cd '{link}' && make place"  # the shell tells make its folder by the link's name
+    process = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert (process.returncode, process.stderr) == (0, "")
