@@ -1,11 +1,11 @@
 """Trains or tests the full-precision LeNet on MNIST: the same network without the quantiser.
 
 python FP32_LeNet_MNIST.py                            trains 150 epochs
-python FP32_LeNet_MNIST.py --resume True              goes on after an interruption
+python FP32_LeNet_MNIST.py --resume True              continues after an interruption
 python FP32_LeNet_MNIST.py --mode inference           tests the result, writes figs/fp32/accuracy.txt and run.json
 python FP32_LeNet_MNIST.py --recipe augmented         trains our own recipe, 100 epochs
 
-Learning rate, batch size and all other settings of a training stand in experiment/recipes.py.
+The learning rate, batch size and all other training settings are in experiment/recipes.py.
 """
 
 import sys

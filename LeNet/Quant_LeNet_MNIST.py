@@ -1,12 +1,12 @@
 """Trains or tests the LeNet with quantised activations on MNIST.
 
 python Quant_LeNet_MNIST.py --k 0                                trains 150 epochs
-python Quant_LeNet_MNIST.py --k 0 --resume True                  goes on after an interruption
+python Quant_LeNet_MNIST.py --k 0 --resume True                  continues after an interruption
 python Quant_LeNet_MNIST.py --k 0 --mode inference               tests the result
 python Quant_LeNet_MNIST.py --k 0 --recipe augmented             trains our own recipe, 100 epochs
 python Quant_LeNet_MNIST.py --k 0 --network 32C5-P2-64C5-P2-1024 --data FOLDER      another network, other data
 
-Learning rate, batch size and all other settings of a training stand in experiment/recipes.py.
+The learning rate, batch size and all other training settings are in experiment/recipes.py.
 """
 
 import sys
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from experiment import command_line, model
 from LeNet import train_and_test
 
-K = 1  # where --k does not say it
+K = 1  # default of --k
 
 
 def main():

@@ -1,7 +1,7 @@
-"""What an engineer compares a chip with, and the numbers that size it: golden vectors and ranges.
+"""For hardware: golden vectors, with which a chip is compared, and the ranges of numbers that determine its size.
 
-Potentials follow from the recorded spikes by exact integer convolution: in a time step each neuron's potential is the
-sum of its weights times the net counts of its inputs up to and with this step.
+Potentials follow from the recorded spikes by exact integer convolution: in each time step a neuron's potential is the
+sum of its weights times the net counts of its inputs up to and including that step.
 """
 
 from dataclasses import dataclass
@@ -14,85 +14,86 @@ from spiking.thresholds import ALWAYS, NEVER
 MOST_MEASURED = 1 << 22  # neurons times time steps in memory at a time
 MOST_WRITTEN = 1 << 26  # neurons times time steps in a golden file, 5 bytes each
 INT8_MAX = 127
-FLOAT32_EXACT = 2**24  # below it, float32 holds every whole number
+FLOAT32_EXACT = 2**24  # float32 holds every integer below
 
 
-def golden_vectors(network, trained, pixels):
+def golden_vectors(snn, trained, pixels):
     """The arrays of --golden, by key; docs/hardware.md describes them.
 
     Parameters
     ----------
-    network : SpikingNetwork
-    trained : Trained, that it was made from
+    snn : SpikingNetwork
+    trained : Trained model that it was made from
     pixels : uint8 array (images, h, w, c)
 
     Raises
     ------
     InputError
-        A neuron fires more than int8 can hold at once, or the file would be too large.
+        A neuron fires more spikes at once than int8 can hold, or the file would be too large.
     """
-    size = len(pixels) * network.time_steps * network.network.neurons
+    size = len(pixels) * snn.time_steps * snn.network.neurons
     if size > MOST_WRITTEN:
         raise InputError(
-            f"argument --golden: {len(pixels):,} images x {network.time_steps:,} time steps x "
-            f"{network.network.neurons:,} neurons, expected at most {MOST_WRITTEN:,} potentials; --limit takes fewer"
+            f"argument --golden: {len(pixels):,} images x {snn.time_steps:,} time steps x "
+            f"{snn.network.neurons:,} neurons, expected at most {MOST_WRITTEN:,} potentials; --limit lowers them"
         )
-    activity = network.run(pixels)
+    activity = snn.run(pixels)
     source = trained.identity.entries | {"sha256": trained.sha256}
     arrays = {f"weights/{name}": np.array(value) for name, value in source.items()}
-    arrays |= network.settings() | {"pixels": pixels}
-    for block, spikes, potentials in _steps(network, activity, pixels):
+    arrays |= snn.settings() | {"pixels": pixels}
+    for block, spikes, potentials in _steps(snn, activity, pixels):
         if np.abs(spikes).max(initial=0) > INT8_MAX:
-            raise InputError(f"argument --max_spikes: a neuron fires more than {INT8_MAX} at once, expected int8")
+            found = f"a neuron fires {np.abs(spikes).max()} spikes at once"
+            raise InputError(f"argument --max_spikes: {found}, expected at most {INT8_MAX}, as int8 holds")
         arrays[f"block{block.name}/potential"] = potentials.astype(np.int32)
         arrays[f"block{block.name}/spikes"] = spikes.astype(np.int8)
     return arrays | {"fc/potential": activity.potentials, "prediction": activity.predictions().astype(np.int64)}
 
 
-def _steps(network, activity, pixels):
+def _steps(snn, activity, pixels):
     """Yields each Block with its spikes and potentials, both (images, time steps, h, w, c)."""
-    incoming = [_image_train(network, pixels)]
-    for layer, train in zip(network.blocks, activity.trains, strict=True):
+    incoming = [_image_train(snn, pixels)]
+    for layer, train in zip(snn.blocks, activity.trains, strict=True):
         incoming.append(train.to_dense())
         counts = [incoming[source].cumsum(axis=1) for source in layer.sources]
         yield layer.layer, incoming[-1], _potentials(layer, counts)
 
 
-def _image_train(network, pixels):
-    """What comes in: (images, time steps, h, w, c)."""
-    from spiking.encoding import image_train  # imports Numba, which errors of the script do not wait for
+def _image_train(snn, pixels):
+    """The spike counts that encode the image: (images, time steps, h, w, c)."""
+    from spiking.encoding import image_train  # not at the top, as it imports Numba and --help should not wait
 
-    return image_train(pixels, network.network.input_shape, network.time_steps).to_dense()
+    return image_train(pixels, snn.network.input_shape, snn.time_steps).to_dense()
 
 
 def _potentials(layer, counts):
-    """The potentials of a spiking layer from the net counts of its sources, (images, time steps, h, w, c) each."""
+    """A spiking layer's potentials, given the net counts of its sources, (images, time steps, h, w, c) each."""
     if layer.layer.pools:
         return _largest(counts[0], layer.layer.inputs[0])
     return layer.initial + _added(layer, counts, layer.kernels)
 
 
 def _added(layer, trains, layer_kernels):
-    """The sum over the inputs of a spiking layer of the convolution of a train with a kernel, in exact integers."""
+    """The sum over a spiking layer's inputs of each train's convolution with its kernel, in exact integers."""
     inputs = zip(layer.layer.inputs, trains, layer_kernels, layer.factors, strict=True)
     return sum(factor * _convolve(train, kernel, edge) for edge, train, kernel, factor in inputs)
 
 
 def _convolve(train, kernel, edge):
-    """The convolution of (images, time steps, h, w, in) with (kernel h, kernel w, in of a group, out).
+    """The convolution of (images, time steps, h, w, in) with (kernel h, kernel w, in per group, out).
 
-    Sums of whole numbers are exact in any order as long as none is beyond what a float holds.
+    Floating-point sums of integers are exact in any order as long as the float type can hold them.
     """
     largest = np.abs(kernel.astype(np.int64)).sum(axis=(0, 1, 2)).max() * int(np.abs(train).max(initial=0))
-    number = np.float32 if largest < FLOAT32_EXACT else np.float64
+    dtype = np.float32 if largest < FLOAT32_EXACT else np.float64
     images, time_steps = train.shape[:2]
-    result = np.zeros((images * time_steps, *edge.output_shape), number)
+    result = np.zeros((images * time_steps, *edge.output_shape), dtype)
     channels, filters = kernel.shape[2], edge.filters // edge.groups
-    for row, column, seen in _windows(train.reshape(-1, *train.shape[2:]).astype(number), edge):
+    for row, column, seen in _windows(train.reshape(-1, *train.shape[2:]).astype(dtype), edge):
         for group in range(edge.groups):
             of_group = slice(group * filters, (group + 1) * filters)
             read = seen[..., group * channels : (group + 1) * channels]
-            result[..., of_group] += read @ kernel[row, column, :, of_group].astype(number)
+            result[..., of_group] += read @ kernel[row, column, :, of_group].astype(dtype)
     return result.reshape(images, time_steps, *edge.output_shape).astype(np.int64)
 
 
@@ -103,7 +104,10 @@ def _largest(counts, edge):
 
 
 def _windows(x, edge):
-    """Yields row, column and what this place of all windows of an edge sees of (images, h, w, c): zeros outside."""
+    """Yields each row and column of a kernel, and what all windows of an edge see there of (images, h, w, c).
+
+    Outside the image they see zeros.
+    """
     padding = [(max(before, 0), max(after, 0)) for before, after in edge.padding]
     x = np.pad(x, [(0, 0), *padding, (0, 0)])
     for row, column in np.ndindex(edge.kernel_size):
@@ -114,20 +118,20 @@ def _windows(x, edge):
 
 @dataclass
 class Sizes:
-    """What one block, or the classifier, needs, over all images."""
+    """The ranges that one block, or the classifier, needs for all images."""
 
     name: str
     lowest: int = 2**31  # potential before the first or after any time step
     highest: int = -(2**31)
-    lowest_partial: int = 0  # on the way there, whatever the order of the additions of a time step
+    lowest_partial: int = 0  # partial sum within a time step, whatever the order of its additions
     highest_partial: int = 0
     largest_count: int = 0
-    most_spikes: int = 0  # of an image in one time step
-    sum_of_most_spikes: int = 0  # over the images
+    most_spikes: int = 0  # of one image in one time step
+    sum_of_most_spikes: int = 0  # over the images, of each one's busiest time step
     images: int = 0
 
     def add_potentials(self, before, raised, lowered):
-        """Takes in a batch: potentials before each step, and what raises and what lowers them in it."""
+        """Takes in a batch: potentials before each step, and what is added to and subtracted from them in it."""
         after = before + raised + lowered
         self.lowest = min(self.lowest, int(before.min()), int(after.min()))
         self.highest = max(self.highest, int(before.max()), int(after.max()))
@@ -135,7 +139,7 @@ class Sizes:
         self.highest_partial = max(self.highest_partial, int((before + raised).max()))
 
     def add_spikes(self, train, spikes):
-        """Takes in a batch: the SpikeTrain and the same dense, (images, time steps, h, w, c)."""
+        """Takes in a batch: a SpikeTrain and its dense form (images, time steps, h, w, c)."""
         most = np.abs(spikes).sum(axis=(2, 3, 4)).max(axis=1)
         self.largest_count = max(self.largest_count, train.peak_count)
         self.most_spikes = max(self.most_spikes, int(most.max()))
@@ -143,15 +147,15 @@ class Sizes:
         self.images += len(most)
 
 
-def measure(network, pixels):
-    """The Sizes of every block and of the classifier, for a SpikingNetwork over all images."""
-    layers = [*network.blocks, network.classifier]
+def measure(snn, pixels):
+    """The Sizes of each block of a SpikingNetwork and of its classifier, over all images."""
+    layers = [*snn.blocks, snn.classifier]
     sizes = [Sizes(layer.name) for layer in layers]
-    batch_size = max(1, MOST_MEASURED // (network.time_steps * network.network.neurons))
+    batch_size = max(1, MOST_MEASURED // (snn.time_steps * snn.network.neurons))
     starts = range(0, len(pixels), batch_size)
     for start in command_line.progress(starts, len(starts), "batch"):
         batch = pixels[start : start + batch_size]
-        activity, trains = network.run(batch), [_image_train(network, batch)]
+        activity, trains = snn.run(batch), [_image_train(snn, batch)]
         for size, layer, train in zip(sizes, layers, [*activity.trains, None]):
             size.add_potentials(*_sums(layer, [trains[source] for source in layer.sources]))
             if train is not None:
@@ -161,7 +165,7 @@ def measure(network, pixels):
 
 
 def _sums(layer, trains):
-    """Potentials before each step in which something comes in, what raises them in it and what lowers them."""
+    """A layer's potentials before each step up to its last input, and what is added to and subtracted from them."""
     active = np.any([train.any(axis=(0, 2, 3, 4)) for train in trains], axis=0)
     trains = [train[:, : np.flatnonzero(active).max(initial=0) + 1] for train in trains]
     if layer.layer.pools:
@@ -174,9 +178,9 @@ def _sums(layer, trains):
     return layer.initial + added.cumsum(axis=1) - added, (moved + added) // 2, (added - moved) // 2
 
 
-def table(network, sizes):
-    """What run.json holds of --sizes: a dict for each block and the classifier."""
-    layers = [*network.blocks, network.classifier]
+def table(snn, sizes):
+    """The result of --sizes in run.json: a dict for each block and the classifier."""
+    layers = [*snn.blocks, snn.classifier]
     return [_row(size, layer) for size, layer in zip(sizes, layers, strict=True)]
 
 
@@ -197,13 +201,11 @@ def _row(size, layer):
         return row | {"state_bytes": 4 * layer.layer.classes}
     counts = size.largest_count
     count_bytes = -(-counts.bit_length() // 8)
-    if (
-        layer.layer.pools
-    ):  # keeps the counts of its source instead of potentials, and compares numbers, not thresholds
+    if layer.layer.pools:  # its state is the counts of its source, and it has no thresholds
         (edge,) = layer.layer.inputs
         state_bytes = (int(np.prod(edge.input_shape)) + layer.layer.neurons) * count_bytes
     else:
-        used = layer.thresholds[:, 1 : counts + 2].astype(np.int64)  # theta_1 to one beyond the largest count's
+        used = layer.thresholds[:, 1 : counts + 2].astype(np.int64)  # theta_1 to theta_(counts + 1)
         finite = used[(used != ALWAYS) & (used != NEVER)]
         lowest, highest = (int(finite.min()), int(finite.max())) if finite.size else (0, 0)
         row |= {"threshold_bits": signed_bits(lowest, highest), "threshold_bytes": 4 * used.size}
@@ -218,12 +220,12 @@ def _row(size, layer):
 
 
 def signed_bits(lowest, highest):
-    """The bits of a two's complement integer that holds both."""
+    """How many bits a two's complement integer needs to hold both."""
     return max((-lowest - 1).bit_length() if lowest < 0 else 0, max(highest, 0).bit_length()) + 1
 
 
 def report(rows):
-    """Prints the table."""
+    """Prints the rows of `table`."""
     print(f"{'':10}{'potential':>23}{'bits of':>25}{'largest':>8}{'spikes a step':>14}")
     heads = f"{'':10}{'lowest':>12}{'highest':>11}{'sum':>4}{'weight':>7}{'thresh.':>8}{'count':>6}"
     print(f"{heads}{'count':>8}{'most':>6}{'mean':>8}")

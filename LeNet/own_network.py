@@ -1,4 +1,4 @@
-"""A network of one's own beside --weights, a .keras or .onnx file: checked, converted, and compared with itself."""
+"""Reads a user's own network, a .keras or .onnx file, converts it, and compares it with the result."""
 
 import re
 import warnings as python_warnings
@@ -22,72 +22,71 @@ KERAS_FILE = "a .keras file of a Sequential or functional model"  # as error mes
 CALIBRATION_IMAGES = 1000
 IN_KERAS = "load it where it was made, and call model.save('my.keras')"
 IN_PYTORCH = "load it where it was made, and call torch.onnx.export(model.eval(), image, 'my.onnx')"
-FOREIGN = {  # what to do with files of other kinds
+UNREADABLE = {  # file types that are not read, with what to do instead
     ".h5": f"is an HDF5 file of Keras: {IN_KERAS}",
     ".hdf5": f"is an HDF5 file of Keras: {IN_KERAS}",
-    ".pb": f"is of a SavedModel: {IN_KERAS}",
-    ".pt": f"is a file of PyTorch: {IN_PYTORCH}",
-    ".pth": f"is a file of PyTorch: {IN_PYTORCH}",
+    ".pb": f"is part of a SavedModel: {IN_KERAS}",
+    ".pt": f"is a PyTorch file: {IN_PYTORCH}",
+    ".pth": f"is a PyTorch file: {IN_PYTORCH}",
 }
-PIXELS = ("scale", "offset", "mean", "std")  # options that say what a network expects of a pixel
+PIXELS = ("scale", "offset", "mean", "std")  # options for how a network expects pixels to be scaled
 
 
 @dataclass(frozen=True)
-class Own:
-    """A model that somebody else trained."""
+class Original:
+    """The user's own network as it was before its conversion."""
 
     path: Path
     sha256: str  # of the file
     graph: object  # spiking.conversion.graph.Graph
-    # from pixels (images, h, w, channels) to the classes that it predicts itself, perhaps of the first images only
+    # from pixels (images, h, w, channels) to the classes that it predicts, perhaps for the first images only
     predict: Callable
-    layers: tuple = ()  # of each block, once converted: names of what is folded into it
+    layers: tuple = ()  # once converted: for each block, the names of the layers that are folded into it
 
 
-def given(path):
-    """Whether a path is that of such a model; raises InputError where it is one of a kind that is not read."""
+def is_own(path):
+    """Whether a path names a .keras or .onnx file; raises InputError if it is of a type that cannot be read."""
     if path is None:
         return False
     if (path / "saved_model.pb").is_file():
         raise InputError(f"{shown(path)}: is a SavedModel: {IN_KERAS}")
-    if path.suffix in FOREIGN and disk.exists(path):
-        raise InputError(f"{shown(path)}: {FOREIGN[path.suffix]}")
+    if path.suffix in UNREADABLE and disk.exists(path):
+        raise InputError(f"{shown(path)}: {UNREADABLE[path.suffix]}")
     return path.suffix in (KERAS, ONNX)
 
 
 def add_options(parser):
-    """The options of a network of one's own, among them what becomes of a pixel, which no ONNX file says."""
-    add, several = parser.add_argument, ", or a number for each channel, with commas"
-    calibrate = "training images that choose the scale of activations where a network of one's own has no quantiser"
+    """Adds the options for a user's own network, among them the scaling of pixels, which no ONNX file contains."""
+    add, several = parser.add_argument, "; one number, or one per channel, separated by commas"
+    calibrate = "how many training images set the scale of activations if your own network has no quantiser"
     images_of = {"type": command_line.integer_from(0), "default_text": f"{CALIBRATION_IMAGES:,}"}
     add("--calibrate", **images_of, metavar="N", help=calibrate)
-    scale = f"what the network of FILE{ONNX} expects is X * pixel + offset, of pixels from 0 to 255; 1/255, say"
+    scale = f"FILE{ONNX} expects X * pixel + offset, where pixels are 0 to 255; for example 1/255"
     add("--scale", type=numbers, metavar="X", help=scale + several)
-    add("--offset", type=numbers, metavar="X", default_text="0", help=f"of --scale{several}")
-    mean = "instead of --scale, as after ToTensor and Normalize of PyTorch: it expects (pixel / 255 - X) / std"
+    add("--offset", type=numbers, metavar="X", default_text="0", help=f"the offset for --scale{several}")
+    mean = "instead of --scale: it expects (pixel / 255 - X) / std, as from PyTorch's ToTensor and Normalize"
     add("--mean", type=numbers, metavar="X", help=mean + several)
-    add("--std", type=numbers, metavar="X", help=f"of --mean{several}")
-    save = "also write a network of one's own, once converted, as weights that all scripts read"
+    add("--std", type=numbers, metavar="X", help=f"the std for --mean{several}")
+    save = "also write your own network, once converted, as weights that all scripts read"
     add("--save", type=command_line.path, metavar="FILE.npz", help=save)
 
 
 def numbers(text):
-    """Option type: numbers, with commas between them; each may be a fraction, as 1/255."""
+    """Option type: numbers separated by commas, each of which may be a fraction such as 1/255."""
     try:
-        values = [
-            float(above) / float(below or 1) for above, _, below in (part.partition("/") for part in text.split(","))
-        ]
+        fractions = (part.partition("/") for part in text.split(","))
+        values = [float(numerator) / float(denominator or 1) for numerator, _, denominator in fractions]
     except (ValueError, ZeroDivisionError):
         values = [np.nan]
     if not np.all(np.isfinite(values)):
-        raise ArgumentTypeError(f"found {text!r}, expected numbers, as 1/255 or 0.49,0.48,0.45")
+        raise ArgumentTypeError(f"found {text!r}, expected numbers such as 1/255 or 0.49,0.48,0.45")
     return np.array(values)
 
 
 def check_options(args):
-    """Raises InputError where options are about another file, or do not say what becomes of a pixel and must."""
+    """Raises InputError if an option does not apply to the file, or one that an ONNX file needs is missing."""
     for name in ("dry_run", "calibrate", "save"):
-        if getattr(args, name) not in (None, False) and not given(args.weights):
+        if getattr(args, name) not in (None, False) and not is_own(args.weights):
             raise InputError(f"argument --{name}: is only for --weights {FILES}")
     found = [name for name in PIXELS if getattr(args, name) is not None]
     onnx = args.weights is not None and args.weights.suffix == ONNX
@@ -96,9 +95,9 @@ def check_options(args):
     if onnx and found not in (["scale"], ["scale", "offset"], ["mean", "std"]):
         names = " and ".join(f"--{name}" for name in found) or "nothing about pixels"
         expected = "--scale 1/255, or another number, perhaps with --offset, or --mean and --std"
-        raise InputError(f"{shown(args.weights)}: found {names}, expected {expected}: no ONNX file says them")
+        raise InputError(f"{shown(args.weights)}: found {names}, expected {expected}: ONNX files lack them")
     if onnx and not args.dry_run and args.k is None:
-        raise InputError(f"{shown(args.weights)}: found no --k, expected a level: no ONNX file says it")
+        raise InputError(f"{shown(args.weights)}: found no --k, expected a level: ONNX files lack it")
     if args.scale is not None and np.any(args.scale == 0):
         raise InputError("argument --scale: found 0, expected another number: every image would be the same")
     if args.std is not None and (np.any(args.std <= 0) or len({len(args.mean), len(args.std), 1}) > 2):
@@ -106,25 +105,25 @@ def check_options(args):
         raise InputError(f"argument --std: found {found}, expected numbers above 0, one or as many as --mean has")
 
 
-def of_pixels(args):
-    """The scale and the offset that the options say."""
+def pixel_scaling(args):
+    """The scale and the offset of pixels that the options give."""
     if args.std is None:
         return args.scale, 0 if args.offset is None else args.offset
     return 1 / (255 * args.std), -args.mean / args.std
 
 
 def read(path, scale=None, offset=0):
-    """The Own of a file. No code that the file holds is run.
+    """The Original in a file. No code in the file is run.
 
     Parameters
     ----------
     path : Path
-    scale, offset : as of spiking.conversion.convert, of an ONNX file
+    scale, offset : for an ONNX file, as spiking.conversion.convert takes them
 
     Raises
     ------
     InputError
-        Missing, or no such file, or blocks cannot compute the model; the text names all layers that are in the way.
+        The file is missing or of another type, or blocks cannot compute it; the message names all such layers.
     """
     return _read_onnx(path, scale, offset) if path.suffix == ONNX else _read_keras(path)
 
@@ -139,15 +138,15 @@ def _read_onnx(path, scale, offset):
     with _naming(path):
         graph = from_onnx.fold(path, scale, offset)
     with disk.opened(path, ONNX) as file:
-        return Own(path, disk.sha256(file), graph, predict)
+        return Original(path, disk.sha256(file), graph, predict)
 
 
 def _read_keras(path):
-    """In Keras's safe mode."""
+    """Reads a .keras file in Keras's safe mode."""
     with disk.opened(path, KERAS_FILE) as file:
         sha256 = disk.sha256(file)
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{shown(path)}: is no zip archive, expected {KERAS_FILE}")
+        raise InputError(f"{shown(path)}: is not a zip archive, expected {KERAS_FILE}")
     import LeNet.tensorlayer  # noqa: F401, it starts TensorFlow without its banner
     import keras  # isort: skip
 
@@ -157,15 +156,15 @@ def _read_keras(path):
         keras_model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except MemoryError:
         raise
-    except Exception as error:  # a damaged or foreign archive raises whatever its bytes lead to
+    except Exception as error:  # a damaged or unrelated archive can raise anything
         found = printable(_reason(error)[:300])
         raise InputError(f"{shown(path)}: cannot be read ({found}), expected {KERAS_FILE}") from None
     with _naming(path):
-        return Own(path, sha256, fold(keras_model), lambda pixels: predict(keras_model, pixels))
+        return Original(path, sha256, fold(keras_model), lambda pixels: predict(keras_model, pixels))
 
 
 def _reason(error):
-    """What an error of Keras says, without its advice, of which some is dangerous."""
+    """The message of an error of Keras without its advice, some of which is dangerous."""
     if "safe_mode" in str(error):
         return "it holds a Lambda layer, Python code, which is not run"
     unknown = re.search("Could not locate class '[^']*'", str(error))
@@ -176,7 +175,7 @@ def _reason(error):
 
 @contextmanager
 def _naming(path):
-    """Lets a ValueError begin with the name of a file, on one line."""
+    """Puts the name of a file before the message of a ValueError, on one line."""
     try:
         yield
     except (ValueError, OverflowError) as error:
@@ -186,7 +185,7 @@ def _naming(path):
 
 
 def load(choice, args):
-    """As weights.load, of such a file.
+    """Reads and converts the .keras or .onnx file of a Choice; prints what is special about it.
 
     Parameters
     ----------
@@ -196,54 +195,54 @@ def load(choice, args):
     Returns
     -------
     trained : Trained, on the weight grid
-    own : Own
+    original : Original
     """
     from spiking.conversion.converted import convert_graph
 
-    own = read(choice.weights, *of_pixels(args))
-    named = choice.model(k=0)  # the level does not matter here: the file or --k says it
+    original = read(choice.weights, *pixel_scaling(args))
+    named = choice.model(k=0)  # the level does not matter here: the file or --k gives it
     pixels = None
     calibrate = CALIBRATION_IMAGES if args.calibrate is None else args.calibrate
     if calibrate:
         folder = choice.data or named.images
         train = images.load_split("train", folder)
         pixels = train.pixels[:calibrate]
-        if pixels.shape[1:] != own.graph.image_shape:
-            found = f"has images (h, w, channels) {pixels.shape[1:]}, expected {own.graph.image_shape}"
-            raise InputError(f"{shown(folder)}: {found} as {shown(own.path)}")
-    with _naming(own.path):
-        converted = convert_graph(own.graph, choice.k, pixels)
+        if pixels.shape[1:] != original.graph.image_shape:
+            found = f"has images (h, w, channels) {pixels.shape[1:]}, expected {original.graph.image_shape}"
+            raise InputError(f"{shown(folder)}: {found} as {shown(original.path)} has")
+    with _naming(original.path):
+        converted = convert_graph(original.graph, choice.k, pixels)
         network = check_size(converted.network)
-        # all that decides what the file is converted to, so that no two conversions share their logs
-        settings = [np.ravel(numbers).tolist() for numbers in (*of_pixels(args), calibrate)]
-        origin = f"{printable(own.path.stem)[:80]}-{digest(own.sha256, *settings)[:8]}"
+        # the digest covers all that the conversion depends on, so that no two conversions share their logs
+        settings = [np.ravel(numbers).tolist() for numbers in (*pixel_scaling(args), calibrate)]
+        origin = f"{printable(original.path.stem)[:80]}-{digest(original.sha256, *settings)[:8]}"
         made = model.Model(converted.k, network.layers, named.data, model.OWN, origin=origin)
-    nothing = {"epochs": 0, "images": 0, "all_images": 0, "threads": 0}  # is known of the training
-    trained = Trained(Identity(made, network, **nothing), converted.weights, own.path, own.sha256)
+    unknown = {"epochs": 0, "images": 0, "all_images": 0, "threads": 0}
+    trained = Trained(Identity(made, network, **unknown), converted.weights, original.path, original.sha256)
     binding = {name for name in ("network", "recipe", "seed") if getattr(choice, name) is not None}
-    weights.refuse_contradiction(own.path, made, named, binding)
-    print(f"weights    {shown(own.path)}")
+    weights.refuse_contradiction(original.path, made, named, binding)
+    print(f"weights    {shown(original.path)}")
     print(f"           converted to {network.notation}, k={made.k}")
     if not converted.quantized:
         scale = f"the {100 * QUANTILE:g} % quantile of a block's positive activations" if calibrate else "1"
-        level = f"that of k={converted.k} is put in, 2^{converted.k} counts stand for {scale}"
-        print(f"           without quantiser: {level}")
+        inserted = f"the conversion inserts that of k={converted.k}, where 2^{converted.k} counts stand for {scale}"
+        print(f"           without quantiser: {inserted}")
     print(f"           rounded to the weight grid, which changed them by {converted.rounding:.2g} at most")
     for sentence in converted.warnings:
         print(f"warning    {sentence}")
-    return trained, replace(own, layers=converted.layers)
+    return trained, replace(original, layers=converted.layers)
 
 
 def save(trained, path):
-    """Writes a Trained as an npz file."""
+    """Writes a Trained model to an npz file and prints its name."""
     with disk.OutputFolder(path.parent) as output, output.replacing() as staging:
         save_npz(trained, staging / path.name)
     print(f"written    {shown(path)}")
 
 
-def describe(own):
-    """Prints what becomes of each layer, a block per line."""
-    graph = own.graph
+def describe(original):
+    """Prints what becomes of each layer, one block per line."""
+    graph = original.graph
     rows = [("block", "output", "neurons", "reads", "layers")]
     for number, node in enumerate(graph.nodes, start=1):
         rows.append((str(number), *_sizes(node.shape), _sources(node.sources), ", ".join(node.layers)))
@@ -266,24 +265,24 @@ def _sources(numbers):
 
 
 def predict(keras_model, pixels):
-    """The classes that a Keras model predicts for integer pixels (images, h, w, channels): int array (images,)."""
+    """The classes that a Keras model predicts for pixels 0 to 255 (images, h, w, channels): int array (images,)."""
     inputs = pixels.reshape(len(pixels), *keras_model.inputs[0].shape[1:]).astype(np.float32)
     with python_warnings.catch_warnings():
-        python_warnings.simplefilter("ignore")  # about how the input of a functional model is called
+        python_warnings.simplefilter("ignore")  # of the name of a functional model's input
         (scores,) = _flat(keras_model.predict(inputs, batch_size=runs.BATCH_SIZE, verbose=0))
     return scores.reshape(len(pixels), -1).argmax(axis=1)
 
 
 def _flat(outputs):
-    """The arrays of an output, which may be a dict or a list."""
+    """The arrays in a model's output, which may be a dict, a list or one array."""
     if isinstance(outputs, dict):
         return list(outputs.values())
     return outputs if isinstance(outputs, (list, tuple)) else [outputs]
 
 
-def report(own, evaluation, test):
-    """Prints how the model itself does, before rounding and quantising, and how the spiking network compares."""
-    predicted, count = own.predict(test.pixels), len(test.labels)
+def report(original, evaluation, test):
+    """Prints the accuracy of the original network, and how the spiking network agrees with it."""
+    predicted, count = original.predict(test.pixels), len(test.labels)
     known = len(predicted)
     right, same = predicted == test.labels[:known], predicted == evaluation.predictions[:known]
     first = "" if known == count else f", on the first {known:,} images"
@@ -291,8 +290,8 @@ def report(own, evaluation, test):
     print(f"agreement  {np.sum(same):,} of {known:,} of its predictions are the same")
     quiescent = f"of the quiescent images ({evaluation.quiescent.sum():,} of {count:,})"
     print(f"equal      every neuron {quiescent} equals the quantised network's; --verify compares them")
-    from spiking.trains import SPIKES  # by now Numba is there
+    from spiking.trains import SPIKES  # not at the top, as it imports Numba
 
     spikes = evaluation.statistics[..., SPIKES].sum(axis=(0, 2))
     for index in np.flatnonzero(spikes == 0):
-        print(f"warning    block {index + 1} (layer {own.layers[index][-1]}) never fired")
+        print(f"warning    block {index + 1} (layer {original.layers[index][-1]}) never fired")

@@ -1,4 +1,4 @@
-"""Training and testing an artificial network: what the scripts of full precision and of quantised ones share."""
+"""Trains and tests artificial networks, of full precision or quantised: what the two scripts share."""
 
 import sys
 from dataclasses import replace
@@ -11,19 +11,19 @@ from experiment.weights import network_for
 
 
 def add_arguments(parser):
-    """The options of the two scripts; those that name the model are theirs."""
+    """Adds the options of the two scripts, apart from those that name the Model."""
     add = parser.add_argument
-    add("--mode", choices=("training", "inference"), default="training", help="what to do")
-    resume = "training: True goes on from the last finished epoch, False starts anew"
+    add("--mode", choices=("training", "inference"), default="training", help="train the network or test it")
+    resume = "training: True continues after the last finished epoch, False starts over"
     add("--resume", type=command_line.boolean, default=False, help=resume)
     add(
         "--epochs",
         type=command_line.POSITIVE,
         default_text=", ".join(f"{recipe.name} {recipe.epochs}" for recipe in RECIPES.values()),
-        help="finished epochs to train up to; a learning rate that decays does so within them",
+        help="train until this many epochs are finished; a learning rate that decays does so within them",
     )
     command_line.add_limit(parser, "images of each set")
-    command_line.add_threads(parser, "of TensorFlow; a resumed training keeps those that it began with")
+    command_line.add_threads(parser, "TensorFlow's threads; a resumed training keeps the number that it began with")
     add(
         "--checkpoint",
         type=command_line.path,
@@ -35,7 +35,7 @@ def add_arguments(parser):
 
 
 def train(choice, k, args):
-    """Trains the model of a Choice, of level k where that is open, as the other options say."""
+    """Trains the Model of a Choice, of level k if that is open, as the other options say."""
     if choice.weights:
         raise InputError(f"argument --weights: found {choice.weights}, expected none in training, only in inference")
     trained_model = choice.model(k)
@@ -67,12 +67,12 @@ def train(choice, k, args):
 
 
 def find_state(folder, resume, expected):
-    """The Trained of a training state that is to be resumed or replaced; None if there is nothing to replace.
+    """The Trained model in a training state that is to be resumed or replaced; None if there is nothing to replace.
 
     Raises
     ------
     InputError
-        There is nothing to resume, or what would be replaced is of another model than the expected one.
+        There is nothing to resume, or a Model other than the expected one would be replaced.
     """
     if resume:
         if not disk.exists(folder / disk.SUMS):
@@ -90,7 +90,7 @@ def find_state(folder, resume, expected):
 
 
 def report(training, folder):
-    """Prints the last epoch and where the result lies."""
+    """Prints the results of the last epoch and the folder of the checkpoint."""
     epoch, loss, accuracy, val_loss, val_accuracy, _ = training.history[-1]
     seconds = sum(float(row[-1]) for row in training.history)
     print(f"{'':12}{'loss':>12}{'accuracy':>12}")
@@ -100,9 +100,9 @@ def report(training, folder):
 
 
 def load_test(choice, k, args):
-    """The Trained of a Choice, of level k where that is open, and the Split to test it on."""
+    """The Trained model of a Choice, of level k if that is open, and the Split to test it on."""
     if args.checkpoint and choice.weights:
-        raise InputError(f"argument --checkpoint: found {args.checkpoint}, expected none beside --weights")
+        raise InputError(f"argument --checkpoint: found {args.checkpoint}, expected none together with --weights")
     if args.checkpoint:
         choice = replace(choice, weights=args.checkpoint / NPZ_NAME)
     trained, _ = weights.load(choice, k)
@@ -110,7 +110,7 @@ def load_test(choice, k, args):
 
 
 def test(trained, test_set):
-    """Tests an artificial network; returns for each image whether its prediction is right, bool (images,)."""
+    """Tests an artificial network; returns whether its prediction for each image is correct, bool (images,)."""
     from LeNet.tensorlayer.training import predict_right
 
     right = predict_right(trained, test_set, verbose=int(command_line.watched(sys.stdout)))

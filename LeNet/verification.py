@@ -1,4 +1,4 @@
-"""Losslessness, neuron by neuron: the spiking network against the artificial one as Keras computes it."""
+"""Checks losslessness: compares each neuron of the spiking network with the artificial network in Keras."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from spiking.trains import SPIKES
 from spiking_utils import MOST_SPIKES, SpikingNetwork
 
 FIRST_TIME_STEPS = 32  # doubled until a batch is quiescent
-HIGHEST_COUNT = 4096  # of a neuron, which takes as many time steps
+HIGHEST_COUNT = 4096  # of a neuron's spikes, which take as many time steps
 
 
 @dataclass
@@ -18,11 +18,11 @@ class Comparison:
     """How far the spiking network, once quiescent, agrees with the artificial one."""
 
     compared: np.ndarray  # int64 (blocks,), neurons of all images
-    equal: np.ndarray  # int64 (blocks,), whose net spike count is S * activation in float64
+    equal: np.ndarray  # int64 (blocks,), those whose net spike count is S * activation in float64
     equal_float32: np.ndarray  # int64 (blocks,), the same with Keras in float32
     images: int = 0
     equal_predictions: int = 0
-    time_steps: int = 0  # after which nothing fired in any image
+    time_steps: int = 0  # after which no neuron fired for any image
     first_difference: str | None = None
     predictions: list = field(default_factory=list)  # of the spiking network, int array for each batch
 
@@ -36,12 +36,12 @@ def compare(weights, network, k, pixels, batch_size, max_spikes=1):
 
     Parameters
     ----------
-    weights : dict, by key, on the weight grid
-    network, k : what the weights are for
+    weights : dict of arrays by key, on the weight grid
+    network, k : the Network and the level of the weights
     pixels : integer array (images, h, w, c)
     batch_size : int
     max_spikes : int or None
-        Of a neuron in a time step; None for unbounded.
+        Bound on the spikes of a neuron in a time step; None for no bound.
 
     Returns
     -------
@@ -75,13 +75,13 @@ def compare(weights, network, k, pixels, batch_size, max_spikes=1):
 
 
 def _activations(weights, network, k, dtype):
-    """A function from pixels to S * activation of every block, and the logits, by Keras."""
-    model = models.build(network, k, dtype=dtype)
-    models.assign(network, model, weights)
-    several = models.with_activations(network, model)
+    """A function that lets Keras compute S * activation of every block and the logits from pixels."""
+    keras_model = models.build(network, k, dtype=dtype)
+    models.assign(network, keras_model, weights)
+    all_outputs = models.with_activations(network, keras_model)
 
     def activations(pixels):
-        *values, logits = map(np.asarray, several(images.scaled(pixels).astype(dtype), training=False))
+        *values, logits = map(np.asarray, all_outputs(images.scaled(pixels).astype(dtype), training=False))
         return [*(2**k * value for value in values), logits]
 
     return activations
@@ -92,7 +92,7 @@ def _refuse_too_many_spikes(counts):
     if highest > HIGHEST_COUNT or spikes > MOST_SPIKES:
         raise InputError(
             f"a neuron has to fire {highest:.0f} times and a batch {spikes:.0f} times until quiescent, "
-            f"expected at most {HIGHEST_COUNT} and {MOST_SPIKES}; the latter fall with --batch_size"
+            f"expected at most {HIGHEST_COUNT} and {MOST_SPIKES}; a smaller --batch_size lowers the latter"
         )
 
 
@@ -110,8 +110,8 @@ def _compare_counts(result, counts, expected, expected_float32, first_image):
             )
 
 
-def report(result, trained_so=True):
-    """Prints the comparison; `trained_so` says whether the quantised network is the one that was trained."""
+def report(result, as_trained=True):
+    """Prints the comparison; `as_trained` says whether the quantised network is the one that was trained."""
     print(f"{'':12}{'neurons':>14}{'equal':>14}{'equal to float32':>20}")
     rows = [
         (f"block {number}", *row)
@@ -124,18 +124,18 @@ def report(result, trained_so=True):
     print(f"every image is quiescent after {result.time_steps} time steps")
     if result.first_difference:
         print(f"first difference: {result.first_difference}")
-    if trained_so:
+    if as_trained:
         print("lossless" if result.lossless else "NOT lossless")
     else:
         print(f"equal to the quantised network in {result.equal.sum():,} of {result.compared.sum():,} neurons")
 
 
-def report_own(result, own, labels):
-    """Prints how the spiking network compares with the model that it was; the classes which that predicts.
+def report_original(result, original_classes, labels):
+    """Prints how the spiking network agrees with the classes that the original network predicts.
 
-    Those may be of the first images alone.
+    These may be known for the first images only.
     """
-    predicted, known = np.concatenate(result.predictions), len(own)
-    print(f"predictions equal to the model's own: {np.sum(predicted[:known] == own):,} of {known:,}")
-    accuracies = (100 * np.mean(classes == labels[: len(classes)]) for classes in (predicted, own))
+    predicted, known = np.concatenate(result.predictions), len(original_classes)
+    print(f"predictions equal to the model's own: {np.sum(predicted[:known] == original_classes):,} of {known:,}")
+    accuracies = (100 * np.mean(classes == labels[: len(classes)]) for classes in (predicted, original_classes))
     print("accuracy   {:.2f} % spiking, {:.2f} % the model itself".format(*accuracies))

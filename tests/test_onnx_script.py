@@ -88,7 +88,7 @@ def test_mean_and_deviation_are_a_scale_and_an_offset(spiking, tmp_path):
         (("--offset", 1), "found --offset, expected --scale"),
         (("--scale", "1,2"), "scale: found [1. 2.], expected one finite number"),
         (("--scale", 0), "argument --scale: found 0, expected another number: every image would be the same"),
-        (("--scale", "1/0"), "argument --scale: found '1/0', expected numbers, as 1/255 or 0.49,0.48,0.45"),
+        (("--scale", "1/0"), "argument --scale: found '1/0', expected numbers such as 1/255 or 0.49,0.48,0.45"),
         (("--scale", "nan"), "argument --scale: found 'nan', expected numbers"),
         (("--mean", 0, "--std", 0), "argument --std: found 0, expected numbers above 0"),
         (
@@ -102,7 +102,7 @@ def test_what_says_nothing_of_pixels_is_refused(spiking, options, expected):
 
 
 def test_level_must_be_said(spiking):
-    expected = f"{POOLED.name}: found no --k, expected a level: no ONNX file says it"
+    expected = f"{POOLED.name}: found no --k, expected a level: ONNX files lack it"
     assert_refused(spiking("--weights", POOLED, "--scale", 1), expected)
 
 

@@ -96,7 +96,7 @@ def test_every_neuron_is_verified(unquantized, evaluate):
 
 
 def test_model_without_quantiser_is_said_to_be_one(quantized, unquantized, evaluate, tmp_path):
-    said = "without quantiser: that of k=2 is put in, 2^2 counts stand for the 99 % quantile of a block's positive"
+    said = "without quantiser: the conversion inserts that of k=2, where 2^2 counts stand for the 99 % quantile"
     for path in (quantized, unquantized):
         process = evaluate(path, "--k", 2, "--calibrate", 50, "--logs", tmp_path / path.parent.name)
         assert process.returncode == 0, process.stderr
@@ -220,7 +220,7 @@ def test_file_that_is_not_there(evaluate, tmp_path):
 def test_file_that_is_no_archive(evaluate, tmp_path):
     path = tmp_path / "text.keras"
     path.write_text("text")
-    assert_refused(evaluate(path), f"{path}: is no zip archive, expected a .keras file")
+    assert_refused(evaluate(path), f"{path}: is not a zip archive, expected a .keras file")
 
 
 def test_archive_of_something_else(evaluate, tmp_path):

@@ -94,7 +94,7 @@ def test_unknown_options(refuses, options):
 def test_options_that_a_mode_has_no_use_for(tmp_path, run_here, mode, option, value):
     modes = {"verify": ["--verify"], "export": ["--export", tmp_path / "integers.npz"]}
     process = run_here(Spiking_LeNet_MNIST.main, *modes[mode], f"--{option}", value)
-    assert_refused(process, f"argument --{option}: not allowed with --{mode}, which has no use for it")
+    assert_refused(process, f"argument --{option}: not allowed with --{mode}, which ignores it")
     assert list(tmp_path.iterdir()) == []
 
 

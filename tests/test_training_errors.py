@@ -144,7 +144,7 @@ def test_threads_that_come_too_late_are_refused(tmp_path, run_here):
     assert run_here(Quant_LeNet_MNIST.main, *options).returncode == 0
     found = read_npz(tmp_path / NPZ_NAME).identity.threads
     process = run_here(Quant_LeNet_MNIST.main, *options, "--threads", found + 1)
-    message = f"TensorFlow has begun with {found} in this process, expected {found + 1}; start a new one"
+    message = f"TensorFlow already runs with {found} in this process, expected {found + 1}; start a new process"
     assert_refused(process, f"error: argument --threads: {message}")
 
 
@@ -170,7 +170,7 @@ def test_inference_refuses_another_model(tmp_path, run_here, main, k, options, m
 def test_inference_takes_one_place_only(tmp_path, run_here):
     options = ("--weights", Model(0).published, "--checkpoint", tmp_path)
     process = run_here(Quant_LeNet_MNIST.main, "--mode", "inference", *options)
-    assert_refused(process, f"error: argument --checkpoint: found {tmp_path}, expected none beside --weights")
+    assert_refused(process, f"error: argument --checkpoint: found {tmp_path}, expected none together with --weights")
     assert process.stdout == ""
 
 

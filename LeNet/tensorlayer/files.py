@@ -1,6 +1,6 @@
-"""The four files of a TensorFlow checkpoint, restorable without this project's code.
+"""The four files of a TensorFlow checkpoint, which can be restored without this project's code.
 
-checkpoint                                       names the checkpoint, as tf.train.latest_checkpoint reads it
+checkpoint                                       names the checkpoint for tf.train.latest_checkpoint
 model_MNIST_advanced.ckpt.data-00000-of-00001    weights, optimizer slots, epoch
 model_MNIST_advanced.ckpt.index
 model_MNIST_advanced.ckpt.meta                   inference graph: placeholder x:0 to logits:0
@@ -31,14 +31,14 @@ def save_ckpt(tensors, network, k, folder):
 
     Parameters
     ----------
-    tensors : dict of arrays by name, among them all weights
-    network, k : what the graph in .meta computes
+    tensors : dict of arrays by name, including all weights
+    network, k : Network and level of the graph in .meta
     folder : path of an empty folder
     """
     names = sorted(tensors)
     try:
         tf.raw_ops.SaveV2(
-            prefix=os.fsencode(folder / PREFIX),  # a name may be no UTF-8
+            prefix=os.fsencode(folder / PREFIX),  # the path may not be UTF-8
             tensor_names=names,
             shape_and_slices=[""] * len(names),
             tensors=[tensors[name] for name in names],
@@ -60,11 +60,11 @@ def load_ckpt(specification, folder):
     Raises
     ------
     InputError
-        Damaged, or without one of the tensors in its shape and dtype, or with one that is not finite.
+        The checkpoint is damaged, lacks a tensor of the given shape and dtype, or has values that are not finite.
     """
     path = folder / PREFIX
     try:
-        with _without_signs(folder) as plain:
+        with _plain_name(folder) as plain:
             reader = tf.train.load_checkpoint(f"{plain}/{PREFIX}")
             shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
             for name, expected in specification.items():
@@ -74,7 +74,7 @@ def load_ckpt(specification, folder):
             tensors = {name: reader.get_tensor(name) for name in specification}
     except InputError:
         raise
-    except Exception as error:  # TensorFlow translates damage into many types
+    except Exception as error:  # TensorFlow reports damage by many types of error
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{shown(path)}: damaged ({text}), expected a TensorFlow checkpoint") from None
     for name, tensor in tensors.items():
@@ -84,8 +84,8 @@ def load_ckpt(specification, folder):
 
 
 @contextmanager
-def _without_signs(folder):
-    """The folder under a name without brackets and stars: TensorFlow takes them for a pattern, and has no escape."""
+def _plain_name(folder):
+    """Gives a folder a name without brackets and stars, which TensorFlow would take for a pattern."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         yield f"/proc/self/fd/{descriptor}"
@@ -96,21 +96,21 @@ def _without_signs(folder):
 @cache
 def _meta_graph(network, k):
     with tf.Graph().as_default(), _same_random_numbers():
-        model = models.build(network, k)
+        keras_model = models.build(network, k)
         images = tf.compat.v1.placeholder(tf.float32, [None, *network.input_shape], name="x")
-        tf.identity(model(images, training=False), name="logits")
-        by_key = models.variables(network, model)
+        tf.identity(keras_model(images, training=False), name="logits")
+        by_key = models.variables(network, keras_model)
         saver = tf.compat.v1.train.Saver({key: variable.value for key, variable in by_key.items()})
         meta_graph = saver.export_meta_graph()
     for node in meta_graph.graph_def.node:
-        node.attr.pop("_gradient_op_type", None)  # a running number of this process, of no use outside it
+        node.attr.pop("_gradient_op_type", None)  # a counter of this process, which means nothing outside it
     return meta_graph.SerializeToString(deterministic=True)
 
 
 @contextmanager
 def _same_random_numbers():
-    """Seeds the initial values that a graph holds, whatever the process has drawn before, and leaves no trace."""
-    state = random.getstate()  # Keras's initializers draw their seeds from it
+    """Makes a graph hold the same initial values in any process; restores the random state afterwards."""
+    state = random.getstate()  # Keras's initializers draw their seeds from Python's generator
     random.seed(0)
     try:
         yield

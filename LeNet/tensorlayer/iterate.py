@@ -1,4 +1,4 @@
-"""Batches in the order of an epoch, and the random changes of their images."""
+"""Shuffles the images of an epoch into batches and augments them."""
 
 import math
 
@@ -7,17 +7,17 @@ import numpy as np
 
 
 class ShuffledBatches(keras.utils.PyDataset):
-    """All images once an epoch, fully reshuffled and augmented, which depends on the seed and the epoch alone.
+    """All images once per epoch, fully reshuffled and augmented in a way that depends on seed and epoch alone.
 
-    That makes an epoch the same whether the training before it was interrupted or not. Keras must not
-    shuffle on its own: fit(..., shuffle=False).
+    So an epoch is the same whether the training before it was interrupted or not. Keras must not shuffle the batches
+    itself: fit(..., shuffle=False).
 
     Parameters
     ----------
     images : array (images, h, w, c)
     labels : array (images,)
     batch_size : int
-    recipe : Recipe, of the augmentation
+    recipe : Recipe, which says how to augment
     seed : int
     epoch : int
         The first epoch, counted from 0.
@@ -45,14 +45,14 @@ class ShuffledBatches(keras.utils.PyDataset):
 
 
 def batches_per_epoch(images, batch_size):
-    """The last batch has what is left."""
+    """The number of batches in an epoch, the last of which may be smaller."""
     return math.ceil(images / batch_size)
 
 
 def augment(images, recipe, rng):
-    """The images with the random changes of a recipe, each with its own: flipped, turned, zoomed, then shifted.
+    """Changes each image at random as a recipe says: flips, rotates, zooms and then shifts it.
 
-    Values between pixels are interpolated, once; what leaves the frame is lost, and what comes in is 0.
+    Values between pixels are interpolated once; what leaves the frame is lost, and what enters it is 0.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ def augment(images, recipe, rng):
 
 
 def _random_transforms(number, size, recipe, rng):
-    """The transforms as affine_transform takes them, float32 (number, 8), around the middle of the frame.
+    """Transforms around the centre of the frame, as affine_transform takes them: float32 (number, 8).
 
-    A pixel (x, y) of the result shows the place (a0 x + a1 y + a2, b0 x + b1 y + b2) of the image.
+    Pixel (x, y) of the result shows the point (a0 x + a1 y + a2, b0 x + b1 y + b2) of the image.
     """
     angle = np.radians(rng.uniform(-recipe.rotation, recipe.rotation, number))
     zoom_x, zoom_y = 1 + rng.uniform(-recipe.zoom, recipe.zoom, (2, number))
@@ -83,7 +83,7 @@ def _random_transforms(number, size, recipe, rng):
     middle_y, middle_x = (np.array(size) - 1) / 2
     a0, a1 = zoom_x * np.cos(angle), -zoom_y * np.sin(angle)
     b0, b1 = zoom_x * np.sin(angle), zoom_y * np.cos(angle)
-    x, y = middle_x + shift_x, middle_y + shift_y  # where the result shows the image's middle
+    x, y = middle_x + shift_x, middle_y + shift_y  # where the result shows the image's centre
     zero = np.zeros(number)
     rows = a0, a1, middle_x - a0 * x - a1 * y, b0, b1, middle_y - b0 * x - b1 * y, zero, zero
     return np.stack(rows, axis=1).astype(np.float32)

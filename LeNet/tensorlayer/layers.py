@@ -1,4 +1,4 @@
-"""The layers that Keras does not have."""
+"""Layers that Keras does not have."""
 
 import math
 
@@ -10,12 +10,12 @@ from keras import ops
 class FullWindowConv2D(keras.layers.Conv2D):
     """A convolution without bias whose only window is the whole input, computed as one matrix product.
 
-    The same numbers as keras.layers.Conv2D; on a CPU its gradient takes a tenth of the time.
+    It computes the same as keras.layers.Conv2D, but on a CPU its gradient takes a tenth of the time.
 
     Raises
     ------
     ValueError
-        The window is not the whole input, or a setting of Conv2D is given that this layer does not compute.
+        The window is not the whole input, or a setting of Conv2D is given that this layer does not support.
     """
 
     def build(self, input_shape):
@@ -28,7 +28,7 @@ class FullWindowConv2D(keras.layers.Conv2D):
                 f"use_bias={self.use_bias}, padding={self.padding!r}, groups={self.groups}, activation={activation!r}"
             )
             raise ValueError(
-                f"only use_bias=False, padding='valid', groups=1 and no activation are computed. Received: {settings}"
+                f"only use_bias=False, padding='valid', groups=1, no activation are supported. Received: {settings}"
             )
         super().build(input_shape)
 
@@ -39,9 +39,9 @@ class FullWindowConv2D(keras.layers.Conv2D):
 
 
 class PerChannelConv2D(keras.layers.Conv2D):
-    """A convolution without bias with as many groups as channels, computed by the faster depthwise operation.
+    """A convolution without bias and with one group per channel, computed by the faster depthwise operation.
 
-    Its kernel is that of Conv2D, (h, w, 1, filters).
+    Its kernel has the shape of Conv2D's, (h, w, 1, filters).
     """
 
     def call(self, activations):
@@ -50,7 +50,7 @@ class PerChannelConv2D(keras.layers.Conv2D):
 
 
 class InitialPotential(keras.layers.Layer):
-    """Adds a weight of its own to each position and channel: the potential from which a spiking neuron begins."""
+    """Adds a separate weight to each position and channel: the initial potential of a spiking neuron."""
 
     def build(self, input_shape):
         self.initial = self.add_weight(shape=input_shape[1:], initializer="zeros", name="initial")
@@ -60,21 +60,21 @@ class InitialPotential(keras.layers.Layer):
 
 
 class SynapticOperationPenalty(keras.layers.Layer):
-    """Passes activations on, and adds a penalty on their spikes to the loss, the mean over the images.
+    """Passes activations on unchanged and adds a penalty on their spikes, averaged over the images, to the loss:
 
     penalty / 10^6 * S * sum of fan_out * activations
 
-    In the end a neuron has fired S times its activation, positive less negative spikes, and each of them drives its
-    fan-out of synapses. Only a model in training has this layer, so that no file holds it.
+    Finally a neuron's positive minus negative spikes are S times its activation, and each spike drives its fan-out of
+    synapses. Only a Keras model in training has this layer, and no file contains it.
 
     Parameters
     ----------
     penalty : float
-        For a million synaptic operations.
+        Penalty per million synaptic operations.
     spikes_per_unit : int
-        S = 2^k, the spikes of an activation of 1.
+        S = 2^k, the number of spikes for an activation of 1.
     fan_out : int array (h, w)
-        Synapses that a spike drives, by its position.
+        How many synapses a spike at each position drives.
     """
 
     def __init__(self, penalty, spikes_per_unit, fan_out, **kwargs):

@@ -1,4 +1,4 @@
-"""The network of spiking/network.py in Keras, for any quantisation level and for full precision."""
+"""A Network as a Keras model, for any quantisation level and for full precision."""
 
 import keras
 import numpy as np
@@ -28,19 +28,19 @@ from spiking.network import BN_EPSILON, FULL_PRECISION, Classifier
 
 
 def build(network, k, dtype="float32", sop_penalty=0.0):
-    """The artificial network as a Keras model: images (batch, h, w, c), pixel / 256, to logits.
+    """The artificial network as a Keras model that computes logits from images (batch, h, w, c), pixel / 256.
 
-    Initial values are those of the paper's code; keras.utils.set_random_seed makes them repeatable. Every layer is
-    named, as Keras would number the others in the process, and checkpoints hold the names.
+    Initial values are drawn as in the paper's code; keras.utils.set_random_seed makes them repeatable. Every layer is
+    named, since Keras numbers unnamed layers by what the process built before, and checkpoints contain the names.
 
     Parameters
     ----------
     network : Network
     k : int
-        Quantisation level, or FULL_PRECISION for the same network without quantiser.
+        Quantisation level, or FULL_PRECISION for the same network without quantisers.
     dtype : "float32" or "float64"
     sop_penalty : float
-        Added to the loss of a training for each million synaptic operations of an image.
+        Added to the loss of a training per million synaptic operations of an image.
     """
     tensors = [keras.Input(network.input_shape, dtype=dtype)]
     for number, block in enumerate(network.blocks, start=1):
@@ -56,7 +56,7 @@ def build(network, k, dtype="float32", sop_penalty=0.0):
 
 
 def _activation(block, tensors, k, dtype):
-    """The activation of a block from those of all sources."""
+    """A block's activations, given those of all sources."""
     if block.pools:
         (edge,) = block.inputs
         x, padding = _windowed(tensors[edge.source], edge, block.prefix, dtype)
@@ -77,13 +77,13 @@ def _activation(block, tensors, k, dtype):
 
 
 def _convolution(x, edge, name, dtype):
-    """What a Convolution adds to its block."""
+    """The term that a Convolution contributes to its block's sum."""
     if edge.identity:
         return x
     x, padding = _windowed(x, edge, name, dtype)
     if edge.whole_input and edge.groups == 1:
         convolution, groups = FullWindowConv2D, {}
-    elif edge.groups == edge.input_shape[2] > 1 and edge.stride[0] == edge.stride[1]:  # all that TensorFlow takes
+    elif edge.groups == edge.input_shape[2] > 1 and edge.stride[0] == edge.stride[1]:  # else TensorFlow refuses
         convolution, groups = PerChannelConv2D, {"groups": edge.groups}
     else:
         convolution, groups = Conv2D, {"groups": edge.groups}
@@ -101,24 +101,24 @@ def _convolution(x, edge, name, dtype):
 
 
 def _windowed(x, edge, name, dtype):
-    """A source, padded or cut so that "valid" or "same" windows of it are those of an edge, and which of the two."""
+    """Pads or crops a source so that an edge's windows are its "valid" or "same" ones; returns it and which ones."""
     axes = list(zip(edge.input_shape, edge.kernel_size, edge.stride))
     inside = all(kernel <= size for size, kernel, _ in axes)
     for padding in ("valid", "same") if inside else ("same",):
         if [edge.rows, edge.columns] == [window_starts(*axis, same=padding == "same") for axis in axes]:
             return x, padding
-    # zeros are no more than what a max pooling takes in: activations are at least 0
+    # padding with zeros does not change a max pooling, as activations are >= 0
     zeros = [[max(number, 0) for number in pair] for pair in edge.padding]
-    cut = [[max(-number, 0) for number in pair] for pair in edge.padding]
+    cropped = [[max(-number, 0) for number in pair] for pair in edge.padding]
     if np.any(zeros):
         x = ZeroPadding2D(zeros, dtype=dtype, name=f"padding{name}")(x)
-    if np.any(cut):
-        x = Cropping2D(cut, dtype=dtype, name=f"cropping{name}")(x)
+    if np.any(cropped):
+        x = Cropping2D(cropped, dtype=dtype, name=f"cropping{name}")(x)
     return x, "valid"
 
 
 def _logits(classifier, tensors, dtype):
-    """The sum of each class from the activations of all sources."""
+    """The logit of each class, given the activations of all sources."""
     sums = []
     for name, edge in zip(classifier.input_names, classifier.inputs, strict=True):
         x = Flatten(dtype=dtype, name="flatten" + name.removeprefix("fc"))(tensors[edge.source])
@@ -137,31 +137,32 @@ def _sum(terms, layer, dtype):
     return terms[0] if len(terms) == 1 else Add(dtype=dtype, name=f"sum_{layer.prefix}")(terms)
 
 
-def with_activations(network, model):
-    """The same model with more outputs: the quantised activations of every block, then the logits."""
+def with_activations(network, keras_model):
+    """The same Keras model with more outputs: the quantised activations of every block, then the logits."""
     names = [block.prefix if block.pools else f"quantizer{block.name}" for block in network.blocks]
-    return keras.Model(model.input, [*(model.get_layer(name).output for name in names), model.output])
+    outputs = [keras_model.get_layer(name).output for name in names]
+    return keras.Model(keras_model.input, [*outputs, keras_model.output])
 
 
-def variables(network, model):
-    """The model's weight variables by their key in an npz file."""
+def variables(network, keras_model):
+    """The weight variables of a Keras model by their key in an npz file."""
     by_key = {}
     for layer in (*network.blocks, network.classifier):
         for key, name in zip(layer.kernel_keys, layer.input_names, strict=True):
             if key:
-                by_key[key] = model.get_layer(name).kernel
-        by_key |= _other_variables(layer, model)
+                by_key[key] = keras_model.get_layer(name).kernel
+        by_key |= _other_variables(layer, keras_model)
     return by_key
 
 
-def _other_variables(layer, model):
-    """Those of a Block or a Classifier that are no kernels."""
+def _other_variables(layer, keras_model):
+    """The variables of a Block or Classifier other than kernels, by key."""
     if isinstance(layer, Classifier):
-        return {layer.offset_key: model.get_layer(layer.prefix).bias} if layer.bias else {}
+        return {layer.offset_key: keras_model.get_layer(layer.prefix).bias} if layer.bias else {}
     if layer.pools:
         return {}
-    initial = {layer.offset_key: model.get_layer(f"initial{layer.name}").initial} if layer.initial else {}
-    normalization = model.get_layer(f"bn{layer.name}")
+    initial = {layer.offset_key: keras_model.get_layer(f"initial{layer.name}").initial} if layer.initial else {}
+    normalization = keras_model.get_layer(f"bn{layer.name}")
     return initial | {
         f"bn{layer.name}/beta": normalization.beta,
         f"bn{layer.name}/gamma": normalization.gamma,
@@ -170,7 +171,7 @@ def _other_variables(layer, model):
     }
 
 
-def assign(network, model, weights):
-    """Gives the model the weights of an npz file."""
-    for key, variable in variables(network, model).items():
+def assign(network, keras_model, weights):
+    """Sets the weights of a Keras model to arrays by key, as in an npz file."""
+    for key, variable in variables(network, keras_model).items():
         variable.assign(weights[key])

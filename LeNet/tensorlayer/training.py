@@ -1,4 +1,4 @@
-"""Training with a recipe, resuming it bit for bit, and testing."""
+"""Trains a network with a recipe, resumes a training bit for bit, and tests the result."""
 
 import csv
 import time
@@ -22,7 +22,7 @@ STATE_FILES = (*files.CHECKPOINT_FILES, NPZ_NAME, HISTORY_NAME)
 
 
 class Training:
-    """A model in training: everything that its next epoch depends on.
+    """A Model in training: everything that its next epoch depends on.
 
     Parameters
     ----------
@@ -30,11 +30,11 @@ class Training:
     recipe : Recipe
     network : Network
     epochs : int
-        In total, those of a resumed training included.
+        In total, including those of a resumed training.
     images, all_images : int
-        Number of training images, and how many the data have; a resumed training must have as many.
+        How many training images are used, the same in a resumed training, and how many the data have.
     threads : int
-        Of TensorFlow, for the record.
+        TensorFlow's, for the record.
     """
 
     def __init__(self, model, recipe, network, epochs, images, all_images, threads):
@@ -52,12 +52,12 @@ class Training:
         self.keras_model.compile(
             self.optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],  # given by name, a step is traced twice
+            metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],  # given as a name, it is traced twice
             jit_compile=False,  # XLA's convolutions are slower on a CPU
         )
 
     def fit(self, train, validation, output, verbose):
-        """Trains until all epochs are finished, and saves the state into `output` after each.
+        """Trains until all epochs are finished and saves the state after each of them.
 
         Parameters
         ----------
@@ -71,18 +71,18 @@ class Training:
             validation_batch_size=BATCH_SIZE,
             initial_epoch=len(self.history),
             epochs=self.epochs,
-            shuffle=False,  # ShuffledBatches does
+            shuffle=False,  # ShuffledBatches shuffles
             callbacks=[_EndOfEpoch(self, output)],
             verbose=verbose,
         )
 
     def batches(self, train):
-        """The Split's images in batches, as the next epoch and those after it take them."""
+        """The Split's images in batches, beginning with those of the next epoch."""
         finished = len(self.history)
         return ShuffledBatches(scaled(train.pixels), train.labels, BATCH_SIZE, self.recipe, self.model.seed, finished)
 
     def save(self, output):
-        """Replaces the training state in an OutputFolder as a whole."""
+        """Replaces the whole training state in an OutputFolder."""
         arrays = {key: np.asarray(variable) for key, variable in self.weights().items()}
         state = {name: np.asarray(variable) for name, variable in self._optimizer_state().items()}
         counts = len(self.history), self.images, self.all_images, self.threads
@@ -95,12 +95,12 @@ class Training:
             disk.write_sums(staging)
 
     def resume(self, folder, trained):
-        """Takes up the state that `save` has written into a folder, whose npz file is a Trained already.
+        """Takes over the state that `save` wrote into a folder, whose npz file has been read as `trained`.
 
         Raises
         ------
         InputError
-            It is damaged, or it is of a training with other settings.
+            The state is damaged, or its training has other settings.
         """
         disk.check_sums(folder, STATE_FILES)
         if trained.model != self.model or trained.network != self.network:
@@ -129,7 +129,7 @@ class Training:
             variable.assign(rounded[key])
 
     def weights(self):
-        """The model's variables by their key in an npz file."""
+        """The weight variables by their key in an npz file."""
         return models.variables(self.network, self.keras_model)
 
     def _optimizer_state(self):
@@ -141,7 +141,7 @@ class Training:
 
 
 class _EndOfEpoch(keras.callbacks.Callback):
-    """Rounds to the grid before the validation, so that what is validated is what is saved after it."""
+    """Rounds weights to the grid before they are validated, so that the same ones are validated and saved."""
 
     def __init__(self, training, output):
         super().__init__()
@@ -160,7 +160,7 @@ class _EndOfEpoch(keras.callbacks.Callback):
 
 
 def _load_like(variables, folder):
-    """The tensors of a checkpoint that have the names, shapes and dtypes of the given ones."""
+    """The tensors of a checkpoint that have the names, shapes and dtypes of the given variables."""
     specification = {name: (variable.shape, np.dtype(variable.dtype)) for name, variable in variables.items()}
     return files.load_ckpt(specification, folder)
 
@@ -181,7 +181,7 @@ def _read_history(path, epochs):
 
 
 def predict_right(trained, split, verbose):
-    """Runs the artificial network in float64, where its convolutions are exact on the weight grid.
+    """Runs a trained artificial network in float64, where its convolutions are exact on the weight grid.
 
     Parameters
     ----------
@@ -191,10 +191,10 @@ def predict_right(trained, split, verbose):
 
     Returns
     -------
-    bool array (images,), True where the prediction is right
+    bool array (images,), True where the prediction is correct
     """
-    model = models.build(trained.network, trained.model.k, dtype="float64")
-    models.assign(trained.network, model, trained.weights)
+    keras_model = models.build(trained.network, trained.model.k, dtype="float64")
+    models.assign(trained.network, keras_model, trained.weights)
     images = split.pixels / np.float64(PIXEL_LEVELS)
-    logits = model.predict(images, batch_size=BATCH_SIZE, verbose=verbose)
+    logits = keras_model.predict(images, batch_size=BATCH_SIZE, verbose=verbose)
     return np.argmax(logits, axis=1) == split.labels
