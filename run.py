@@ -1,13 +1,13 @@
-"""Does it all: evaluates the published networks, draws the figures, prints the results.
+"""Reproduces everything: evaluates the published networks, draws the figures and prints the results.
 
-python run.py                              about a minute
-python run.py --data fashion-mnist         the networks of Fashion-MNIST, likewise
-python run.py --train                      trains the networks first, for hours; started again, it goes on
-python run.py --train --seeds 0 1 2        the same with several seeds, and figs/seeds.py with their spread
+python run.py                              takes about a minute
+python run.py --data fashion-mnist         does the same for the Fashion-MNIST networks
+python run.py --train                      trains the networks first, for hours; after an interruption, continues
+python run.py --train --seeds 0 1 2        the same with several seeds, and figs/seeds.py shows their spread
 python run.py --train --jobs 4             trains four at a time
 python run.py --train --dask tcp://HOST:8786     trains on a cluster whose workers share this folder
 
---recipe augmented does the same with the networks of that recipe.
+With --recipe augmented it does all this with the networks of that recipe.
 """
 
 import shutil
@@ -36,24 +36,24 @@ def parse_arguments():
         "--data",
         choices=(MNIST, published.FASHION_MNIST),
         default=MNIST,
-        help="images, and networks published of them",
+        help="images, with the networks that were published for them",
     )
-    add("--recipe", choices=tuple(RECIPES), default=PAPER.name, help="how they are trained, or were")
-    add("--seeds", type=command_line.SEED, nargs="+", default=[SEED], default_text="0", help="of the trainings")
+    add("--recipe", choices=tuple(RECIPES), default=PAPER.name, help="how the networks are, or were, trained")
+    add("--seeds", type=command_line.SEED, nargs="+", default=[SEED], default_text="0", help="seeds of the trainings")
     where = parser.add_mutually_exclusive_group().add_argument
-    where("--jobs", type=command_line.THREADS, metavar="N", help="trainings at a time (default: 1)")
+    where("--jobs", type=command_line.THREADS, metavar="N", help="how many trainings run at a time (default: 1)")
     where(
         "--dask",
         type=command_line.text,
         metavar="ADDRESS",
-        help="scheduler of a Dask cluster that trains, tcp://HOST:8786",
+        help="scheduler of a Dask cluster for the trainings, tcp://HOST:8786",
     )
-    shared = "the cores that it may use, shared among the jobs; with --dask 1"
-    add("--threads", type=command_line.THREADS, default_text=shared, help="of TensorFlow, for each training")
+    shared = "the number of cores that it may use, divided by the jobs; with --dask 1"
+    add("--threads", type=command_line.THREADS, default_text=shared, help="TensorFlow's threads per training")
     args = parser.parse_args()
     for option in ("jobs", "dask", "threads"):
         if getattr(args, option) is not None and not args.train:
-            parser.error(f"argument --{option}: not allowed without --train, it is for trainings")
+            parser.error(f"argument --{option}: not allowed without --train, as it is only for trainings")
     return args
 
 
@@ -78,25 +78,25 @@ def main():
 
 
 def train(models, args):
-    """Trains networks to the end, from where an earlier run was interrupted, and publishes the weights of seed 0."""
+    """Trains Models to the end, starting where an earlier run was interrupted; publishes the weights of seed 0."""
     jobs = args.jobs or 1
-    with_weights = [model for model in models if model.seed == SEED]
-    if with_weights:
-        with disk.OutputFolder(with_weights[0].published.parent):
+    to_publish = [model for model in models if model.seed == SEED]
+    if to_publish:
+        with disk.OutputFolder(to_publish[0].published.parent):
             pass  # an unwritable folder fails here, before hours of work
     threads = args.threads or (1 if args.dask else max(command_line.usable_cores() // jobs, 1))
     trainings.train_all(models, threads, jobs, args.dask)
-    for model in with_weights:
+    for model in to_publish:
         publish({model.checkpoint / NPZ_NAME: model.published, model.checkpoint / HISTORY_NAME: model.history})
 
 
 def weights(model):
-    """The npz file of a trained network: those of one seed are published."""
+    """The npz file of a Model's weights; only those of one seed are published."""
     return model.published if model.seed == SEED else model.checkpoint / NPZ_NAME
 
 
 def evaluate(model):
-    """Writes the logs of a network; those of other seeds lie beside the history of their training."""
+    """Writes the logs of a Model, and beside those of other seeds than the published one the training's history."""
     if model.k == FULL_PRECISION:
         python("LeNet/FP32_LeNet_MNIST.py", "--mode", "inference", "--weights", weights(model))
     else:
@@ -106,7 +106,7 @@ def evaluate(model):
 
 
 def draw(model, seeds):
-    """Draws the figures of a model's network, and prints its results."""
+    """Draws the figures of a Model and prints its results."""
     names = trainings.naming(model)
     if SEED in seeds:
         for figure in FIGURES:
@@ -119,16 +119,16 @@ def draw(model, seeds):
 
 
 def publish(places):
-    """Copies files, all into one folder, together."""
+    """Copies files together to places in a single folder."""
     with disk.OutputFolder(next(iter(places.values())).parent) as output, output.replacing() as staging:
         for source, place in places.items():
             shutil.copyfile(source, staging / place.name)
 
 
 def python(*arguments):
-    """Runs a command of the project, shown as a user would type it; ends with its exit status if it fails.
+    """Prints and runs a Python command of the project; if it fails, exits with its status.
 
-    An interruption is passed on, so that the command can clean up and say its line.
+    An interruption is passed on, so that the command can clean up and print its line.
     """
     arguments = [str(argument) for argument in arguments]
     print("\n$ python", *(shown(a) if a.startswith("/") else a for a in arguments), flush=True)
@@ -136,7 +136,7 @@ def python(*arguments):
     try:
         status = process.wait()
     except (KeyboardInterrupt, command_line.Terminated):
-        signal.alarm(0)  # it has arrived, and need not be repeated while the command cleans up
+        signal.alarm(0)  # the interruption has arrived: it must not be repeated while the command cleans up
         process.terminate()
         status = process.wait()
     if status:

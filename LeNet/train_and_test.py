@@ -102,7 +102,7 @@ def report(training, folder):
 def load_test(choice, k, args):
     """The Trained model of a Choice, of level k if that is open, and the Split to test it on."""
     if args.checkpoint and choice.weights:
-        raise InputError(f"argument --checkpoint: found {args.checkpoint}, expected none together with --weights")
+        raise InputError(f"argument --checkpoint: found {args.checkpoint}, expected none with --weights")
     if args.checkpoint:
         choice = replace(choice, weights=args.checkpoint / NPZ_NAME)
     trained, _ = weights.load(choice, k)

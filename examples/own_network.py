@@ -1,4 +1,4 @@
-"""A network of one's own: a small CNN in Keras, trained on MNIST for a minute, and run as a spiking network.
+"""Your own network: a small CNN in Keras, trained on MNIST for a minute and run as a spiking network.
 
 python examples/own_network.py
 """
@@ -14,28 +14,28 @@ from experiment.disk import OutputFolder
 
 def main(epochs=3, limit=None):
     command_line.ArgumentParser(__doc__).parse_args()
-    from LeNet import tensorlayer  # noqa: F401, it starts TensorFlow without its remarks on graphics cards
+    from LeNet import tensorlayer  # noqa: F401, starts TensorFlow without its messages about GPUs
     from spiking.conversion import convert
     from spiking_utils import SpikingNetwork, evaluate
 
-    with OutputFolder(Path.cwd()) as output:  # a folder without write access fails here, before the training
+    with OutputFolder(Path.cwd()) as output:  # an unwritable folder fails here, before the training
         model, test = trained_model(epochs, limit)
         with output.replacing() as staging:
             model.save(staging / "own_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights own_network.keras
 
     converted = convert(model)
-    network = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps=60)
-    own = model.predict(test.pixels, verbose=0).argmax(axis=1)
-    evaluation = evaluate(network, test.pixels, test.labels, batch_size=200, threads=2)
+    snn = SpikingNetwork(converted.weights, converted.network, converted.k, time_steps=60)
+    expected = model.predict(test.pixels, verbose=0).argmax(axis=1)
+    evaluation = evaluate(snn, test.pixels, test.labels, batch_size=200, threads=2)
     print(f"{converted.network.notation}, its weights rounded by {converted.rounding:.2g} at most")
-    print(f"Keras's accuracy is {100 * (own == test.labels).mean():.2f} %")
-    agreeing = (evaluation.predictions == own).sum()
-    print(f"{agreeing:,} of its {len(own):,} predictions are the spiking network's")
-    print(f"{evaluation.quiescent.sum():,} images are quiescent after {network.time_steps} time steps")
+    print(f"Keras's accuracy is {100 * (expected == test.labels).mean():.2f} %")
+    agreeing = (evaluation.predictions == expected).sum()
+    print(f"{agreeing:,} of its {len(expected):,} predictions are the spiking network's")
+    print(f"{evaluation.quiescent.sum():,} images are quiescent after {snn.time_steps} time steps")
 
 
 def trained_model(epochs, limit):
-    """The trained Keras model, and the Split of the test images."""
+    """The trained Keras model and the Split of test images."""
     import keras
     from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Rescaling
 
@@ -54,7 +54,7 @@ def trained_model(epochs, limit):
         model.add(layer)
     model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
     model.fit(train.pixels, train.labels, batch_size=128, epochs=epochs, verbose=2)
-    # kernels to 16 bits, so that the conversion finds nothing of them to round
+    # rounds kernels to 16 bits, so that the conversion need not
     model.set_weights([round_to_grid(values) if values.ndim > 1 else values for values in model.get_weights()])
     return model, test
 

@@ -1,6 +1,6 @@
-"""A residual network with max pooling, trained in Keras and run as a spiking network; draws accuracy over time steps.
+"""Trains a residual network with max pooling in Keras, runs it as a spiking network, and draws its accuracy.
 
-python examples/residual_network.py                    MNIST: some minutes
+python examples/residual_network.py                    MNIST, takes a few minutes
 python examples/residual_network.py --data FOLDER      four IDX files, as docs/your-own-network.md describes them
 """
 
@@ -31,30 +31,30 @@ def main(epochs=2):
     args = parser.parse_args()
     train, test = (images.load_split(split, args.data).first(args.limit) for split in ("train", "test"))
 
-    with OutputFolder(Path.cwd()) as output:  # a folder without write access fails here, before the training
-        from LeNet import tensorlayer  # noqa: F401, it starts TensorFlow, after --help and errors
+    with OutputFolder(Path.cwd()) as output:  # an unwritable folder fails here, before the training
+        from LeNet import tensorlayer  # noqa: F401, starts TensorFlow, after --help and errors
         from spiking.conversion import convert
 
         model = trained(residual_network(train.pixels.shape[1:], train.classes), train, epochs)
         with output.replacing() as staging:
             model.save(staging / "residual_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights
     converted = convert(model, calibration=train.pixels[:1000])
-    own = model.predict(test.pixels, verbose=0).argmax(axis=1)
+    expected = model.predict(test.pixels, verbose=0).argmax(axis=1)
     print(converted.network.notation)
-    print(f"model: {100 * np.mean(own == test.labels):.2f} % of {len(own):,} test images")
-    curves = {label: simulate(converted, most, own, test, args.threads) for most, label in BURSTS.items()}
-    draw(curves, np.mean(own == test.labels))
+    print(f"model: {100 * np.mean(expected == test.labels):.2f} % of {len(expected):,} test images")
+    curves = {label: simulate(converted, most, expected, test, args.threads) for most, label in BURSTS.items()}
+    draw(curves, np.mean(expected == test.labels))
 
 
 def residual_network(shape, classes):
-    """Three residual blocks after a convolution and a max pooling; a quantiser after each ReLU."""
+    """A convolution, a max pooling and three residual blocks, with a quantiser after each ReLU."""
     import keras
     from keras import layers
 
     from spiking.conversion import with_quantizers
 
     def normalized(x):
-        return layers.BatchNormalization(momentum=0.9)(x)  # so that few epochs do for the moving averages
+        return layers.BatchNormalization(momentum=0.9)(x)  # so that the moving averages settle in few epochs
 
     keras.utils.set_random_seed(0)
     image = keras.Input(shape)
@@ -75,7 +75,7 @@ def residual_network(shape, classes):
 
 
 def trained(model, train, epochs):
-    """The model after some epochs, its kernels rounded to 16 bits, so that the conversion changes little."""
+    """Trains the model for some epochs and rounds its kernels to 16 bits, so that the conversion changes little."""
     import keras
 
     from spiking.weight_grid import round_to_grid
@@ -87,22 +87,22 @@ def trained(model, train, epochs):
     return model
 
 
-def simulate(converted, max_spikes, own, test, threads):
+def simulate(converted, max_spikes, expected, test, threads):
     """Runs the spiking network, prints how it compares with the model, and returns the accuracy after each step."""
     from spiking_utils import SpikingNetwork, evaluate
 
-    network = SpikingNetwork(converted.weights, converted.network, converted.k, TIME_STEPS, max_spikes)
-    evaluation = evaluate(network, test.pixels, test.labels, batch_size=100, threads=threads)
-    accuracy = 100 * evaluation.right.sum(axis=0) / len(own)
-    spikes = evaluation.statistics[..., SPIKES].sum() / len(own)
-    agreeing = np.sum(evaluation.predictions == own)
+    snn = SpikingNetwork(converted.weights, converted.network, converted.k, TIME_STEPS, max_spikes)
+    evaluation = evaluate(snn, test.pixels, test.labels, batch_size=100, threads=threads)
+    accuracy = 100 * evaluation.right.sum(axis=0) / len(expected)
+    spikes = evaluation.statistics[..., SPIKES].sum() / len(expected)
+    agreeing = np.sum(evaluation.predictions == expected)
     print(f"{BURSTS[max_spikes]:10} {accuracy[-1]:.2f} %, {agreeing:,} predictions are the model's")
     print(f"{'':10} {evaluation.quiescent.sum():,} images are quiescent, {spikes:,.0f} spikes per image")
     return accuracy
 
 
 def draw(curves, accuracy):
-    """Writes the picture."""
+    """Draws the accuracy over time steps and writes the picture."""
     figure, axes = plotting.new_figure()
     for label, curve in curves.items():
         axes.plot(1 + np.arange(len(curve)), curve, label=label)

@@ -1,4 +1,4 @@
-"""Draws the accuracy of the spiking networks over the time steps, from their logs, beside the published one.
+"""Draws the accuracy of the spiking networks over the time steps from their logs, with the published accuracy.
 
 python accuracy_speed.py                                 figs/k0, k1 and k2
 python accuracy_speed.py --recipe augmented              figs/logs/k0-augmented etc.

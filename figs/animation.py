@@ -1,4 +1,4 @@
-"""Draws figs/live.gif: the spiking network of k=0 while it looks at a test image, as on the page figs/live.html.
+"""Draws figs/live.gif: the spiking network of k=0 as it processes a test image, like the page figs/live.html.
 
 python animation.py                                 figs/live.gif
 python animation.py --output .                      elsewhere
@@ -17,10 +17,10 @@ from figs import plotting
 from figs.live import load_networks
 from figs.raster import feature_maps
 
-IMAGE = 121  # the network takes it for a 7 until it takes spikes back, and then for the 4 that it is
+IMAGE = 121  # the network sees a 7 in it until it takes spikes back, and then the 4 that it is
 STEP_TIME, LAST_STEP_TIME = 1800, 5000  # ms
 WIDTH, HEIGHT, DPI = 800, 496, 100  # pixels, pixels per inch
-# as in figs/live/maps.js and style.css; a neuron at rest is lighter the more it has fired
+# the colours of figs/live/maps.js and style.css; the more a neuron at rest has fired, the lighter it is
 POSITIVE, NEGATIVE, CHOSEN_CLASS, OTHER_CLASS = (255, 209, 102), (31, 120, 200), "#00805d", "#5c5f66"
 NO_SPIKE, LIGHTEST_REST, BETWEEN_CHANNELS = 40, 84, 0
 PAGE, TEXT, QUIET_TEXT, POSITIVE_TEXT, NEGATIVE_TEXT = "#f6f5f2", "#1c1d20", "#5c5f66", "#8a5b00", "#11699f"
@@ -51,7 +51,7 @@ def main():
 
 
 def frame(step, image, label, spikes, potentials):
-    """The picture of a step, counted from 0: the image, the blocks' maps, the class potentials, a sentence."""
+    """The picture of a step, counted from 0: a sentence, the image, the blocks' maps and the class potentials."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
@@ -75,7 +75,7 @@ def frame(step, image, label, spikes, potentials):
 
 
 def sentence(step, fired, potentials):
-    """What happens in a step, in two lines; fired is a list of (positive, negative) over the blocks."""
+    """Says what happens in a step, in two lines; `fired` is a list over the blocks of (positive, negative) spikes."""
     guesses = potentials.argmax(axis=1)
     before, now = guesses[max(step - 1, 0)], guesses[step]
     negative = [count for _, count in fired]
@@ -94,12 +94,12 @@ def sentence(step, fired, potentials):
 
 
 def coloured_map(spikes, step):
-    """A block's neurons in a step, channels side by side.
+    """A picture of a block's neurons in a step, with the channels side by side.
 
     Parameters
     ----------
     spikes : int array (time steps, h, w, channels)
-    step : int, from 0
+    step : int, counted from 0
 
     Returns
     -------
@@ -116,7 +116,7 @@ def coloured_map(spikes, step):
 
 
 def add_picture(figure, place, picture):
-    """Draws a picture at a place like those of MAP_PLACES; returns its right and upper edge."""
+    """Draws a picture at a place given like those in MAP_PLACES; returns its right and upper edges."""
     left, bottom, size = place
     height, width = (size * pixels for pixels in picture.shape[:2])
     axes = figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
@@ -130,14 +130,14 @@ def write(figure, x, y, text, color=TEXT, **settings):
 
 
 def write_counts(figure, right, y, positive, negative):
-    """How many spikes there are, where there are any, ending at the pixel `right`."""
+    """Writes the numbers of spikes other than 0, ending at the pixel `right`."""
     for distance, sign, count, colour in ((44, "+", positive, POSITIVE_TEXT), (0, "−", negative, NEGATIVE_TEXT)):
         if count:
             write(figure, right - distance, y, f"{sign}{count}", fontsize=9, color=colour, ha="right")
 
 
 def draw_classes(axes, potentials, step):
-    """The potentials of the classes after a step, the highest in colour."""
+    """Draws the class potentials after a step, the highest one in colour."""
     chosen, extent = potentials[step].argmax(), np.abs(potentials).max()
     bars = axes.barh(range(potentials.shape[1]), potentials[step], color=OTHER_CLASS, height=0.62)
     bars[chosen].set_color(CHOSEN_CLASS)

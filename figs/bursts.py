@@ -1,10 +1,10 @@
-"""Draws what bursts and negative spikes buy: up to B spikes of a neuron in a time step, or none of them negative.
+"""Draws what multi-spike time steps ("bursts", up to B spikes of a neuron) and negative spikes achieve.
 
-python bursts.py                     figs/k0, k0-burst-2, k0-burst-4, k0-burst-unbounded, k0-positive; k1, k2 likewise
+python bursts.py                     figs/k0, figs/logs/k0-burst-2, k0-burst-4, k0-burst-unbounded, k0-positive etc.
 python bursts.py --recipe augmented  figs/logs/k0-augmented etc.
 
-LeNet/Spiking_LeNet_MNIST.py writes the logs: with --max_spikes 2, 4 and unbounded, and with --negative_spikes False.
-Those that exist are drawn. Stars are spiking networks of the same data that others trained directly.
+LeNet/Spiking_LeNet_MNIST.py writes the logs, with --max_spikes 2, 4 or unbounded, or with --negative_spikes False.
+Those that exist are drawn. Stars are spiking networks for the same data that others trained directly.
 """
 
 import sys
@@ -50,7 +50,7 @@ def main():
 
 
 def read_variants(named):
-    """The Logs of a model in each variant that has some, by its name."""
+    """The Logs of a Model in each variant that has been run, by the variant's name."""
     found = {}
     for name, variation in VARIANTS.items():
         folder = default_folder(named, variation)
@@ -58,18 +58,18 @@ def read_variants(named):
             continue
         found[name] = logs.read(folder)
         if found[name].model != named or found[name].run.variation != variation:
-            raise InputError(f"{shown(folder)}: is of {found[name].label}, expected {named.label}, {name}")
+            raise InputError(f"{shown(folder)}: has logs of {found[name].label}, expected {named.label}, {name}")
     return found
 
 
 def draw(found):
-    """A column for each level: accuracy over the time steps, below it spikes and SOPs after the last one."""
+    """Draws a column per level: accuracy over the time steps, and below it spikes and SOPs after the last step."""
     page = {"figsize": (plotting.WIDTH, 6.6), "layout": "constrained"}
     figure, axes = plotting.pyplot().subplots(3, len(found), squeeze=False, **page)
     figure.suptitle(f"Bursts and negative spikes of {plotting.subject(found)}")
     for (accuracy, spikes, sops), named, (one, variants) in zip(axes.T, plotting.distinct(found), found.items()):
         for place, ((name, log), style) in enumerate(zip(variants.items(), plotting.styles())):
-            # where curves lie on each other, each has its markers at steps of its own
+            # each curve has its markers at different steps, as curves may coincide
             line = plotting.emphasis(place, len(variants)) | {"markevery": (place, len(variants))}
             if name == NO_NEGATIVE:
                 line["linestyle"] = "--"
@@ -98,7 +98,7 @@ def draw(found):
 
 
 def draw_directly_trained(axes, data, finals):
-    """A star for each network of the same data that others trained directly, on an axis around it and our finals."""
+    """Draws a star for each network that others trained directly; limits the axis to those and our final values."""
     others = published.DIRECTLY_TRAINED.get(data, ())
     for other, style in zip(others, reversed(plotting.STYLES)):
         axes.plot(

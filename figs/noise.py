@@ -1,10 +1,10 @@
-"""Draws the accuracy of the spiking networks on noisy test images, over the noise ratio R.
+"""Draws the accuracy of the spiking networks on noisy test images over the noise ratio R.
 
-python noise.py                                k=0, 1 and 2: about a minute each
+python noise.py                                k=0, 1 and 2, about a minute each
 python noise.py --k 0 --limit 1000             one of them, on fewer images
 python noise.py --weights FILE.npz             a network of your own
 
-A pixel is scaled by 1 + R * (z - 1/2), z uniform in [0, 1), as --noise_ratio of Spiking_LeNet_MNIST.py does it.
+Each pixel is scaled by 1 + R * (z - 1/2), z uniform in [0, 1), as by --noise_ratio of Spiking_LeNet_MNIST.py.
 """
 
 import sys
@@ -45,14 +45,12 @@ def main():
 
     from spiking_utils import SpikingNetwork, evaluate
 
-    networks = {
-        one.model.label: SpikingNetwork(one.weights, one.network, one.model.k, runs.TIME_STEPS) for one in trained
-    }
-    accuracy = {label: [] for label in networks}  # in percent, for each noise ratio
+    snns = {t.model.label: SpikingNetwork(t.weights, t.network, t.model.k, runs.TIME_STEPS) for t in trained}
+    accuracy = {label: [] for label in snns}  # in percent, for each noise ratio
     for noise_ratio in command_line.progress(NOISE_RATIOS, len(NOISE_RATIOS), "noise ratio"):
         noisy = images.noisy(test.pixels, noise_ratio, args.noise_seed)
-        for label, network in networks.items():
-            right = evaluate(network, noisy, test.labels, runs.BATCH_SIZE, args.threads).right
+        for label, snn in snns.items():
+            right = evaluate(snn, noisy, test.labels, runs.BATCH_SIZE, args.threads).right
             accuracy[label].append(100 * right[:, -1].sum() / len(noisy))
 
     report(accuracy)
@@ -67,18 +65,18 @@ def main():
 
 
 def load(args):
-    """The Trained of --weights, or of each level."""
+    """The Trained models: that of --weights, or one for each level."""
     choice = model.chosen(args)
     if args.weights is None:
         return [weights.load(replace(choice, k=k), k)[0] for k in args.levels or PUBLISHED_LEVELS]
     if args.levels is not None and len(args.levels) > 1:
-        raise InputError(f"argument --k: found {len(args.levels)} levels, expected at most one beside --weights")
-    level = args.levels[0] if args.levels else None  # None: the file says it
+        raise InputError(f"argument --k: found {len(args.levels)} levels, expected at most one with --weights")
+    level = args.levels[0] if args.levels else None  # None if the file decides
     return [weights.load(replace(choice, k=level), PUBLISHED_LEVELS[0])[0]]
 
 
 def report(accuracy):
-    """Prints the accuracies in percent, a list over the noise ratios for each network."""
+    """Prints the accuracies in percent, given for each network as a list over the noise ratios."""
     print(f"{'noise ratio':12}{''.join(f'{name:>16}' for name in accuracy)}")
     for noise_ratio, *row in zip(NOISE_RATIOS, *accuracy.values()):
         print(f"{noise_ratio:<12.2f}{''.join(f'{percent:14.2f} %' for percent in row)}")

@@ -1,4 +1,4 @@
-"""What the figure scripts share: options, colours, line styles, names of figures, saving."""
+"""What the figure scripts share: options, logs, colours and line styles, names of figures, saving."""
 
 import logging
 import os
@@ -11,9 +11,9 @@ from experiment.disk import OutputFolder
 from experiment.model import LENET, MNIST, PUBLISHED_LEVELS
 from spiking.network import FULL_PRECISION
 
-LONGEST_NAME = 200  # bytes, of which file systems have room for 255
-WIDTH = 7.0  # inches, of a figure across a page
-# Okabe and Ito's colours, which colour-blind people tell apart; the markers differ as well
+LONGEST_NAME = 200  # bytes; file systems have room for 255
+WIDTH = 7.0  # inches, of a figure as wide as a page
+# Okabe and Ito's colours, which colour-blind people can distinguish; the markers differ as well
 STYLES = (
     {"color": "#0072B2", "marker": "o"},
     {"color": "#D55E00", "marker": "s"},
@@ -23,8 +23,8 @@ STYLES = (
     {"color": "#56B4E9", "marker": "P"},
 )
 DATA_NAMES = {MNIST: "MNIST", published.FASHION_MNIST: "Fashion-MNIST"}
-IDENTITY = ("network", "data", "recipe", "seed")  # of a model, beside its level
-PAPERS = model.Model(PUBLISHED_LEVELS[0])  # the paper's; logs without a run.json are taken for one of it
+IDENTITY = ("network", "data", "recipe", "seed")  # all of a Model's fields that figures name, except its level
+PAPERS = model.Model(PUBLISHED_LEVELS[0])  # the paper's Model; logs without a run.json are assumed to be of it
 STAR = {
     "linestyle": "none",
     "marker": "*",
@@ -37,7 +37,7 @@ REFERENCE_STYLE = {"color": "#444444", "linestyle": "--", "linewidth": 1.2}
 
 
 def parse_arguments(docstring, draws=True):
-    """The options of a script that reads logs: those that name a model, --logs and, if it draws, --output."""
+    """Parses the options of a script that reads logs: those that name a Model, --logs and, if it draws, --output."""
     parser = command_line.ArgumentParser(docstring)
     model.add_options(parser, seed="the networks' trainings")
     parser.add_argument(
@@ -46,7 +46,7 @@ def parse_arguments(docstring, draws=True):
         nargs="+",
         metavar="DIR",
         default_text="those of figs/k0, k1, k2 that exist, or of figs/logs/k0-augmented etc. with other options",
-        help="log folders",
+        help="folders of logs",
     )
     if draws:
         add_output(parser)
@@ -54,7 +54,7 @@ def parse_arguments(docstring, draws=True):
 
 
 def add_output(parser, of="figure"):
-    """The option --output."""
+    """Adds the option --output."""
     folder = {"type": command_line.path, "metavar": "DIR", "default": ROOT / "figs", "default_text": "figs"}
     parser.add_argument("--output", **folder, help=f"folder of the {of}")
 
@@ -62,7 +62,7 @@ def add_output(parser, of="figure"):
 def read_logs(args):
     """The Logs of spiking networks that the options choose.
 
-    Raises InputError where there are none, or where those of --logs are not of the model that other options name.
+    Raises InputError if there are none, or if those of --logs are not of the Model that other options name.
     """
     models = [model.chosen(args).model(k) for k in PUBLISHED_LEVELS]
     places = [runs.default_folder(named) for named in models]
@@ -75,32 +75,31 @@ def read_logs(args):
     found = logs.uniquely_labelled([logs.read(folder) for folder in folders])
     for log in found:
         if log.spike_num is None:
-            raise InputError(f"{shown(log.folder)}: is of full precision, expected logs of a spiking network")
+            raise InputError(f"{shown(log.folder)}: has full precision, expected logs of a spiking network")
         for name in IDENTITY:
             if (log.model is not None and args.logs is None) or getattr(args, name) is not None:
                 expected = getattr(models[0], name)
                 if log.model is None or getattr(log.model, name) != expected:
-                    raise InputError(
-                        f"{shown(log.folder)}: is of {log.label}, expected logs of a model with {name} {expected}"
-                    )
+                    found = f"{shown(log.folder)}: has logs of {log.label}"
+                    raise InputError(f"{found}, expected those of a model with {name} {expected}")
     return found
 
 
 def full_precision(found):
-    """The Logs of the full-precision networks of the same layers, data, recipe and seed as the given ones."""
+    """The Logs of the full-precision networks with the same layers, data, recipe and seed as the given Logs."""
     models = dict.fromkeys(log.model.at(FULL_PRECISION) for log in found if log.model is not None)
     references = []
     for named in models:
         if logs.exist(folder := runs.default_folder(named)):
             log = logs.read(folder)
             if log.model != named or log.spike_num is not None:
-                raise InputError(f"{shown(log.folder)}: is of {log.label}, expected {named.label}")
+                raise InputError(f"{shown(log.folder)}: has logs of {log.label}, expected {named.label}")
             references.append(log)
     return references
 
 
 def labels(found):
-    """Of each of the Logs in a legend below the title of `subject`."""
+    """A label for each of the Logs in a legend, below a title made by `subject`."""
     short = distinct(log.model for log in found)
     return [
         log.label if log.model is None else one.label + log.label.removeprefix(log.model.label)
@@ -109,13 +108,13 @@ def labels(found):
 
 
 def distinct(models):
-    """The models without what all have in common, so that their labels say what the title of `subject` does not."""
+    """The Models without what all have in common, so that their labels add to a title made by `subject`."""
     models = [one or PAPERS for one in models]
     return [replace(one, **{name: getattr(PAPERS, name) for name in alike(models)}) for one in models]
 
 
 def subject(models):
-    """What a figure of some models is about, for its title: "the spiking LeNet on MNIST, augmented"."""
+    """The subject of a figure of some Models, for its title: "the spiking LeNet on MNIST, augmented"."""
     common = alike([one or PAPERS for one in models])
     network, data = common.pop("network", None), common.pop("data", None)
     words = f"the spiking {'LeNet' if network == LENET else network}" if network else "spiking networks"
@@ -124,13 +123,13 @@ def subject(models):
 
 
 def alike(models):
-    """What all models have in common, by name."""
+    """The fields of IDENTITY, by name, in which all Models agree."""
     values = {name: {getattr(one, name) for one in models} for name in IDENTITY}
     return {name: found.pop() for name, found in values.items() if len(found) == 1}
 
 
 def picture_name(name, args, found):
-    """Of a figure of some Logs; the folders of --logs tell it from the picture of the default."""
+    """The name of a figure of some Logs; it contains the folders of --logs unless those are the default."""
     if not args.logs:
         return model.chosen(args).model(PUBLISHED_LEVELS[0]).figure_name(name)
     folders = [log.folder.resolve() for log in found]
@@ -144,18 +143,18 @@ def picture_name(name, args, found):
 
 
 def new_figure(panels=1, width_ratios=None):
-    """A figure across a page, and its axes."""
+    """A figure as wide as a page, and its axes."""
     return pyplot().subplots(1, panels, figsize=(WIDTH, 3.6), layout="constrained", width_ratios=width_ratios)
 
 
 def default_matplotlib():
     """Matplotlib with its defaults and its pyplot, whatever the user's own settings are."""
     os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would tell of an unwritable home
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # or it warns of an unwritable home
     try:
         import matplotlib
         import matplotlib.pyplot
-    except UnicodeDecodeError as error:  # it reads those of the current folder and of the user in any case
+    except UnicodeDecodeError as error:  # Matplotlib reads the files of the current folder and the user anyway
         raise InputError(f"a matplotlibrc or a style of Matplotlib: damaged ({error}), expected UTF-8") from None
     matplotlib.use("agg")
     matplotlib.rcdefaults()
@@ -176,19 +175,19 @@ def pyplot():
         "lines.markersize": 4,
         "legend.frameon": False,
         "text.parse_math": False,  # names of folders may have dollar signs
-        "svg.hashsalt": "figs",  # else every run gives other bytes
+        "svg.hashsalt": "figs",  # otherwise every run gives different bytes
     }
     return matplotlib.pyplot
 
 
 def published_of(log):
-    """What Zou et al. (2023) published of the network of these Logs; nothing if it was trained or run otherwise."""
+    """What Zou et al. (2023) published of the Logs' network; nothing if ours was trained or run differently."""
     comparable = log.run and not log.run.identity.shortfall and not log.run.variation.parts
     return published.of(log.model) if comparable else published.NOTHING
 
 
 def draw_published_accuracy(axes, theirs, name, style):
-    """A Published's accuracy over the time steps, dotted, in a style's colour; a star where it has the last alone."""
+    """Draws a published accuracy over the time steps as a dotted line, or as a star if only the last one is known."""
     label, color = f"{name}: published", style["color"]
     if theirs.accuracy:
         curve = {"linestyle": ":", "linewidth": 1.4, "marker": "."}
@@ -198,7 +197,7 @@ def draw_published_accuracy(axes, theirs, name, style):
 
 
 def mark_published(axes, found, quantity, scales):
-    """Stars after 20 time steps for a published quantity of each network, over its scale; one entry in the legend."""
+    """Draws stars at 20 time steps for a published quantity of each network, divided by its scale."""
     for log, scale, style in zip(found, scales, styles()):
         if value := published_of(log).results.get(quantity):
             if "published" not in axes.get_legend_handles_labels()[1]:
@@ -207,31 +206,31 @@ def mark_published(axes, found, quantity, scales):
 
 
 def emphasis(number, of):
-    """Line width and size of markers of the number-th of so many curves: later ones, drawn on top, hide less."""
+    """Line width and marker size of curve `number` among `of` curves: later ones, drawn on top, are thinner."""
     share = number / max(of - 1, 1)
     return {"linewidth": 3.2 - 2.0 * share, "markersize": 6.5 - 3.5 * share}
 
 
 def cut_axis(axes, low, high):
-    """Lets the y axis run from low to high, and marks at its foot that it does not begin at 0."""
+    """Limits the y axis to low and high, and marks at its foot that it does not begin at 0."""
     axes.set_ylim(low, high)
     mark = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 8, "color": "black", "clip_on": False}
     axes.plot([0, 0], [0.02, 0.05], transform=axes.transAxes, linestyle="none", **mark)
 
 
 def legend_entry(label):
-    """A label that Matplotlib shows: it leaves out those that begin with an underscore."""
+    """The label in a form that Matplotlib shows, as it omits those that begin with an underscore."""
     return f" {label}" if label.startswith("_") else label
 
 
 def label_time_steps(axes):
-    """Names and ticks of an axis of time steps."""
+    """Labels the x axis as time steps, with integer ticks."""
     axes.set_xlabel("time step")
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def styles():
-    """A style for each network, in order, without end."""
+    """An endless iterator over the styles of networks."""
     return cycle(STYLES)
 
 
@@ -241,10 +240,10 @@ def table_row(cells):
 
 
 def save(figure, name, folder):
-    """Writes the figure as .png and .svg and prints where."""
+    """Writes the figure as .png and .svg files and prints their names."""
     with OutputFolder(folder) as output, output.replacing() as staging, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # names of folders may be long, or in letters that no font has
+        warnings.simplefilter("ignore", UserWarning)  # names of folders may be long, or need letters that no font has
         figure.savefig(staging / f"{name}.png", dpi=200)
-        figure.set_layout_engine("none")  # what has been laid out need not be again, which takes as long as drawing
+        figure.set_layout_engine("none")  # the layout is done; repeating it takes as long as drawing
         figure.savefig(staging / f"{name}.svg", metadata={"Date": None})
     print(f"written    {shown(folder / f'{name}.png')}, {shown(folder / f'{name}.svg')}")

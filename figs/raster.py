@@ -1,7 +1,7 @@
-"""Draws what happens inside the spiking network when it sees one image.
+"""Draws what happens inside a spiking network while it processes one image.
 
-python raster.py                                    image 0 through the network of k=0
-python raster.py --k 1 --image 7 --output .         another one
+python raster.py                                    the network of k=0 processes image 0
+python raster.py --k 1 --image 7 --output .         another network and image
 python raster.py --image digit.png                  a picture of one digit, dark on light or light on dark
 python raster.py --k 2 --steps 1 8                  only these time steps
 python raster.py --recipe augmented                 the network of our own recipe
@@ -22,17 +22,17 @@ from experiment.digit import IMAGE_SIZE, read_digit
 from experiment.runs import TIME_STEPS, Variation, time_steps_needed
 from figs import plotting
 
-K = 0  # where neither --k nor --weights says it
-# of the three colours of a map each has three times the contrast of the next, so that they differ in grey as well
+K = 0  # if neither --k nor --weights gives it
+# the three colours of a map differ threefold in contrast, so that they can be distinguished in grey as well
 POSITIVE, NEGATIVE, NO_SPIKE = "#FFD166", "#1F78C8", "#282828"
 BETWEEN_CHANNELS, EMPTY_FIELD, CHOSEN_CLASS = "#000000", "#f0f0f0", "#009E73"
 OTHER_CLASS, QUIET_TEXT = "#767676", "#6b6b6b"
-# in inches: the column with the names of the rows, maps, what lies between maps, the space above and below them
+# in inches: the column with the names of the rows, the maps, the gap between them, the space above and below
 NAMES_WIDTH, NARROWEST_MAP, WIDEST_MAP, GAP, HEADER, FOOTER = 1.5, 0.7, 1.4, 0.09, 0.5, 0.5
 IMAGE_HEIGHT, NAME_HEIGHT, CLASS_HEIGHT = 0.7, 0.42, 0.13
-DIGIT_SHARE = 0.07  # of the narrowest map's width, for a digit below its axis
+DIGIT_SHARE = 0.07  # of the narrowest map's width, which a digit below its axis takes
 NARROWEST_PAGE, TITLE_LINE, LETTERS_PER_INCH = 3.5, 0.18, 12  # the legend needs that width
-MOST_FOR_A_PAGE = 12  # steps, which one can still read at the width of a page
+MOST_FOR_A_PAGE = 12  # steps that are still legible at the width of a page
 
 
 def parse_arguments():
@@ -40,16 +40,16 @@ def parse_arguments():
     model.add_options(parser, k=K)
     model.add_weights(parser)
     add = parser.add_argument
-    meaning = "which test image, or the file of a picture of one digit on evenly lit paper: shade counts as ink"
+    meaning = "number of a test image, or a picture of one digit on evenly lit paper, as shadows count as ink"
     add("--image", type=image_option, default=0, default_text="0", metavar="N|FILE", help=meaning)
     steps = command_line.integer_from(1, 100)
-    add("--time_steps", type=steps, default=TIME_STEPS, help="time steps simulated")
+    add("--time_steps", type=steps, default=TIME_STEPS, help="how many time steps are simulated")
     default = "from 1 to the first in which nothing fires any more"
-    add("--steps", type=steps, nargs=2, metavar=("A", "B"), default_text=default, help="time steps shown, A to B")
+    add("--steps", type=steps, nargs=2, metavar=("A", "B"), default_text=default, help="show time steps A to B")
     plotting.add_output(parser)
     args = parser.parse_args()
     if args.steps and not args.steps[0] <= args.steps[1] <= args.time_steps:
-        found, expected = "{} {}".format(*args.steps), f"A of at most B, B of at most {args.time_steps}"
+        found, expected = "{} {}".format(*args.steps), f"A <= B <= {args.time_steps}"
         raise InputError(f"argument --steps: found {found}, expected {expected}")
     return args
 
@@ -66,10 +66,10 @@ def main():
 
     from spiking_utils import SpikingNetwork
 
-    network = SpikingNetwork(trained.weights, trained.network, k, args.time_steps)
-    activity = network.run(pixels[None])
+    snn = SpikingNetwork(trained.weights, trained.network, k, args.time_steps)
+    activity = snn.run(pixels[None])
     spikes = [train.to_dense()[0] for train in activity.trains]  # (time steps, h, w, channels) each
-    potentials = activity.potentials[0] * 2.0**-network.classifier.exponent  # (time steps, classes)
+    potentials = activity.potentials[0] * 2.0**-snn.classifier.exponent  # (time steps, classes)
     steps = range(args.steps[0] - 1, args.steps[1]) if args.steps else until_silence(spikes)
 
     print(", ".join(filter(None, [f"image      {name.removeprefix('test image ')}", label])))
@@ -83,7 +83,7 @@ def main():
 
 
 def read_image(args, trained):
-    """The pixels, uint8 (h, w, channels), of the image that the options choose, its name and, if known, its label."""
+    """The pixels, uint8 (h, w, channels), of the image that the options choose, its name, and its label if known."""
     if isinstance(args.image, Path):
         height, width, channels = trained.network.input_shape
         if (height, width, channels) != (IMAGE_SIZE, IMAGE_SIZE, 1):
@@ -99,7 +99,7 @@ def read_image(args, trained):
 
 
 def picture_name(args, drawn_model, conversion):
-    """The figure's name, with all that is not the default."""
+    """The figure's name, which contains all settings that are not the default."""
     settings = [drawn_model.level] if drawn_model.k != K else []
     settings += [part for part, _ in conversion]
     if isinstance(args.image, Path):
@@ -112,13 +112,13 @@ def picture_name(args, drawn_model, conversion):
 
 
 def last_spike_step(spikes):
-    """The last time step in which a block fires, counted from 1; 0 if it never does. Of (time steps, ...)."""
+    """The last time step in which a block fires, counted from 1, or 0 if it never does; spikes: (time steps, ...)."""
     fired = spikes.reshape(len(spikes), -1).any(axis=1)
     return int(np.flatnonzero(fired).max(initial=-1)) + 1
 
 
 def until_silence(spikes):
-    """The time steps that the figure shows, from 0: up to the first in which all is silent for good."""
+    """The time steps, counted from 0, up to the first one from which no neuron fires any more."""
     return range(min(max(map(last_spike_step, spikes)) + 1, len(spikes[0])))
 
 
@@ -136,17 +136,17 @@ def report(spikes, potentials, steps):
 
 
 def since(chosen, spikes):
-    """Since when the last of the chosen classes is chosen, if that is settled: it may change while neurons fire."""
+    """Says since when the final class has been chosen, or that it is not settled because neurons still fire."""
     if max(map(last_spike_step, spikes)) == len(chosen):
         return f"not settled: neurons still fire in step {len(chosen)}"
     return f"from step {time_steps_needed(chosen)} on"
 
 
 def feature_maps(spikes):
-    """The spikes of a time step, (h, w, channels), as one map: channels side by side, row by row.
+    """Arranges the spikes of a time step, (h, w, channels), as one map with the channels side by side in rows.
 
-    The grid of channels is the one closest to a square that has no empty place and is no higher than wide.
-    Between channels lies a gap of one neuron, filled with NaN, unless a channel is a single neuron.
+    Of all grids without empty places that are at least as wide as high, it is the one closest to a square. Channels
+    are separated by a gap of one neuron, filled with NaN, unless each is a single neuron.
     """
     height, width, channels = spikes.shape
     columns = next(n for n in range(math.isqrt(channels - 1) + 1, channels + 1) if channels % n == 0)
@@ -159,21 +159,21 @@ def feature_maps(spikes):
 
 
 def draw(title, image, label, spikes, potentials, steps):
-    """The figure: a column for each time step; a row for the image, for each block and for the class potentials.
+    """Draws a column for each time step, with a row for the image, for each block and for the class potentials.
 
     Parameters
     ----------
     title : str
-    image : uint8 array (h, w, channels); three are red, green and blue
-    label : str, empty where there is none
+    image : uint8 array (h, w, channels), RGB if there are three channels
+    label : str, empty if there is none
     spikes : list of int32 arrays (time steps, h, w, channels), one for each block
     potentials : float array (time steps, classes)
-    steps : range of those that are shown, counted from 0
+    steps : range of the time steps to show, counted from 0
     """
     maps = [[feature_maps(block[step]) for step in steps] for block in spikes]
     width = np.clip((plotting.WIDTH - NAMES_WIDTH) / len(steps) - GAP, NARROWEST_MAP, WIDEST_MAP)
     map_heights = [max(width * row[0].shape[0] / row[0].shape[1], NAME_HEIGHT) for row in maps]
-    potentials_height = CLASS_HEIGHT * max(potentials.shape[1], 8)  # at least that of the words beside it
+    potentials_height = CLASS_HEIGHT * max(potentials.shape[1], 8)  # enough for the words beside it
     figure, axes = grid_of_axes(title, len(steps), width, [IMAGE_HEIGHT, *map_heights, potentials_height])
     for axis in axes[:-1].flat:
         axis.set(xticks=[], yticks=[])
@@ -189,9 +189,9 @@ def draw(title, image, label, spikes, potentials, steps):
 
 
 def grid_of_axes(title, columns, width, heights):
-    """A figure with a title and axes of the given width and heights, an array of (rows, columns).
+    """A figure with a title, and its axes of the given width and heights, an array (rows, columns).
 
-    Every place is computed here: Matplotlib's constrained layout differs in the last bits from run to run.
+    All places are computed here because Matplotlib's constrained layout differs in the last bits from run to run.
     """
     page_width = max(NAMES_WIDTH + columns * (width + GAP), NARROWEST_PAGE)
     lines = textwrap.wrap(title, int(LETTERS_PER_INCH * page_width))
@@ -212,7 +212,7 @@ def grid_of_axes(title, columns, width, heights):
 
 
 def spike_colours(figure):
-    """Matplotlib's colour map for spikes, and its legend."""
+    """Adds the legend of the spikes to a figure and returns their colour map."""
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
@@ -223,7 +223,7 @@ def spike_colours(figure):
 
 
 def draw_image(row, image, label, steps):
-    """The image in the first step, or beside the row where that is not shown; nothing comes in afterwards."""
+    """Draws the image in step 1, or beside the row if that is not shown, and the other steps as without input."""
     name_row(row[0], "image", label)
     grey = np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
     if steps[0] == 0:
@@ -238,7 +238,7 @@ def draw_image(row, image, label, steps):
 
 
 def draw_block(row, name, spikes, maps, colours, steps):
-    """A block's map in each step that is shown, and how much it has fired in all."""
+    """Draws a block's map in each step that is shown, and writes how many spikes it has fired in total."""
     last, positive, negative = last_spike_step(spikes), (spikes > 0).sum(), (spikes < 0).sum()
     silence = f"silent after step {last}" if last < len(spikes) else f"still firing in step {last}"
     silence = silence if last else "never fires"
@@ -251,13 +251,13 @@ def draw_block(row, name, spikes, maps, colours, steps):
 
 
 def draw_empty(axis, reason, shape):
-    """A field in the place of an image of the shape."""
+    """Draws a field with a reason in the place of an image of this shape."""
     axis.set(xlim=(0, shape[1]), ylim=(0, shape[0]), aspect="equal", facecolor=EMPTY_FIELD)
     axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", color=QUIET_TEXT, fontsize=8)
 
 
 def draw_potentials(row, potentials, steps, chosen_since):
-    """The class potentials after each step that is shown, the chosen class in colour."""
+    """Draws the class potentials after each step that is shown, with the chosen class in colour."""
     chosen = potentials.argmax(axis=1)
     drawn = potentials[steps[0] : steps[-1] + 1]
     low, high = min(drawn.min(), 0), max(drawn.max(), 0)
@@ -277,7 +277,7 @@ def draw_potentials(row, potentials, steps, chosen_since):
 
 
 def label_ticks(axis):
-    """Labels the x axis at 0 and, where the labels do not meet, at the highest round number."""
+    """Labels the x axis at 0 and, if the labels do not touch, at the highest round number."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = axis.get_xlim()
@@ -287,7 +287,7 @@ def label_ticks(axis):
 
 
 def name_row(axis, name, details, distance=6):
-    """Writes on the left of a row what it shows, `distance` points away."""
+    """Writes what a row shows to its left, at a distance in points."""
     place = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (-distance, 0), "textcoords": "offset points"}
     place |= {"ha": "right", "va": "top", "fontsize": 8}
     axis.annotate(name, weight="bold", **place)

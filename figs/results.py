@@ -1,9 +1,8 @@
-"""Prints the results of the spiking networks as tables, from their logs, beside the published ones.
+"""Prints the results of the spiking networks as tables from their logs, with the published ones.
 
 python results.py                           figs/k0, k1 and k2
 python results.py --recipe augmented        figs/logs/k0-augmented etc.
 python results.py --logs k0 k2              these folders
-
 """
 
 import sys
@@ -51,7 +50,7 @@ def main():
 
 
 def results(log):
-    """A network's cells, one for each of COLUMNS."""
+    """The cells of a network's row, one for each of COLUMNS."""
     if log.spike_num is None:
         return [log.label, training(log), f"{log.accuracy[-1]:.2f} %", *[""] * (len(COLUMNS) - 3)]
     ann_accuracy = log.run and log.run.results.ann_accuracy
@@ -69,7 +68,7 @@ def results(log):
 
 
 def published_results(log, theirs):
-    """The cells of what was published of a network, a quantity's value by its name."""
+    """The cells of a network's published results, given as values by the name of the quantity."""
     accuracies = [f"{theirs[name]:.2f} %" for name in ("ANN accuracy (%)", "SNN accuracy (%)") if name in theirs]
     numbers = [f"{theirs[name]:,}" for name in ("time steps", "+ spikes", "- spikes", "SOPs") if name in theirs]
     share = [f"{100 * theirs['SOPs'] / log.network.ann_operations:.1f} %"] if "SOPs" in theirs else []
@@ -78,8 +77,8 @@ def published_results(log, theirs):
 
 
 def training(log):
-    """How long the model was trained, as text, and that it is a trial; empty for logs that do not say."""
-    if not log.run or log.model.recipe not in RECIPES:  # of others, or of somebody's own
+    """How long the network was trained, or that it is a trial, as text; empty for logs that do not say."""
+    if not log.run or log.model.recipe not in RECIPES:  # the authors' logs, or a user's own network
         return ""
     identity = log.run.identity
     return f"a trial: {identity.shortfall}" if identity.shortfall else f"{identity.epochs} epochs"

@@ -1,10 +1,10 @@
-"""Draws how far trainings of the same recipe differ by their seed alone, beside the published figures.
+"""Draws how much trainings differ that differ by their seed alone, with the published figures.
 
-python seeds.py                                 every seed of figs/k0, k0-seed1, k0-seed2, ..., likewise k1 and k2
+python seeds.py                                 figs/k0, figs/logs/k0-seed1, k0-seed2, ..., likewise k1 and k2
 python seeds.py --recipe augmented              figs/logs/k0-augmented, k0-augmented-seed1, ...
 
-The table has mean, standard deviation (of a sample), lowest and highest of the seeds, and whether what Zou et al.
-(2023) published for the paper's recipe lies within.
+The table has the mean, sample standard deviation, minimum and maximum over the seeds, and whether the figure that Zou
+et al. (2023) published for the paper's recipe lies between the last two.
 """
 
 import glob
@@ -23,7 +23,7 @@ from experiment.runs import default_folder
 from figs import plotting
 from spiking.network import FULL_PRECISION
 
-DIGITS = {  # after the point, of each quantity
+DIGITS = {  # how many decimals each quantity has
     "ANN accuracy (%)": 2,
     "SNN accuracy (%)": 2,
     "accuracy after step 1 (%)": 2,
@@ -57,12 +57,12 @@ def main():
 
 
 def read_seeds(one):
-    """The Logs of every seed of a model, in order of the seeds.
+    """The Logs of all seeds of a Model, ordered by seed.
 
     Raises
     ------
     InputError
-        They differ in more than their seed.
+        They differ in more than their seeds.
     """
     first = replace(one, seed=0)
     others = default_folder(replace(first, seed=1)).parent
@@ -75,12 +75,12 @@ def read_seeds(one):
             found = _settings(log)[name]
             if found != expected:
                 example = f"{expected:,} as in {shown(seeds[0].folder)}"
-                raise InputError(f"{shown(log.folder)}: is of {found:,} {name}, expected {example}")
+                raise InputError(f"{shown(log.folder)}: has {found:,} {name}, expected {example}")
     return seeds
 
 
 def _settings(log):
-    """What seeds that are compared have in common, by its name in messages."""
+    """What runs of different seeds must have in common to be compared, by its name in messages."""
     return {
         "time steps": log.run.time_steps,
         "test images": log.images,
@@ -90,7 +90,7 @@ def _settings(log):
 
 
 def quantities(seeds):
-    """What the table tells of the networks of one level: a list of values over the seeds, by name."""
+    """The quantities in the table for one level: lists of values over the seeds, by name."""
     if not seeds:
         return {}
     artificial = [log.run.results.ann_accuracy for log in seeds]
@@ -108,18 +108,18 @@ def quantities(seeds):
 
 
 def row(quantity, values, reference):
-    """The cells of a quantity."""
+    """The cells of a quantity's row."""
     mean, deviation, lowest, highest = spread(quantity, values)
     cells = [quantity, str(len(values)), mean, deviation, lowest, highest]
     if reference is None:
         return [*cells, "", ""]
-    # accuracies are of 10,000 images: a hundredth of a point is the smallest difference
+    # accuracies on 10,000 images differ by at least a hundredth of a point
     within = round(min(values), 2) <= reference <= round(max(values), 2)
     return [*cells, f"{reference:,.2f}" if "%" in quantity else f"{reference:,}", "yes" if within else "no"]
 
 
 def spread(quantity, values):
-    """Mean, standard deviation, lowest and highest of the values as texts; of one value there is no deviation."""
+    """Mean, standard deviation, minimum and maximum as texts; a single value has no deviation."""
     deviation = [statistics.stdev(values)] if len(values) > 1 else []
     numbers = [statistics.fmean(values), *deviation, min(values), max(values)]
     texts = [f"{number:,.{DIGITS[quantity]}f}" for number in numbers]
@@ -127,7 +127,7 @@ def spread(quantity, values):
 
 
 def draw(networks):
-    """Accuracy over the time steps: mean and band of the seeds, and the published curve."""
+    """Draws accuracy over the time steps: the mean and range of the seeds, and the published curve."""
     figure, (whole, zoomed) = plotting.new_figure(panels=2)
     names = [one.label for one in plotting.distinct(networks)]
     for (one, seeds), name, style in zip(networks.items(), names, plotting.styles()):

@@ -1,14 +1,14 @@
-"""Draws the synaptic operations of the spiking networks over the time steps, beside the ANN's operations.
+"""Draws the synaptic operations of the spiking networks over the time steps, with the ANN's operations.
 
 python sops.py                                 figs/k0, k1 and k2
 python sops.py --recipe augmented              figs/logs/k0-augmented etc.
 python sops.py --logs k0 k1 --output .         these folders
 
 Stars are what Zou et al. (2023) published.
-Neither counts block 1 (in the paper's network 288,000 multiply-accumulates), which both spend on the image. The
-energies are estimates at 45 nm. "float" is 32-bit floating point, as in the paper: 0.9 pJ an addition (a synaptic
-operation), 4.6 pJ a multiply-accumulate of the artificial network. "integer" is of 32 bits, too: 0.1 pJ an addition,
-3.1 pJ more with a multiplication. Memory is in neither. Horowitz, "Computing's Energy Problem", ISSCC 2014.
+Neither network counts block 1 (288,000 multiply-accumulates in the paper's), which both need to read the image. The
+energies are estimates for 45 nm. "float" is 32-bit floating point, as in the paper: 0.9 pJ per addition (a synaptic
+operation), 4.6 pJ per multiply-accumulate of the artificial network. "integer" has 32 bits as well: 0.1 pJ per
+addition, 3.1 pJ per multiplication. Neither includes memory. Horowitz, "Computing's Energy Problem", ISSCC 2014.
 """
 
 import sys
@@ -26,7 +26,7 @@ MICROJOULE_PER_MULTIPLY_ACCUMULATE = {"float": 4.6e-6, "integer": 3.2e-6}
 def main():
     args = plotting.parse_arguments(__doc__)
     logs = plotting.read_logs(args)
-    artificial = list(dict.fromkeys(log.network for log in logs))  # each network once
+    artificial = list(dict.fromkeys(log.network for log in logs))  # without duplicates
 
     figure, (curves, bars) = plotting.new_figure(panels=2, width_ratios=(3, 2))
     print(f"{'network':20}{'SOPs/image':>12}{'of the ANN':>12}{'energy: float':>16}{'integer':>12}")
@@ -37,7 +37,7 @@ def main():
         label = plotting.legend_entry(f"{name}: {sops / 1e6:#.3g} million")
         curves.plot(steps, log.sops / 1e6, label=label, **style)
         draw_bar(bars, len(names), energy["float"], style["color"])
-        names.append(name.replace(", ", ",\n"))  # else long ones would leave the bars no room
+        names.append(name.replace(", ", ",\n"))  # long ones would leave no room for the bars
         report(log.label, f"{sops:,.0f}", sops / log.network.ann_operations, energy)
     plotting.mark_published(curves, logs, "SOPs", [1e6] * len(logs))
     for network in artificial:
@@ -74,17 +74,17 @@ def main():
 
 
 def energies(operations, microjoule):
-    """For each kind of arithmetic, in microjoule."""
+    """The energy of operations in microjoules, by kind of arithmetic."""
     return {kind: operations * each for kind, each in microjoule.items()}
 
 
 def report(name, operations, share, energy):
-    """Prints a row of the table."""
+    """Prints one row of the table."""
     print(f"{name:20}{operations:>12}{100 * share:10.1f} %{energy['float']:13.2f} µJ{energy['integer']:9.2f} µJ")
 
 
 def draw_bar(axes, place, energy, color):
-    """A bar with its number."""
+    """Draws a bar with its number."""
     axes.bar_label(axes.barh(place, energy, color=color), fmt="%.2f", padding=2)
 
 

@@ -1,4 +1,4 @@
-"""Draws how many positive and negative spikes a neuron fires, over the time steps, from the logs.
+"""Draws how many positive and negative spikes a neuron fires over the time steps, from the logs.
 
 Stars are what Zou et al. (2023) published.
 

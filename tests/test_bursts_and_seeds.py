@@ -100,7 +100,7 @@ def test_bursts_without_logs(root, run_here):
 def test_bursts_with_logs_in_the_folder_of_another_variant(root, burst_folders, run_here):
     change_run(root / "figs/logs/k1-burst-4", max_spikes=2)
     assert_refused(
-        run_here(bursts.main), "figs/logs/k1-burst-4: is of k=1, bursts of 2 (k1-burst-4), expected k=1, B = 4"
+        run_here(bursts.main), "figs/logs/k1-burst-4: has logs of k=1, bursts of 2 (k1-burst-4), expected k=1, B = 4"
     )
 
 
@@ -164,8 +164,8 @@ def test_published_value_within_the_seeds_to_a_hundredth_of_a_point(reference, w
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"epochs": 2}, "figs/logs/k0-seed12: is of 2 epochs, expected 150 as in figs/k0"),
-        ({"images": 9}, "figs/logs/k0-seed12: is of 9 training images, expected 50,000 as in figs/k0"),
+        ({"epochs": 2}, "figs/logs/k0-seed12: has 2 epochs, expected 150 as in figs/k0"),
+        ({"images": 9}, "figs/logs/k0-seed12: has 9 training images, expected 50,000 as in figs/k0"),
     ],
 )
 def test_seeds_that_were_trained_otherwise(seed_folders, change, expected, run_here):
@@ -175,9 +175,7 @@ def test_seeds_that_were_trained_otherwise(seed_folders, change, expected, run_h
 
 def test_seeds_of_other_numbers_of_time_steps(seed_folders, run_here):
     write(Model(1, seed=3), [[1], [1]], [[[(10, 0, 40)]], [[(5, 0, 10)]]])
-    assert_refused(
-        run_here(seeds.main), "figs/logs/k1-seed3: is of 1 time steps, expected 2 as in figs/logs/k1-seed2"
-    )
+    assert_refused(run_here(seeds.main), "figs/logs/k1-seed3: has 1 time steps, expected 2 as in figs/logs/k1-seed2")
 
 
 def test_logs_in_the_folder_of_a_seed_of_another_level_do_not_count(seed_folders):

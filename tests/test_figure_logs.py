@@ -48,15 +48,15 @@ def refuses(root, run_here):
 @pytest.mark.parametrize(
     ("identity", "options", "expected"),
     [
-        ({}, ("--recipe", "augmented"), "is of k=0 (mine), expected logs of a model with recipe augmented"),
+        ({}, ("--recipe", "augmented"), "has logs of k=0 (mine), expected those of a model with recipe augmented"),
         (
             {"recipe": "augmented"},
             ("--recipe", "paper"),
-            "is of k=0, augmented (mine), expected logs of a model with",
+            "has logs of k=0, augmented (mine), expected those of a model with",
         ),
-        ({}, ("--seed", 1), "is of k=0 (mine), expected logs of a model with seed 1"),
-        ({}, ("--data", "usps"), "is of k=0 (mine), expected logs of a model with data usps"),
-        ({}, ("--network", "8C3-P2"), "is of k=0 (mine), expected logs of a model with network 8C3-P2"),
+        ({}, ("--seed", 1), "has logs of k=0 (mine), expected those of a model with seed 1"),
+        ({}, ("--data", "usps"), "has logs of k=0 (mine), expected those of a model with data usps"),
+        ({}, ("--network", "8C3-P2"), "has logs of k=0 (mine), expected those of a model with network 8C3-P2"),
     ],
 )
 def test_options_that_contradict_the_logs(script, refuses, root, identity, options, expected):
@@ -74,12 +74,12 @@ def test_options_that_agree_with_the_logs(script, root, run_here):
 def test_logs_that_do_not_say_their_model_agree_with_no_option(root, refuses):
     write_foreign_logs(root / "theirs")
     options = ("--logs", root / "theirs", "--recipe", "paper")
-    refuses(results.main, *options, expected="theirs: is of theirs, expected logs of a model with recipe paper")
+    refuses(results.main, *options, expected="theirs: has logs of theirs, expected those of a model with recipe")
 
 
 def test_logs_in_the_folder_of_another_model(script, refuses, root):
     change_run(root / "figs/k0", {"recipe": "augmented"})
-    expected = "figs/k0: is of k=0, augmented (k0), expected logs of a model with recipe paper"
+    expected = "figs/k0: has logs of k=0, augmented (k0), expected those of a model with recipe paper"
     refuses(script, expected=expected)
 
 
@@ -97,11 +97,11 @@ def test_full_precision_logs_of_another_network(refuses, root, level, identity, 
         shutil.copytree(root / "figs" / level, root / "figs/fp32", dirs_exist_ok=True)
     change_run(root / "figs/fp32", identity)
     for script in (accuracy_speed, results):
-        refuses(script.main, expected=f"figs/fp32: is of {found}, expected full precision")
+        refuses(script.main, expected=f"figs/fp32: has logs of {found}, expected full precision")
 
 
 def test_full_precision_logs_as_those_of_a_spiking_network(script, refuses, root):
-    expected = "figs/fp32: is of full precision, expected logs of a spiking network"
+    expected = "figs/fp32: has full precision, expected logs of a spiking network"
     refuses(script, "--logs", root / "figs/fp32", expected=expected)
 
 

@@ -170,7 +170,7 @@ def test_inference_refuses_another_model(tmp_path, run_here, main, k, options, m
 def test_inference_takes_one_place_only(tmp_path, run_here):
     options = ("--weights", Model(0).published, "--checkpoint", tmp_path)
     process = run_here(Quant_LeNet_MNIST.main, "--mode", "inference", *options)
-    assert_refused(process, f"error: argument --checkpoint: found {tmp_path}, expected none together with --weights")
+    assert_refused(process, f"error: argument --checkpoint: found {tmp_path}, expected none with --weights")
     assert process.stdout == ""
 
 
