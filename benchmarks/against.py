@@ -1,10 +1,10 @@
-"""Times the spiking simulation of this checkout against that of another commit, in turn in one run.
+"""Times the spiking simulation of this checkout against that of another commit, alternating in one run.
 
 git worktree add ../before cd9ddd3
 python benchmarks/against.py ../before
 
-Each runs in a process of its own, on one thread: the published k=0, 1 and 2 on the first 200 MNIST test images, 20
-time steps, batches of 100. Given is the least time of all rounds, and the ratio of the two.
+Each runs in its own process on one thread: the published k=0, 1 and 2 on the first 200 MNIST test images, in 20 time
+steps and batches of 100. The table has the shortest time of all rounds, and the ratio of the two.
 """
 
 import json
@@ -19,7 +19,7 @@ import numpy as np
 from experiment import ROOT, InputError, command_line, shown
 from experiment.model import PUBLISHED_LEVELS
 
-# what either checkout answers a line on stdin: the processor's microseconds for an image, and the peak of memory
+# runs in either checkout and answers each line on stdin with microseconds of CPU time per image, and peak memory
 WORKER = """
 import json, resource, sys, time
 sys.path.insert(0, ".")
@@ -28,17 +28,17 @@ from experiment.model import Model
 from experiment.weights import read_published
 from spiking_utils import SpikingNetwork
 pixels = load_split("test").pixels[:200]
-networks = []
+snns = []
 for k in json.loads(sys.argv[1]):
     trained = read_published(Model(k))
-    networks.append(SpikingNetwork(trained.weights, trained.network, k, 20))
-    networks[-1].run(pixels)  # compiles
+    snns.append(SpikingNetwork(trained.weights, trained.network, k, 20))
+    snns[-1].run(pixels)  # compiles
 for _ in sys.stdin:
     durations = []
-    for network in networks:
+    for snn in snns:
         begin = time.process_time()
         for first in (0, 100):
-            network.run(pixels[first : first + 100])
+            snn.run(pixels[first : first + 100])
         durations.append(1e6 * (time.process_time() - begin) / len(pixels))
     print(json.dumps([durations, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]), flush=True)
 """
@@ -47,7 +47,7 @@ for _ in sys.stdin:
 def main():
     parser = command_line.ArgumentParser(__doc__)
     parser.add_argument("checkout", type=command_line.path, help="folder of the other commit's files")
-    parser.add_argument("--rounds", type=command_line.POSITIVE, default=20, help="of each in turn")
+    parser.add_argument("--rounds", type=command_line.POSITIVE, default=20, help="how often both are timed")
     args = parser.parse_args()
     if not (args.checkout / "spiking_utils.py").is_file():
         raise InputError(f"{shown(args.checkout)}: has no spiking_utils.py, expected a checkout of this repository")
@@ -66,7 +66,7 @@ def main():
 
 
 def worker(folder):
-    """A process that answers each line with what its checkout takes."""
+    """A process that answers each line with the time and memory of its checkout."""
     command = [sys.executable, "-c", WORKER, json.dumps(PUBLISHED_LEVELS)]
     return subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

@@ -1,12 +1,12 @@
-"""Converts networks of keras.applications: what that takes, and whether every neuron of an image is equal.
+"""Converts networks of keras.applications; measures what that takes, and whether every neuron is equal.
 
 python benchmarks/applications.py                                               the five below at 64 x 64: two minutes
 python benchmarks/applications.py --size 224 --classes 1000 --only MobileNet
 
-Weights are random, batch normalisation is adapted to four images, which calibrate as well. Equal are the neurons
-whose spikes, after one time step without a bound, are what Keras's layers give in float64 on the rounded weights.
-Seconds are of the clock: of folding, of calibration and rounding, and of that step for one image. Memory is the peak
-of a process for each network, before the comparison. The lines are the table in docs/performance.md.
+Weights are random; batch normalisation is adapted to four images, which are also used for calibration. A neuron is
+equal if its spikes, after one time step without a bound, are what Keras's layers give in float64 on the rounded
+weights. Times are wall-clock times: of folding, of calibration and rounding, and of that step for one image. Each
+network has its own process, whose peak memory before the comparison is given. docs/performance.md has the table.
 """
 
 import resource
@@ -24,19 +24,17 @@ from experiment import command_line
 APPLICATIONS = "MobileNet", "MobileNetV2", "ResNet50V2", "ResNet50", "VGG16"
 COLUMNS = "blocks", "neurons", "equal", "weights", "folding", "rounding", "one image", "memory"
 LEVEL, IMAGES = 2, 4
-SMALLEST = 32  # image, to keras.applications
+SMALLEST = 32  # rows and columns that keras.applications accepts
 
 
 def main():
     parser = command_line.ArgumentParser(__doc__)
     parser.add_argument("--size", type=command_line.POSITIVE, default=64, help="rows and columns of an image")
-    parser.add_argument("--classes", type=command_line.POSITIVE, default=10, help="scores of a network")
-    parser.add_argument("--only", choices=APPLICATIONS, help="this network (default: all)")
+    parser.add_argument("--classes", type=command_line.POSITIVE, default=10, help="how many classes a network has")
+    parser.add_argument("--only", choices=APPLICATIONS, help="convert only this network (default: all)")
     args = parser.parse_args()
     if args.size < SMALLEST:
-        parser.error(
-            f"argument --size: found {args.size}, expected at least {SMALLEST}, as for all of these networks"
-        )
+        parser.error(f"argument --size: found {args.size}, expected at least {SMALLEST}, as these networks need")
 
     if args.only:
         print(row(args.only, args.size, args.classes))
@@ -49,7 +47,7 @@ def main():
 
 
 def adapted(name, size, classes):
-    """A network of keras.applications of random weights, and the images that its normalisation is adapted to."""
+    """A network of keras.applications with random weights, and the images that its normalisation is adapted to."""
     import keras
     from keras import layers
 
@@ -65,7 +63,7 @@ def adapted(name, size, classes):
 
 
 def row(name, size, classes):
-    """The line of a network."""
+    """The table row of a network."""
     from LeNet.verification import compare  # starts TensorFlow
     from spiking.conversion.converted import convert_graph
     from spiking.conversion.from_keras import fold
@@ -88,7 +86,7 @@ def row(name, size, classes):
 
 
 def timed(run):
-    """What a function returns, and the seconds that it took."""
+    """What a function returns, and how many seconds it took."""
     start = time.perf_counter()
     return run(), time.perf_counter() - start
 

@@ -1,12 +1,12 @@
-"""Times networks with branches, max pooling and depthwise convolutions against the LeNet, and against Keras.
+"""Times networks with branches, max pooling and depthwise convolutions against the LeNet and against Keras.
 
-python benchmarks/networks.py                       the three networks below, of random weights, at k=1
-python benchmarks/networks.py FILE.npz              trained ones
+python benchmarks/networks.py                       the three networks below with random weights, at k=1
+python benchmarks/networks.py FILE.npz              trained networks
 python benchmarks/networks.py --threads 1
 
-Does a synaptic operation cost the same in each, in 20 time steps? And how does one time step without a bound on the
-spikes, which computes the same as the artificial network, compare with Keras's predict in float32? All in turn in one
-run, on the first MNIST test images (those of its own data for a FILE); a ratio is the median over the rounds.
+Does a synaptic operation in 20 time steps cost the same in all of them? And how does one time step without a bound on
+the spikes, which computes the same as the artificial network, compare with Keras's predict in float32? All take turns
+in one run, on the first test images of MNIST, or of a FILE's own data; ratios are medians over the rounds.
 """
 
 import sys
@@ -27,9 +27,9 @@ from spiking.trains import SOPS
 from spiking.weight_grid import on_grid
 from spiking_utils import SpikingNetwork, evaluate
 
-K = 1  # of the random networks and of the LeNet that they are compared with
-ADAPTED_IMAGES = 200  # to which batch normalisation of the random networks is adapted
-BETA = 0.4  # of it, so that a neuron fires about once an image, as those of the LeNet do
+K = 1  # level of the random networks and of the LeNet that they are compared with
+ADAPTED_IMAGES = 200  # to which the batch normalisation of the random networks is adapted
+BETA = 0.4  # of this normalisation, so that a neuron fires about once per image, as in the LeNet
 
 
 def residual_stage(filters, first, layers, stride):
@@ -53,9 +53,9 @@ def main():
     parser = command_line.ArgumentParser(__doc__)
     files = {"type": command_line.path, "nargs": "*", "metavar": "FILE"}
     parser.add_argument("weights", **files, help="npz file of a quantised network")
-    command_line.add_threads(parser, "of either")
-    parser.add_argument("--rounds", type=command_line.POSITIVE, default=5, help="of each network in turn")
-    parser.add_argument("--limit", type=command_line.POSITIVE, default=400, help="only the first N test images")
+    command_line.add_threads(parser, "threads of the simulation, and of Keras")
+    parser.add_argument("--rounds", type=command_line.POSITIVE, default=5, help="how often each network is timed")
+    parser.add_argument("--limit", type=command_line.POSITIVE, default=400, help="use only the first N test images")
     args = parser.parse_args()
 
     from LeNet.tensorlayer import use_threads
@@ -71,7 +71,7 @@ def main():
 
 
 def trained(path):
-    """The network, weights, level and data of a file."""
+    """The Network, weights, level and folder of images of a file."""
     found = read_npz(path)
     if found.model.k == FULL_PRECISION:
         raise InputError(f"{shown(path)}: has full precision, expected a quantised network")
@@ -80,7 +80,7 @@ def trained(path):
 
 
 def random_networks():
-    """The NETWORKS with initial weights whose batch normalisation is adapted to some images."""
+    """The NETWORKS with initial weights and with batch normalisation that is adapted to some images."""
     import keras
 
     from LeNet.tensorlayer import models
@@ -90,19 +90,19 @@ def random_networks():
     for name, layers in NETWORKS.items():
         network = parse(f"28x28x1-{layers}-10")
         keras.utils.set_random_seed(0)
-        model = models.build(network, K)
-        for key, variable in models.variables(network, model).items():
+        keras_model = models.build(network, K)
+        for key, variable in models.variables(network, keras_model).items():
             if key.endswith("/beta"):
                 variable.assign(np.full(variable.shape, BETA))
-        for _ in range(50):  # the moving averages follow the last ten or so
-            model(pixels, training=True)
-        weights = {key: np.asarray(variable) for key, variable in models.variables(network, model).items()}
+        for _ in range(50):  # the moving averages follow about the last ten
+            keras_model(pixels, training=True)
+        weights = {key: np.asarray(variable) for key, variable in models.variables(network, keras_model).items()}
         found[name] = network, on_grid(weights, network)[0], K, images.MNIST
     return found
 
 
 class Runs:
-    """What is timed of a network."""
+    """The runs of a network that are timed."""
 
     def __init__(self, network, weights, k, folder, args):
         from LeNet.tensorlayer import models
@@ -111,23 +111,23 @@ class Runs:
         self.threads, self.scaled = args.threads, images.scaled(self.test.pixels)
         self.spiking = SpikingNetwork(weights, network, k, runs.TIME_STEPS)
         self.one_step = SpikingNetwork(weights, network, k, time_steps=1, max_spikes=None)
-        self.model = models.build(network, k)
-        models.assign(network, self.model, weights)
+        self.keras_model = models.build(network, k)
+        models.assign(network, self.keras_model, weights)
         self.operations = self.evaluate(self.spiking)  # also compiles
         self.seconds()
 
-    def evaluate(self, network):
-        """Runs a spiking network over all images; returns its synaptic operations."""
+    def evaluate(self, snn):
+        """Runs a SpikingNetwork on all images; returns its synaptic operations."""
         test = self.test
-        found = evaluate(network, test.pixels, test.labels, runs.BATCH_SIZE, self.threads)
+        found = evaluate(snn, test.pixels, test.labels, runs.BATCH_SIZE, self.threads)
         return int(found.statistics[..., SOPS].sum())
 
     def seconds(self):
-        """Of the time steps, of the single step without bound, and of Keras's predict."""
+        """Times the time steps, the single step without bound, and Keras's predict."""
         return [
             seconds(lambda: self.evaluate(self.spiking)),
             seconds(lambda: self.evaluate(self.one_step)),
-            seconds(lambda: self.model.predict(self.scaled, batch_size=runs.BATCH_SIZE, verbose=0)),
+            seconds(lambda: self.keras_model.predict(self.scaled, batch_size=runs.BATCH_SIZE, verbose=0)),
         ]
 
 
@@ -138,7 +138,7 @@ def seconds(run):
 
 
 def report(runs, rounds):
-    """Prints a line for each network."""
+    """Prints one line per network."""
     first = next(iter(runs))
     print(f"{'':24}{'time steps':>36}{'one step without bound':>34}")
     print(f"{'network':24}{'SOPs an image':>14}{'ns a SOP':>10}{'ratio':>12}", end="")

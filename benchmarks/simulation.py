@@ -1,4 +1,4 @@
-"""Times the spiking simulation against the usual ways to do the same, in one run, on the same weights and images.
+"""Times the spiking simulation against common alternatives, in one run, on the same weights and images.
 
 python benchmarks/simulation.py                 the published k=0, 1 and 2
 python benchmarks/simulation.py --k 0           one of them
@@ -6,28 +6,28 @@ python benchmarks/simulation.py --k 0           one of them
 (a) a dense simulation of the same steps in NumPy float64: im2col and matrix product in every step
 (b) spiking_utils
 (c) Keras's predict of the artificial network in float32, in batches of 200
-(c') the same called in a tf.function, in the batches that help most
+(c') the same network called in a tf.function, in batches of the fastest size
 (d) the command Spiking_LeNet_MNIST.py from start to exit
 
-Every figure is the median of --runs runs, of (a) of 2, after a warm-up.
+Every figure is the median of --runs runs, 2 for (a), after a warm-up.
 
-What was tried, on one core of an AMD EPYC of family 23 (AVX2) with other work beside it, in us an image. Both
-versions took turns in one process; given is the least of 10 to 14 runs of 200 images. The older version, Numba's
-plain loops over slices (commit d3e64db), took 443 for k=0 and 1,670 for k=2; with what pays it is 390 and 1,455. Its
-block 2 took 80 and 291, now 53 and 193; its block 3 182 and 809, now 173 and 761.
+What was tried on one core of an AMD EPYC of family 23 (AVX2) that also did other work, in us per image. Both versions
+took turns in one process; figures are the minimum of 10 to 14 runs of 200 images. The older version, Numba's plain
+loops over slices (commit d3e64db), took 443 for k=0 and 1,670 for k=2; with all that pays off it takes 390 and 1,455.
+Its block 2 went from 80 and 291 to 53 and 193, its block 3 from 182 and 809 to 173 and 761.
 
-Pays                                            k=0     k=2
+Pays off                                        k=0     k=2
 spikes of one window added together             block 2 from 75 to 56, from 271 to 204 (with the next)
 events listed without a branch                  block 1 without any input from 40 to 17
 no reference counts (_nrt=False)                all from 726 to 390, from 2,172 to 1,455
 bursts added like single spikes                 a step without bound from 319 to 257, from 516 to 403
 weights of a layer summed up once               an evaluation from 192 to 170, from 692 to 658 (two threads)
 
-Does not pay
+Does not pay off
 rows added eight at a time instead of four      block 2 from 54 to 68, block 3 from 179 to 215
-reshaping arrays inside the kernels             all from 1.0 to 1.8 of the older version, as each is a call
+reshaping arrays inside the kernels             all from 1.0 to 1.8 times the older version: each is a call
 a burst's size by bisection                     a step without bound with k=2 from 424 to 517
-bursts times 16-bit sizes                       nothing
+bursts times 16-bit sizes                       no difference
 
 Block 3 has 0.84 million of the 1.43 million additions of k=0 and 4.3 of the 6.8 of k=2, and nine tenths of its time
 are additions.
@@ -62,13 +62,13 @@ DENSE_IMAGES = 400
 def main():
     parser = command_line.ArgumentParser(__doc__)
     parser.add_argument("--k", type=command_line.LEVEL, nargs="+", default=[0, 1, 2], help="published levels")
-    parser.add_argument("--threads", type=command_line.THREADS, default=2, help="of (b) and (d)")
-    parser.add_argument("--runs", type=command_line.POSITIVE, default=5, help="of each but (a), which has 2")
+    parser.add_argument("--threads", type=command_line.THREADS, default=2, help="threads of (b) and (d)")
+    parser.add_argument("--runs", type=command_line.POSITIVE, default=5, help="runs of each but (a), which has 2")
     args = parser.parse_args()
 
     trained = {k: read_published(Model(k)) for k in args.k}
     pixels = load_split("test").pixels
-    # first, as the memory of a child process counts from that of this one, still without TensorFlow
+    # first, as a child's peak memory includes what this process has at its start, so far without TensorFlow
     commands = {k: time_command(k, args.threads, args.runs, len(pixels)) for k in args.k}
     print(f"{processor()}, {args.threads} threads; ms per image")
     columns = ("dense (a)", "ours (b)", "Keras (c)", "Keras (c')", "whole (d)", "a / b", "b / c", "b / c'", "d / b")
@@ -90,7 +90,7 @@ def main():
 
 
 def processor():
-    """The CPU's name and the widest vectors that it has, as Linux gives them."""
+    """The CPU's name and its widest vector instructions, as Linux reports them."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     found = dict([part.strip() for part in line.split(":", 1)] for line in lines if ":" in line)
     flags = found.get("flags", "").split()
@@ -99,7 +99,7 @@ def processor():
 
 
 def median_seconds(run, runs):
-    """The median duration of run(), after one that does not count."""
+    """The median duration of run() in seconds, after a warm-up."""
     run()
     durations = []
     for _ in range(runs):
@@ -113,12 +113,12 @@ def time_ours(weights, k, pixels, threads, runs):
     """Milliseconds and synaptic operations per image of spiking_utils."""
     from spiking_utils import SpikingNetwork
 
-    network = SpikingNetwork(weights, PAPER_NETWORK, k, TIME_STEPS)
+    snn = SpikingNetwork(weights, PAPER_NETWORK, k, TIME_STEPS)
     batches = [pixels[start : start + BATCH_SIZE] for start in range(0, len(pixels), BATCH_SIZE)]
 
     def simulate():
         with ThreadPoolExecutor(threads) as pool:
-            return sum(activity.statistics[:, :, SOPS].sum() for activity in pool.map(network.run, batches))
+            return sum(activity.statistics[:, :, SOPS].sum() for activity in pool.map(snn.run, batches))
 
     return 1e3 * median_seconds(simulate, runs) / len(pixels), simulate() / len(pixels)
 
@@ -158,14 +158,14 @@ def simulate_densely(weights, k, pixels):
 
 
 def time_keras(weights, k, pixels, runs):
-    """Milliseconds per image of Keras's predict and of a tf.function, and the batch that is best for the latter."""
+    """Milliseconds per image of Keras's predict and of a tf.function, and the best batch size for the latter."""
     from LeNet.tensorlayer import models, tf
 
-    model = models.build(PAPER_NETWORK, k)
-    models.assign(PAPER_NETWORK, model, weights)
+    keras_model = models.build(PAPER_NETWORK, k)
+    models.assign(PAPER_NETWORK, keras_model, weights)
     images = scaled(pixels)
-    predict = median_seconds(lambda: model.predict(images, batch_size=BATCH_SIZE, verbose=0), runs)
-    call = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    predict = median_seconds(lambda: keras_model.predict(images, batch_size=BATCH_SIZE, verbose=0), runs)
+    call = tf.function(lambda batch: keras_model(batch, training=False), reduce_retracing=True)
 
     def in_batches(size):
         return [call(tf.constant(images[start : start + size])) for start in range(0, len(images), size)]
@@ -180,7 +180,7 @@ def options_of(k):
 
 
 def time_command(k, threads, runs, images):
-    """Milliseconds per image of the whole command, and the largest memory of such a process so far in KB."""
+    """Milliseconds per image of the whole command, and the highest peak memory of its processes so far in KB."""
     with tempfile.TemporaryDirectory() as logs:
         options = [*options_of(k), "--threads", str(threads), "--logs", logs]
         seconds = median_seconds(lambda: run_python("LeNet/Spiking_LeNet_MNIST.py", *options), runs)
@@ -188,7 +188,7 @@ def time_command(k, threads, runs, images):
 
 
 def time_first_runs(k):
-    """Seconds of the command on one image with an empty compilation cache, and once more with what that left."""
+    """Seconds of the command on one image with an empty compilation cache, and again with the filled one."""
     with tempfile.TemporaryDirectory() as folder:
         options = [*options_of(k), "--limit", "1", "--logs", f"{folder}/logs"]
         durations = []

@@ -1,9 +1,9 @@
 """Times an epoch of the training against plain Keras: the same network, data and optimizer through model.fit.
 
-python benchmarks/training.py                   two epochs each, in turn; the second of each counts
+python benchmarks/training.py                   two epochs each, in turn, of which the second counts
 
-Plain Keras: every block a Conv2D, arrays shuffled by fit, nothing rounded or saved, malloc and the choice of oneDNN
-as they are. Each training runs in a process of its own, so that neither profits from the other.
+Plain Keras has a Conv2D for each block, lets fit shuffle the arrays, rounds and saves nothing, and leaves malloc and
+oneDNN at their defaults. Each training runs in its own process, so that neither profits from the other.
 """
 
 import os
@@ -28,7 +28,7 @@ PLAIN, OURS = "plain", "ours"
 def main():
     parser = command_line.ArgumentParser(__doc__)
     parser.add_argument("--k", type=command_line.LEVEL, default=0, help="quantisation level")
-    parser.add_argument("--rounds", type=command_line.POSITIVE, default=3, help="times that both are run")
+    parser.add_argument("--rounds", type=command_line.POSITIVE, default=3, help="how often both are timed")
     parser.add_argument("--only", choices=(PLAIN, OURS), help="time one of them in this process")
     args = parser.parse_args()
 
@@ -42,13 +42,13 @@ def main():
 
 
 def measure(which, k):
-    """Seconds of an epoch, measured in a new process."""
+    """The seconds of an epoch, measured in a new process."""
     command = [sys.executable, __file__, "--only", which, "--k", str(k)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 
 def load(k):
-    """What both train: the model, its network, training and validation images."""
+    """What both trainings share: the Model, its Network, training and validation images."""
     model = Model(k)
     train, validation = images.load_training(model.images)
     return model, network_for(model.network, train.pixels.shape[1:], train.classes), train, validation
@@ -81,7 +81,7 @@ def time_plain(k):
 
 
 def build_plain(network, k):
-    """The network of Keras's layers alone, and a quantiser of three lines."""
+    """The network made of Keras's own layers and a quantiser of one line."""
     import keras
     import tensorflow as tf
     from keras.layers import BatchNormalization, Conv2D, Dense, Flatten, Lambda, ReLU
