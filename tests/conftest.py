@@ -48,7 +48,7 @@ def run_here():
 
 @pytest.fixture(scope="session")
 def training_states(tmp_path_factory, run_here):
-    """Folders of a training, k=0, that is never interrupted: as it is after its first epoch and after its second."""
+    """Folders of an uninterrupted training with k=0, as they are after its first and after its second epoch."""
     from LeNet.tensorlayer.training import Training  # here, as not every test needs TensorFlow
 
     first, second = (tmp_path_factory.mktemp("states") / name for name in ("one_epoch", "two_epochs"))
@@ -68,13 +68,13 @@ def training_states(tmp_path_factory, run_here):
 
 @pytest.fixture(scope="session")
 def one_epoch(training_states):
-    """Folder of a training after its first epoch. To be copied, not changed."""
+    """The folder of a training after its first epoch. To be copied, not changed."""
     return training_states[0]
 
 
 @pytest.fixture(scope="session")
 def two_epochs(training_states):
-    """Folder of the same training after its second epoch, never interrupted. To be copied, not changed."""
+    """The folder of the same uninterrupted training after its second epoch. To be copied, not changed."""
     return training_states[1]
 
 

@@ -25,7 +25,7 @@ PUBLISHED_SPIKING = [model for model in PUBLISHED if model.k != FULL_PRECISION]
 
 
 def save_model(path, weights, k, network=LENET, epochs=150, images=50_000, **identity):
-    """Writes weights as an npz file of a model; by default as of a whole training with the paper's recipe."""
+    """Writes weights as an npz file of a model, by default as if fully trained with the paper's recipe."""
     model = Model(k, network.layers, **identity)
     save_npz(Trained(Identity(model, network, epochs, images, all_images=50_000, threads=1), weights), path)
 
@@ -37,7 +37,7 @@ def run_script(script, *options, cwd=ROOT):
 
 
 def assert_refused(process, *expected):
-    """The process ended with status 2 and one line on stderr that has the expected parts."""
+    """Asserts that a process ended with status 2 and one line on stderr that has the expected parts."""
     lines = process.stderr.splitlines()
     assert process.returncode == 2, process.stderr
     assert len(lines) == 1, process.stderr

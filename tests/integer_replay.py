@@ -12,7 +12,7 @@ ONE_TO_ONE = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "groups": 1, "facto
 
 
 class Recorded(NamedTuple):
-    """What a layer does, int64 (images, time steps, h, w, c) each."""
+    """What a layer does, as int64 arrays (images, time steps, h, w, c)."""
 
     rises: np.ndarray  # what is added to each potential in the step
     falls: np.ndarray  # what is taken from it
@@ -81,7 +81,7 @@ class Input:
         return np.max([seen for _, _, seen in self.windows(counts)], axis=0)
 
     def added(self, spikes):
-        """What spikes add to the potentials and what they take: weights and spikes of one sign, and of two."""
+        """What spikes add to potentials and what they subtract: products of equal and of opposite signs."""
         if self.flat:
             spikes = spikes.reshape(len(spikes), 1, 1, -1)
         total = 0
@@ -100,7 +100,7 @@ def rises_and_falls(spikes, weights):
 
 
 def assert_replayed(golden, arrays):
-    """A golden file is what an exported one does with its images; returns what replay does."""
+    """Asserts that a golden file is what the exported network does with its images; returns the replay."""
     recorded = replay(arrays, golden["pixels"], golden["prediction"].shape[1])
     for number, layer in enumerate(recorded.values(), start=1):
         if number < len(recorded):
@@ -116,7 +116,7 @@ def assert_replayed(golden, arrays):
 
 
 def assert_measured(rows, recorded):
-    """The table of --sizes is about what a replay records."""
+    """Asserts that the table of --sizes is what a replay records."""
     for row, layer in zip(rows, recorded.values(), strict=True):
         after, rises, falls = layer.potentials, layer.rises, layer.falls
         before = after - rises + falls

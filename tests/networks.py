@@ -29,7 +29,7 @@ def random_weights(network, seed):
 
 
 def with_gammas(weights, draw_sign):
-    """The weights with each gamma multiplied by what draw_sign gives for its shape."""
+    """The weights with each array of gammas multiplied by what draw_sign returns for its shape."""
     return {
         key: (value * draw_sign(value.shape)).astype(np.float32) if key.endswith("gamma") else value
         for key, value in weights.items()

@@ -36,13 +36,13 @@ def history_without_seconds(folder):
 
 
 def with_usual(usual, options):
-    """The options, after those of the usual ones, values by name, that are not among them."""
+    """The given options, followed by those of the usual ones, values by name, that are not among them."""
     given = {str(option).partition("=")[0] for option in options}
     return [part for name, value in usual.items() if name not in given for part in (name, value)] + list(options)
 
 
 def snapshot(folder):
-    """Every file and folder below a folder, with the files' contents; Python's caches left out."""
+    """Every file and folder below a folder, with the files' contents but without Python's caches."""
     return {
         path.relative_to(folder): path.read_bytes() if path.is_file() else None
         for path in folder.rglob("*")
@@ -51,7 +51,7 @@ def snapshot(folder):
 
 
 def forbid_imports(monkeypatch, folder, *modules):
-    """Lets every Python process that is started from now on fail if it imports one of the modules."""
+    """Makes every Python process that is started from now on fail if it imports one of the modules."""
     folder.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(folder))
     for module in modules:

@@ -23,7 +23,7 @@ DATA = {MNIST: "MNIST", published.FASHION_MNIST: "Fashion-MNIST"}
 
 
 def models(data, network):
-    """A model of each level, of seed 0."""
+    """The Model of each level with seed 0."""
     return [Model(k, network, data) for k in LEVELS]
 
 
@@ -32,7 +32,7 @@ def level(model):
 
 
 def result_rows():
-    """Each network and level: the mean of our seeds, and in brackets what was published."""
+    """Rows for each network and level: the mean of our seeds, and in brackets the published figures."""
     rows = []
     for data, network in published.PUBLISHED:
         for model in models(data, network):
@@ -46,7 +46,7 @@ def result_rows():
 
 
 def ours_and_theirs(quantity, values, reference):
-    """A cell with the mean, of accuracies with their deviation, and what was published."""
+    """A cell with the mean, for accuracies also their deviation, and the published figure."""
     mean, deviation, *_ = seeds.spread(quantity, values) if values else ("–", "")
     if "%" in quantity:
         return f"{' ± '.join(filter(None, (mean, deviation)))} ({reference:.2f})"
@@ -54,7 +54,7 @@ def ours_and_theirs(quantity, values, reference):
 
 
 def seed_rows(data, network):
-    """Each level and seed, mean ± deviation of several, then what was published of the level."""
+    """Rows for each level: its seeds, the mean ± deviation of several seeds, and the published figures."""
     rows = []
     for model in models(data, network):
         found = seeds.read_seeds(model)
@@ -70,13 +70,13 @@ def seed_rows(data, network):
 
 
 def seed_cells(values):
-    """The cells of SEED_QUANTITIES; empty where there is no such value."""
+    """The cells of SEED_QUANTITIES, empty where there is no such value."""
     texts = {name: f"{value:.2f} %" if "%" in name else f"{value:,.0f}" for name, value in values.items()}
     return [texts.get(name, "") for name in SEED_QUANTITIES]
 
 
 def surprises(data, network):
-    """How far published values are from ours, as if they were one training more: (t, row), the farthest first."""
+    """How far published values are from ours if taken as one more training: (t, row), the farthest first."""
     found = []
     for model in models(data, network):
         for quantity, values in seeds.quantities(seeds.read_seeds(model)).items():
@@ -90,12 +90,12 @@ def surprises(data, network):
 
 
 def surprise_rows(data, network, number):
-    """The farthest, without the artificial networks' accuracy, which is all but that of the spiking ones."""
+    """The farthest, without the accuracy of artificial networks, which is almost that of the spiking ones."""
     return [row for _, row in surprises(data, network) if row[1] != "ANN accuracy (%)"][:number]
 
 
 def chance_beyond(t, freedom):
-    """The chance that Student's t is beyond ± t: Abramowitz and Stegun, 26.7.3 and 26.7.4."""
+    """The probability that Student's t lies beyond ± t: Abramowitz and Stegun, 26.7.3 and 26.7.4."""
     angle = math.atan(t / math.sqrt(freedom))
     odd = freedom % 2
     term, total = (math.cos(angle), 0.0) if odd else (1.0, 0.0)
@@ -119,7 +119,7 @@ def accuracy_rows(data, network, steps):
 
 
 def burst_rows(models):
-    """Each model with up to so many spikes of a neuron in a time step."""
+    """Rows for each model and bound on a neuron's spikes in a time step."""
     rows = []
     for model in models:
         for name, log in bursts.read_variants(model).items():
@@ -146,7 +146,7 @@ def places():
 
 
 def pages():
-    """The pages by path, with every table made anew."""
+    """The pages, by path, with every table regenerated."""
     pages = {}
     for path, before, columns, rows in places():
         text = pages.get(path) or path.read_text()

@@ -168,7 +168,7 @@ def test_published_value_within_the_seeds_to_a_hundredth_of_a_point(reference, w
         ({"images": 9}, "figs/logs/k0-seed12: has 9 training images, expected 50,000 as in figs/k0"),
     ],
 )
-def test_seeds_that_were_trained_otherwise(seed_folders, change, expected, run_here):
+def test_seeds_that_were_trained_differently_are_refused(seed_folders, change, expected, run_here):
     change_run(default_folder(Model(0, seed=12)), change)
     assert_refused(run_here(seeds.main), expected)
 

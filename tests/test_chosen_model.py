@@ -158,7 +158,7 @@ def test_weights_of_a_trial_say_so(root, run, trained, expected):
         ((20, 12, 3), 5, "(20, 12, 3, 5)"),
     ],
 )
-def test_images_that_do_not_fit_to_the_network(root, run_here, shape, classes, found, tmp_path_factory):
+def test_images_inconsistent_with_the_network(root, run_here, shape, classes, found, tmp_path_factory):
     folder = write_images(tmp_path_factory.mktemp("elsewhere") / "other", shape, classes)
     before = snapshot(root)
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", save(root / "mine.npz"), "--data", folder)

@@ -1,4 +1,4 @@
-"""What all scripts share: option types, and that any end of theirs is one line and an exit status."""
+"""What all scripts share: option types, and that however they end, it is with one line and an exit status."""
 
 import argparse
 import errno

@@ -1,4 +1,4 @@
-"""Logs that are damaged: refused with one line, or read as logs; first of all run.json, which says what they are."""
+"""Damaged logs, and above all a damaged run.json, are refused with one line or still read as logs."""
 
 import json
 
@@ -92,7 +92,7 @@ def test_run_json_with_settings_or_results_that_no_run_has(folder, entry, values
         *[(name, [None, "1", 1.5, True, -1, [], 10**20]) for name in ("epochs", "images", "all_images", "threads")],
     ],
 )
-def test_run_json_whose_model_cannot_be(folder, name, values):
+def test_run_json_with_an_impossible_model(folder, name, values):
     sound = (folder / "run.json").read_bytes()
     for value in values:
         (folder / "run.json").write_bytes(sound)
@@ -103,7 +103,7 @@ def test_run_json_whose_model_cannot_be(folder, name, values):
 @pytest.mark.parametrize(
     ("sizes", "batches"), [({"images": 7}, 3), ({"images": 3}, 1), ({"batch_size": 2}, 3), ({"time_steps": 4}, 2)]
 )
-def test_sizes_that_do_not_fit_to_the_logs(folder, sizes, batches):
+def test_sizes_inconsistent_with_the_logs(folder, sizes, batches):
     change_run(folder, **sizes)
     with pytest.raises(InputError, match=rf"has 6 lines, expected {batches} batches x [34] time steps$"):
         logs.read(folder)
@@ -120,7 +120,7 @@ def test_too_large_file(folder, name):
 
 @pytest.fixture(scope="module")
 def sound_files(tmp_path_factory):
-    """A folder, and the contents of its sound files by name."""
+    """A folder of logs, and the contents of its undamaged files by name."""
     folder = tmp_path_factory.mktemp("logs")
     write_logs(folder, Model(1), 5, 3, RIGHT, STATISTICS)
     return folder, {name: (folder / name).read_bytes() for name in FILES}

@@ -133,7 +133,7 @@ def test_transparent_parts_are_white(tmp_path):
 
 
 def test_photograph_is_turned_as_its_exif_says(tmp_path):
-    """A telephone saves what its sensor saw, and beside it how it was held."""
+    """A phone stores what its sensor saw, and separately how it was held."""
     upright = np.full((80, 60), 255, np.uint8)
     upright[10:70, 25:35] = 0
     upright[10:20, 25:50] = 0  # not the same upside down
@@ -152,7 +152,7 @@ def test_16_bits_per_pixel_are_read_as_8(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 30])
-def test_file_that_is_no_picture_is_refused_by_name(content, tmp_path):
+def test_file_that_is_not_a_picture_is_refused_by_name(content, tmp_path):
     (tmp_path / "digit.png").write_bytes(content)
     with pytest.raises(InputError, match=r"digit\.png: not a picture, expected a picture of a digit, such as a PNG$"):
         read_digit(tmp_path / "digit.png")
@@ -183,8 +183,8 @@ def test_empty_picture_and_too_large_one_are_refused_by_name(tmp_path, recwarn):
 
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "jpeg", "packbits", "group4"])
-def test_nothing_is_printed_of_a_picture_that_is_odd(compression, tmp_path, capfd):
-    """Decoders print of damaged pixels, and Pillow warns of other damage."""
+def test_odd_pictures_print_no_warnings(compression, tmp_path, capfd):
+    """Decoders print messages about damaged pixels, and Pillow warns of other damage."""
     path = tmp_path / "damaged.tif"
     Image.effect_noise((90, 90), 50).convert("1" if compression == "group4" else "L").save(
         path, compression=compression

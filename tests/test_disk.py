@@ -101,7 +101,7 @@ def test_interruption_between_two_moves_ends_with_all_new_files(folder, monkeypa
 
 
 def half_moved(folder):
-    """What a process leaves that is killed after the first of its two moves."""
+    """Leaves a folder as a process does that is killed after the first of its two moves."""
     filled(folder, {"a.txt": NEW["a.txt"]})
     filled(folder / COMPLETE, {"b.txt": NEW["b.txt"]})
 

@@ -135,7 +135,7 @@ def test_count_without_end_is_refused(monkeypatch):
         (np.full((1, 2, 2, 1), -1), "images reach down to -1, expected pixels of at least 0"),
     ],
 )
-def test_images_that_are_none_are_refused(images, error):
+def test_invalid_images_are_refused(images, error):
     with pytest.raises(ValueError, match=f"^{re.escape(error)}$"):
         network().run(images)
 

@@ -1,4 +1,4 @@
-"""--export: the network rebuilt from the exported file alone, in plain NumPy integers, against the script's logs."""
+"""--export: a network rebuilt from the exported file alone, in NumPy integers, is compared with the script's logs."""
 
 import gzip
 

@@ -21,12 +21,12 @@ SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
 
 
 def constant(suffix, value):
-    """Every value of one kind of array the same."""
+    """A change that sets all values in one kind of array to the same number."""
     return lambda key, array: np.full_like(array, value) if key.endswith(suffix) else array
 
 
 def one_weight(value):
-    """A single weight in each layer that leaves no room for the others on the grid."""
+    """A change that makes one weight in each layer so large that the grid has no room for the others."""
 
     def change(key, array):
         if key.endswith("/W"):

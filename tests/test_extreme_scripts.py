@@ -18,7 +18,7 @@ from tests.test_extreme_models import EXTREMES, LARGEST, SMALLEST, changed
     "name", ["one huge negative weight", "gammas huge", "variances zero", "gammas tiny and negative"]
 )
 def test_script_runs_an_extreme_model_exactly(name, tmp_path, run_here):
-    """Of each kind one; the engine runs them all in test_extreme_models.py."""
+    """Tests one of each kind; test_extreme_models.py runs them all in the engine."""
     k, time_steps, images = 1, 4, 2
     path, logs = tmp_path / "extreme.npz", tmp_path / "logs"
     save_model(path, changed(random_weights(LENET, seed=2), EXTREMES[name]), k)
@@ -36,7 +36,7 @@ def test_script_runs_an_extreme_model_exactly(name, tmp_path, run_here):
 
 
 def test_layer_whose_grid_reaches_beyond_float32_is_refused(tmp_path, run_here):
-    """With 800 of the largest to a filter its grid is coarser than 16 bits, and would round them up to 2^128."""
+    """With 800 of the largest weights in a filter, its grid is coarser than 16 bits and rounds them up to 2^128."""
     save_model(tmp_path / "huge.npz", changed(random_weights(LENET, seed=2), EXTREMES["weights huge"]), 1)
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", tmp_path / "huge.npz", "--logs", tmp_path / "logs")
     assert_refused(process, "huge.npz: conv5/W has weights that float32 cannot hold on the weight grid")

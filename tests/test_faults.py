@@ -1,4 +1,4 @@
-"""Scripts that cannot write: one line, exit status 2, the older files as they were, nothing left over."""
+"""Scripts that cannot write print one line, exit with status 2, keep the older files and leave nothing behind."""
 
 import shutil
 

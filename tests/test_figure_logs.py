@@ -13,7 +13,7 @@ from tests.helpers import assert_refused
 from tests.script_helpers import change_run, snapshot, write_logs
 
 FIGURES = (accuracy_speed, sparsity, sops)
-FOREIGN = {"SNN_accuracy": 150, "spike_num": 600, "spike_collect": "200.0", "sop_num": 142830}
+THEIRS = {"SNN_accuracy": 150, "spike_num": 600, "spike_collect": "200.0", "sop_num": 142830}
 
 
 @pytest.fixture(params=(*FIGURES, results), ids=lambda script: script.__name__)
@@ -72,7 +72,7 @@ def test_options_that_agree_with_the_logs(script, root, run_here):
 
 
 def test_logs_that_do_not_say_their_model_agree_with_no_option(root, refuses):
-    write_foreign_logs(root / "theirs")
+    write_authors_logs(root / "theirs")
     options = ("--logs", root / "theirs", "--recipe", "paper")
     refuses(results.main, *options, expected="theirs: has logs of theirs, expected those of a model with recipe")
 
@@ -111,24 +111,24 @@ def test_damaged_full_precision_logs(refuses, root):
         refuses(script.main, expected="figs/fp32/run.json: damaged")
 
 
-def test_foreign_logs_are_named_after_their_folder(root, run_here, monkeypatch):
-    write_foreign_logs(root / "theirs")
+def test_authors_logs_are_named_after_their_folder(root, run_here, monkeypatch):
+    write_authors_logs(root / "theirs")
     monkeypatch.chdir(root / "theirs")
     process = run_here(results.main, "--logs", ".")
     # 150 of 200 images, (600 + 200) / 2 and (600 - 200) / 2 spikes, 142830 / 200 of 7,186,200 operations
     assert "| theirs |  |  | 75.00 % | 20 | 2 | 1 | 714 | 0.0 % |" in process.stdout.splitlines()
 
 
-def test_foreign_logs_of_another_size(script, refuses, root):
-    write_foreign_logs(root / "theirs", batches=200)
+def test_authors_logs_of_another_size(script, refuses, root):
+    write_authors_logs(root / "theirs", batches=200)
     expected = "SNN_accuracy.txt: has 4000 lines, expected 50 batches x 20 time steps without a run.json"
     refuses(script, "--logs", root / "theirs", expected=expected)
 
 
-def write_foreign_logs(folder, batches=50):
+def write_authors_logs(folder, batches=50):
     """Logs as the authors publish theirs, each batch with the same numbers."""
     folder.mkdir()
-    for name, last in FOREIGN.items():
+    for name, last in THEIRS.items():
         (folder / f"{name}.txt").write_text(("0\n" * 19 + f"{last}\n") * batches)
 
 

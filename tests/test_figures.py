@@ -1,4 +1,4 @@
-"""The figure scripts, run as a user runs them: numbers by hand from small logs, and the files that they draw."""
+"""The figure scripts, run as a user runs them: their numbers, calculated by hand from small logs, and their files."""
 
 import os
 import re
@@ -95,7 +95,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the scripts with logs by hand: k=0 of 5 images and 4 steps, k=2 of 4 images and 20 steps, fp32."""
+    """A copy of the scripts with small logs: k=0 of 5 images and 4 steps, k=2 of 4 images and 20 steps, fp32."""
     root = copy_of_project(tmp_path_factory.mktemp("project"))
     quiet = [[0, 0, 0]]
     first, second = [[50_000, 4_000, 17_000_000]], [[1_975, 725, 965_500]]
@@ -109,7 +109,7 @@ def project(tmp_path_factory):
 
 
 def copy_of_project(root):
-    """The scripts and nothing that a figure could be drawn from."""
+    """A copy of the scripts without any logs."""
     for path in [path for folder in ("figs", "experiment", "spiking") for path in ROOT.glob(f"{folder}/*.py")]:
         copy = root / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +139,7 @@ def runs(script, project, tmp_path_factory):
 
 
 def drawn(project, script, *options, cwd, output):
-    """Runs the script and takes away the files that it has added to the output folder."""
+    """Runs the script and removes the files that it has added to the output folder."""
     before = snapshot(output)
     process = run_script(project / "figs" / script, *options, cwd=cwd)
     assert process.returncode == 0, process.stderr
@@ -246,8 +246,8 @@ def test_networks_of_the_same_name_have_a_bar_each(project, tmp_path):
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_folders_of_the_same_name_are_told_apart(project, tmp_path, script):
-    """By as much of their paths as that takes; a curve, a bar or a row each, and a picture of each choice."""
+def test_folders_of_the_same_name_have_distinct_labels(project, tmp_path, script):
+    """Labels have as much of the paths as needed; each folder has its curve, bar or row, each choice its picture."""
     copies = [
         shutil.copytree(project / "figs/k0", tmp_path / place / "k0") for place in ("old", "new/old", "new/new")
     ]

@@ -1,4 +1,4 @@
-"""Figures and run.py where people run them: notebooks, settings of their own, folders of any name, other modules."""
+"""Figures and run.py in users' surroundings: notebooks, their settings, folders of any name, modules of our names."""
 
 import html
 import shutil
@@ -105,7 +105,7 @@ def test_log_folders_of_any_name_are_drawn_with_their_names(script, log_folder, 
 
 
 @pytest.mark.parametrize("name", ["_old", "r$^$", "run [1]"])
-def test_foreign_log_folders_of_any_name_are_in_the_legend(name, tmp_path, run_here):
+def test_authors_log_folders_of_any_name_are_in_the_legend(name, tmp_path, run_here):
     folder = tmp_path / name
     folder.mkdir()
     for log in ("SNN_accuracy", "spike_num", "spike_collect", "sop_num"):
@@ -118,7 +118,7 @@ def test_foreign_log_folders_of_any_name_are_in_the_legend(name, tmp_path, run_h
 
 @pytest.fixture
 def modules_of_the_same_name(tmp_path, monkeypatch):
-    """Lets modules and packages of a user, with the names of ours, come first on the path of all processes."""
+    """Puts a user's modules and packages with the names of ours first on the path of all processes."""
     for name in ("experiment", "spiking", "LeNet", "figs"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(f"raise AssertionError('{name} of the user')\n")

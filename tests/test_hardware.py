@@ -1,4 +1,4 @@
-"""--golden and --sizes, against a replay of the exported file, and against numbers by hand."""
+"""--golden and --sizes, compared with a replay of the exported file and with numbers calculated by hand."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def run(run_here):
 
 @pytest.fixture(scope="module")
 def padded(tmp_path_factory):
-    """Options of a small model of every kind of layer, with padding and a bound, and with images of its own."""
+    """The options of a small model with every kind of layer, padding and a bound, and of its images."""
     folder = tmp_path_factory.mktemp("padded")
     save_model(folder / "k1.npz", random_weights(PADDED, seed=3), 1, PADDED, data="dots")
     return ("--weights", folder / "k1.npz", "--data", write_images(folder / "dots", (9, 8, 2), classes=3))
@@ -98,7 +98,7 @@ def test_golden_file_tells_the_level_and_which_weights_it_is_of(run, tmp_path):
 
 
 def test_max_pooling_of_ordinary_neurons_ends_in_the_same_counts():
-    """Four layers of weights +1 and -1, as the page writes them, in the place of M2."""
+    """Four layers of weights +1 and -1, as the page writes them, replace M2."""
     layers = re.search(r"^    (4C1x2\S*)$", PAGE, re.MULTILINE)[1]
     pooled, ordinary = (parse(f"12x14x2-4C3-{between}-6C3-3") for between in ("M2", layers))
     weights = random_weights(pooled, seed=5)

@@ -1,4 +1,4 @@
-"""What imports what: the library stands alone, and the lower floors load without TensorFlow."""
+"""Layers of imports: the library stands alone, and the lower layers load without TensorFlow."""
 
 import subprocess
 import sys

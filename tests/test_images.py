@@ -16,13 +16,13 @@ SHAPE = (20, 12, 3)
 
 
 def idx(array, sizes=None, kind=8):
-    """An IDX file's bytes; `sizes` and `kind` are what its header claims instead of the truth."""
+    """The bytes of an IDX file, whose header may claim wrong `sizes` and `kind`."""
     sizes = array.shape if sizes is None else sizes
     return bytes((0, 0, kind, len(sizes))) + struct.pack(f">{len(sizes)}I", *sizes) + array.astype(np.uint8).tobytes()
 
 
 def some_arrays(shape=SHAPE, train=12, test=5, first_label=0):
-    """Arrays of the four files by the kind: random pixels, labels of 3 classes."""
+    """The arrays of the four files by kind: random pixels, labels of 3 classes."""
     rng = np.random.default_rng(0)
     arrays = {}
     for split, number in (("train", train), ("test", test)):
@@ -170,7 +170,7 @@ def test_what_archives_and_portals_leave_beside_the_files_is_not_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["absent", "file"])
-def test_what_is_no_folder_is_refused(tmp_path, name):
+def test_missing_folder_or_a_file_in_its_place_is_refused(tmp_path, name):
     (tmp_path / "file").touch()
     with pytest.raises(
         InputError, match=rf"{tmp_path}/{name}: no such folder, expected the folder of four IDX files that --data"
@@ -179,7 +179,7 @@ def test_what_is_no_folder_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("notation", ["20x12x1-2-3", "12x20x3-2-3", "20x12x3-2-4"])
-def test_images_that_do_not_fit_to_a_network_are_refused(tmp_path, notation):
+def test_images_inconsistent_with_a_network_are_refused(tmp_path, notation):
     folder = write(tmp_path, some_arrays())
     assert len(load_test(folder, parse("20x12x3-2-3")).labels) == 5
     message = r"has images \(h, w, channels\) and classes \(20, 12, 3, 3\), expected \(.*\) as the network has$"

@@ -1,4 +1,4 @@
-"""Real processes, interrupted at chosen moments: what they say, and that nothing is lost."""
+"""Real processes, interrupted at chosen moments: what they print, and that nothing is lost."""
 
 import shutil
 import signal
@@ -69,7 +69,7 @@ def interrupted(one_epoch, tmp_path):
 
 
 def state(folder):
-    """A training state, but for its history, which has seconds."""
+    """A training state without its history, which contains seconds."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in (HISTORY_NAME, SUMS)}
 
 

@@ -1,4 +1,4 @@
-"""The batches of an epoch: all images once, reshuffled, and moved, turned and grown as far as the recipe says."""
+"""The batches of an epoch: all images once, reshuffled, and shifted, rotated and zoomed as the recipe says."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def centres(images):
 
 
 def spot(sigma_y, sigma_x):
-    """A bell in the middle of the frame."""
+    """A Gaussian bell in the centre of the frame."""
     y, x = np.indices((SIZE, SIZE)) - (SIZE - 1) / 2
     return np.exp(-(y**2) / (2 * sigma_y**2) - x**2 / (2 * sigma_x**2))
 

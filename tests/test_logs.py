@@ -1,4 +1,4 @@
-"""The log files: what is written is read again, other people's logs are read, damaged ones are refused."""
+"""The log files: what is written can be read again, the authors' logs can be read, damaged ones are refused."""
 
 import json
 from dataclasses import replace
@@ -16,8 +16,8 @@ from tests.helpers import ROOT
 from tests.networks import LENET
 from tests.script_helpers import change_run, snapshot, write_logs
 
-FOREIGN_FILES = ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt")
-FILES = ("run.json", *FOREIGN_FILES)
+TEXT_FILES = ("accuracy.txt", "spike_num.txt", "spike_collect.txt", "sop_num.txt")
+FILES = ("run.json", *TEXT_FILES)
 NOT_INTEGERS = ["", " ", "x", "12a", " 12", "1.5", "1.", ".0", "1e3", "--1", "+1", "0x1", "nan", "1_0", "9" * 19]
 IDENTITY = {
     "k": 1,
@@ -46,11 +46,11 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def foreign_folder(tmp_path):
+def authors_folder(tmp_path):
     """50 batches of 200 images with 20 time steps in the authors' form, without run.json."""
     folder = tmp_path / "theirs"
     folder.mkdir()
-    for name in FOREIGN_FILES:
+    for name in TEXT_FILES:
         write_lines(folder / name, [batch + step for batch in range(50) for step in range(20)])
     return folder
 
@@ -165,21 +165,21 @@ def test_logs_say_what_their_model_lacks_of_training(identity, shortfall, folder
     assert logs.read(folder).run.identity.shortfall == shortfall
 
 
-def test_foreign_logs_are_50_batches_of_200_images_with_20_time_steps(foreign_folder):
-    log = logs.read(foreign_folder)
+def test_authors_logs_are_50_batches_of_200_images_with_20_time_steps(authors_folder):
+    log = logs.read(authors_folder)
     assert (log.images, log.label, log.run, log.model, log.network) == (10_000, "theirs", None, None, LENET)
     assert_array_equal(log.right, 1225 + 50 * np.arange(20))  # the batches' numbers sum up to 1225
     assert log.accuracy[0] == 12.25
 
 
-def test_foreign_accuracy_may_be_called_snn_accuracy(foreign_folder):
-    (foreign_folder / "accuracy.txt").rename(foreign_folder / "SNN_accuracy.txt")
-    assert logs.read(foreign_folder).right[0] == 1225
+def test_authors_accuracy_may_be_called_snn_accuracy(authors_folder):
+    (authors_folder / "accuracy.txt").rename(authors_folder / "SNN_accuracy.txt")
+    assert logs.read(authors_folder).right[0] == 1225
 
 
-def test_accuracy_txt_comes_before_snn_accuracy_txt(foreign_folder):
-    write_lines(foreign_folder / "SNN_accuracy.txt", [0] * 1000)
-    assert logs.read(foreign_folder).right[0] == 1225
+def test_accuracy_txt_comes_before_snn_accuracy_txt(authors_folder):
+    write_lines(authors_folder / "SNN_accuracy.txt", [0] * 1000)
+    assert logs.read(authors_folder).right[0] == 1225
 
 
 def test_snn_accuracy_txt_does_not_stand_in_beside_a_run_json(folder):
@@ -189,22 +189,22 @@ def test_snn_accuracy_txt_does_not_stand_in_beside_a_run_json(folder):
 
 
 @pytest.mark.parametrize("lines", [0, 20, 40, 980, 999, 1001, 1020, 2000, 4000])  # 4000: theirs of FashionMNIST
-@pytest.mark.parametrize("names", [FOREIGN_FILES, *([name] for name in FOREIGN_FILES)], ids=lambda names: names[-1])
-def test_foreign_logs_of_other_sizes_are_refused(names, lines, foreign_folder):
+@pytest.mark.parametrize("names", [TEXT_FILES, *([name] for name in TEXT_FILES)], ids=lambda names: names[-1])
+def test_authors_logs_of_other_sizes_are_refused(names, lines, authors_folder):
     for name in names:
-        write_lines(foreign_folder / name, [1] * lines)
+        write_lines(authors_folder / name, [1] * lines)
     message = rf"{names[0]}: has {lines} lines, expected 50 batches x 20 time steps without a run\.json$"
     with pytest.raises(InputError, match=message):
-        logs.read(foreign_folder)
+        logs.read(authors_folder)
 
 
-def test_foreign_logs_of_other_sizes_are_read_with_a_run_json(foreign_folder):
+def test_authors_logs_of_other_sizes_are_read_with_a_run_json(authors_folder):
     """Such as FashionMNIST's: 200 batches of 50 images."""
-    for name in FOREIGN_FILES:
-        write_lines(foreign_folder / name, [25] * 4000)
+    for name in TEXT_FILES:
+        write_lines(authors_folder / name, [25] * 4000)
     run = {"k": 1, "images": 10_000, "batch_size": 50, "time_steps": 20, "model": IDENTITY | {"data": "fashion"}}
-    (foreign_folder / "run.json").write_text(json.dumps(run))
-    log = logs.read(foreign_folder)
+    (authors_folder / "run.json").write_text(json.dumps(run))
+    log = logs.read(authors_folder)
     assert_array_equal(log.accuracy, [50] * 20)
     assert log.label == "k=1, fashion (theirs)"
 
@@ -214,10 +214,10 @@ def test_foreign_logs_of_other_sizes_are_read_with_a_run_json(foreign_folder):
     ("text", "number"),
     [("1428335.0", 1428335), ("142830", 142830), ("142830.0", 142830), ("0.0", 0), ("-20", -20), ("100.0", 100)],
 )
-def test_numbers_of_foreign_logs(foreign_folder, text, number, end):
-    write_lines(foreign_folder / "spike_num.txt", [2_000_000] * 1000, end)
-    write_lines(foreign_folder / "spike_collect.txt", [text] * 20 + ["0"] * 980, end)
-    assert_array_equal(logs.read(foreign_folder).spike_collect, [number] * 20)
+def test_numbers_of_authors_logs(authors_folder, text, number, end):
+    write_lines(authors_folder / "spike_num.txt", [2_000_000] * 1000, end)
+    write_lines(authors_folder / "spike_collect.txt", [text] * 20 + ["0"] * 980, end)
+    assert_array_equal(logs.read(authors_folder).spike_collect, [number] * 20)
 
 
 def test_the_end_of_the_last_line_may_be_missing(folder):
@@ -225,7 +225,7 @@ def test_the_end_of_the_last_line_may_be_missing(folder):
     assert_array_equal(logs.read(folder).sop_num, [224, 354, 386])
 
 
-@pytest.mark.parametrize("name", FOREIGN_FILES)
+@pytest.mark.parametrize("name", TEXT_FILES)
 def test_missing_log(folder, name):
     (folder / name).unlink()
     message = rf"{name}: not found, expected a log of LeNet/Spiking_LeNet_MNIST\.py$"
@@ -238,7 +238,7 @@ def test_missing_folder(tmp_path):
         logs.read(tmp_path / "none")
 
 
-@pytest.mark.parametrize("name", FOREIGN_FILES)
+@pytest.mark.parametrize("name", TEXT_FILES)
 @pytest.mark.parametrize("lines", [0, 1, 5, 7, 9])
 def test_line_missing_or_too_many(folder, name, lines):
     write_lines(folder / name, [1] * lines)
@@ -246,7 +246,7 @@ def test_line_missing_or_too_many(folder, name, lines):
         logs.read(folder)
 
 
-@pytest.mark.parametrize("name", FOREIGN_FILES)
+@pytest.mark.parametrize("name", TEXT_FILES)
 @pytest.mark.parametrize("text", NOT_INTEGERS)
 def test_not_an_integer(folder, name, text):
     write_lines(folder / name, [1, text, 1, 1, 1, 1])

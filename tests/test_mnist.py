@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: their files are the published ones, or they are downloaded, or refused with the reason."""
+"""MNIST and Fashion-MNIST: their files are the published ones, or else downloaded, or refused with the reason."""
 
 import gzip
 import shutil
@@ -26,7 +26,7 @@ LABELS = "t10k-labels-idx1-ubyte.gz"  # the smallest of the four
 
 @pytest.fixture
 def public(tmp_path, monkeypatch):
-    """A folder with copies of the files in git, in the place of data/."""
+    """A folder with copies of the files in git, used instead of data/."""
     for data, names in NAMES.items():
         (tmp_path / data).mkdir()
         for name in names:
@@ -114,7 +114,7 @@ def test_any_damage_to_a_mnist_file_is_harmless(tmp_path_factory, damage):
 
 @pytest.fixture
 def server(monkeypatch):
-    """A function that lets the official addresses lead to a local server, which gives these bytes to whoever asks."""
+    """A function that redirects the official addresses to a local server, which answers with the given bytes."""
     with ExitStack() as running:
 
         def serve(reply):
@@ -201,7 +201,7 @@ def test_without_network_nothing_is_created(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("data", public_data.SHA256)
 def test_other_images_in_a_folder_of_the_same_name_are_refused(data, tmp_path):
-    """Their models would have the names of models of the public images, and replace them."""
+    """Models trained on them would have the names of models trained on the public images, and replace them."""
     folder = write_images(tmp_path / data, (28, 28), classes=10)
     with pytest.raises(InputError, match=f"; a folder of other images needs a name other than {data}$"):
         load_split("test", folder)

@@ -1,4 +1,4 @@
-"""The identity of a model: its names and places, the options that choose it, and what its file may not contradict."""
+"""The identity of a model: its names and places, and the options that choose it and must not contradict its file."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ TRAINED = Trained(IDENTITY, random_weights(NETWORK, 0))
 
 @pytest.fixture
 def save(tmp_path):
-    """Saves a Trained of other settings; returns the path of its file."""
+    """Saves a Trained model with other settings; returns the path of its file."""
 
     def save(k=STRIPES.k, name="mine.npz", weights=TRAINED.weights, **settings):
         path = tmp_path / name
@@ -36,7 +36,7 @@ def save(tmp_path):
 
 
 def choose(*options, k=0):
-    """The Choice of a script's options for a model and its weights; of full precision there is no --k."""
+    """The Choice of a script's options for a model and its weights; full precision has no --k."""
     parser = command_line.ArgumentParser(None)
     model.add_options(parser, k=None if k == FULL_PRECISION else k)
     model.add_weights(parser)

@@ -1,4 +1,4 @@
-"""Names of models, runs and figures: no two have one in common, and no file of another model is replaced."""
+"""Names of models, runs and figures are unique, and no file of another model is replaced."""
 
 import os
 import unicodedata
@@ -74,7 +74,7 @@ def test_name_of_any_length_leaves_room_for_what_sets_a_run_apart():
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """The default places of models lie in this folder, and data of the name of a recipe."""
+    """A folder that holds the default places of models, and data with the name of a recipe."""
     for module in (model, runs):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     write_images(tmp_path / "elsewhere/augmented", (20, 12, 3), classes=4)

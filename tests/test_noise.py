@@ -1,4 +1,4 @@
-"""Noise: against its formula, in the logs of noisy images against the equations, and in figs/noise.py."""
+"""Noise, compared with its formula; the logs of noisy images, compared with the equations; and figs/noise.py."""
 
 import json
 
@@ -27,7 +27,7 @@ RATIOS = ("0.00", "0.25", "0.50", "0.75", "1.00", "1.25", "1.50", "1.75", "2.00"
 
 
 def noisy_by_formula(pixels, noise_ratio, seed):
-    """One pixel after the other, as the README says it."""
+    """Computes one pixel after the other, as the README describes it."""
     generator = np.random.default_rng(seed)
     values = [
         max(round(int(pixel) * (1 + noise_ratio * (generator.random() - 0.5))), 0)  # round halves to even, as rint

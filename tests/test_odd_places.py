@@ -1,4 +1,4 @@
-"""Output folders where the file system or the user made something unusual of them: links, names, no locks."""
+"""Unusual output folders: links, odd names, file systems without locks."""
 
 import errno
 import fcntl

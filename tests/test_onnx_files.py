@@ -173,7 +173,7 @@ def shape_of(model, shape, kind=TensorProto.FLOAT):
         ({"offset": np.nan}, "offset: found nan, expected one finite number"),
     ],
 )
-def test_what_becomes_of_a_pixel_must_be_said(tmp_path, model, settings, expected):
+def test_onnx_files_need_the_scale_of_pixels(tmp_path, model, settings, expected):
     assert expected in message(tmp_path, model, **settings)
 
 

@@ -97,7 +97,7 @@ def test_mean_and_deviation_are_a_scale_and_an_offset(spiking, tmp_path):
         ),
     ],
 )
-def test_what_says_nothing_of_pixels_is_refused(spiking, options, expected):
+def test_options_without_the_scale_of_pixels_are_refused(spiking, options, expected):
     assert_refused(spiking("--weights", POOLED, "--k", 3, *options), expected)
 
 

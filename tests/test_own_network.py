@@ -1,4 +1,4 @@
-"""A .keras file beside --weights, the examples and the benchmark of conversions, run as a user runs them."""
+"""A .keras file given as --weights, and the examples, run as a user runs them."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from experiment.logs import read as read_logs
 from experiment.trained import read_npz
 from figs import raster
 from LeNet import Spiking_LeNet_MNIST, tensorlayer  # noqa: F401, TensorFlow starts as the scripts start it
-from LeNet.own_network import FOREIGN, read
+from LeNet.own_network import UNREADABLE, read
 from spiking.conversion import MedianQuantizer
 from tests.helpers import assert_refused
 from tests.script_helpers import write_images
@@ -145,19 +145,19 @@ def test_dry_run_says_what_becomes_of_each_layer(unquantized, run_here):
 
 
 @pytest.mark.parametrize("option", [("--dry_run",), ("--calibrate", 5), ("--save", "my.npz")])
-def test_options_about_networks_of_ones_own_need_one(option, run_here):
+def test_options_for_your_own_network_need_one(option, run_here):
     process = run_here(Spiking_LeNet_MNIST.main, "--k", 0, *option)
     assert_refused(process, f"argument {option[0]}: is only for --weights FILE.keras or FILE.onnx")
 
 
-@pytest.mark.parametrize("suffix", FOREIGN)
-def test_files_of_other_kinds_are_told_what_to_do(suffix, run_here, tmp_path):
+@pytest.mark.parametrize("suffix", UNREADABLE)
+def test_files_of_unreadable_types_are_refused_with_what_to_do(suffix, run_here, tmp_path):
     path = tmp_path / f"my{suffix}"
     path.write_bytes(b"content")
-    assert_refused(run_here(Spiking_LeNet_MNIST.main, "--weights", path), f"{path}: {FOREIGN[suffix]}")
+    assert_refused(run_here(Spiking_LeNet_MNIST.main, "--weights", path), f"{path}: {UNREADABLE[suffix]}")
 
 
-def test_folder_of_a_saved_model_is_told_what_to_do(run_here, tmp_path):
+def test_saved_model_is_refused_with_what_to_do(run_here, tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"")
     process = run_here(Spiking_LeNet_MNIST.main, "--weights", tmp_path)
     assert_refused(process, f"{tmp_path}: is a SavedModel: load it where it was made")

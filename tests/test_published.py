@@ -1,4 +1,4 @@
-"""What the repository publishes belongs together."""
+"""The published weights, histories and logs are consistent with each other."""
 
 import pytest
 

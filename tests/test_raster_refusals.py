@@ -51,7 +51,7 @@ def test_bad_options_are_refused_before_numba_is_imported(options, expected, tmp
         (["--image", 10_000], "argument --image: found 10000, expected at most 9999"),
     ],
 )
-def test_options_that_do_not_fit_to_the_files(weights_path, tmp_path, run_here, options, expected):
+def test_options_inconsistent_with_the_files(weights_path, tmp_path, run_here, options, expected):
     assert_refused(run_here(raster.main, "--weights", weights_path, *options, "--output", tmp_path), expected)
     assert list(tmp_path.iterdir()) == []
 

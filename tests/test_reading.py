@@ -1,4 +1,4 @@
-"""What is read is whole, or refused with the reason."""
+"""Files are read completely, or refused with the reason."""
 
 import hashlib
 import os

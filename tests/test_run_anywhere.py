@@ -1,4 +1,4 @@
-"""Scripts in the surroundings that people run them in: pipes, closed streams, other programs, threads, containers."""
+"""Scripts in users' surroundings: pipes, closed streams, other programs, threads, containers."""
 
 import fcntl
 import os
@@ -81,7 +81,7 @@ def test_work_is_done_where_streams_are_closed(run_in_shell, closed, tmp_path):
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full"])
-def test_error_line_that_nobody_reads_goes_nowhere_else(run_in_shell, closed):
+def test_error_line_that_cannot_be_written_goes_nowhere_else(run_in_shell, closed):
     process = run_in_shell('raise InputError("a.npz: is bad")', f"$script {closed}")
     assert (process.returncode, process.stdout, process.stderr) == (2, b"", b"")
 
@@ -105,7 +105,7 @@ def test_reader_that_goes_away_ends_a_script_quietly(run_in_shell, output):
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_full_disk_behind_the_output_is_one_line(run_in_shell, output):
+def test_full_disk_that_takes_no_output_is_one_line(run_in_shell, output):
     process = run_in_shell(OUTPUTS[output], "$script > /dev/full")
     expected = b"a.npz: is bad" if "error" in output else b"No space left on device"
     assert (process.returncode, process.stderr) == (2, b"error: " + expected + b"\n")
@@ -154,7 +154,7 @@ ENDS = {
 
 
 def found():
-    """What a script might change in the program that runs it."""
+    """The state of a program that a script run inside it might change."""
     handlers = [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
     return handlers, sys.stdout, sys.stdout.errors, sys.stderr
 
@@ -196,7 +196,7 @@ thread.join()
     assert (process.returncode, process.stdout, process.stderr) == (0, b"at work\n", line)
 
 
-def test_bar_shows_while_somebody_watches_and_is_gone_in_the_end(script):
+def test_bar_is_shown_in_a_terminal_and_disappears_at_the_end(script):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))  # rows and columns
     body = "for _ in command_line.progress([1, 2], total=2, unit='batch'): pass"
@@ -214,7 +214,7 @@ def test_bar_shows_while_somebody_watches_and_is_gone_in_the_end(script):
     assert shown.rpartition(b"\r")[0].rpartition(b"\r")[2].strip() == b""
 
 
-def test_nobody_watching_sees_no_bar(run_in_shell):
+def test_no_bar_without_a_terminal(run_in_shell):
     process = run_in_shell("for _ in command_line.progress([1, 2], total=2, unit='batch'): pass")
     assert (process.returncode, process.stdout, process.stderr) == (0, b"", b"")
 

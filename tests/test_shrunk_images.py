@@ -1,4 +1,4 @@
-"""Real images of another size and number, MNIST's shrunk to 8 x 8: from four files to a verified spiking network."""
+"""MNIST's images shrunk to 8 x 8, as real images of another size: from four files to a verified spiking network."""
 
 import re
 

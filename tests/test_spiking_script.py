@@ -78,7 +78,7 @@ def settings():
 
 @pytest.fixture(scope="module", params=TIME_STEPS)
 def simulation(request, images):
-    """From the equations: k, each block's spikes (images, steps, h, w, c), right predictions (images, steps)."""
+    """By the equations: k, each block's spikes (images, steps, h, w, c), correct predictions (images, steps)."""
     k, (pixels, labels) = request.param, images
     trains, potentials = reference.spiking(network_weights(k), LENET, k, TIME_STEPS[k], pixels)
     return k, trains, potentials.argmax(axis=2) == labels[:, None]
@@ -109,7 +109,7 @@ def test_logs_agree_with_the_equations(simulation, evaluations):
 
 
 def test_simulation_has_negative_spikes_rest_and_changing_predictions(simulation):
-    """Else the comparison would show little."""
+    """Otherwise the comparisons would show little."""
     k, trains, right = simulation
     assert all(np.sum(train == -1) > 100 for train in trains[1:])
     assert np.any(np.diff(right.sum(axis=0)))

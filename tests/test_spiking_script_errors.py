@@ -91,7 +91,7 @@ def test_unknown_options(refuses, options):
         ("verify", "negative_spikes", False),
     ],
 )
-def test_options_that_a_mode_has_no_use_for(tmp_path, run_here, mode, option, value):
+def test_options_that_a_mode_ignores_are_refused(tmp_path, run_here, mode, option, value):
     modes = {"verify": ["--verify"], "export": ["--export", tmp_path / "integers.npz"]}
     process = run_here(Spiking_LeNet_MNIST.main, *modes[mode], f"--{option}", value)
     assert_refused(process, f"argument --{option}: not allowed with --{mode}, which ignores it")
@@ -144,7 +144,7 @@ def test_truncated_weights(folder, refuses, size):
         ("network", lambda text: np.array("99x99x1-9999C9-9999C91-9"), "weights, expected at most 268,435,456"),
     ],
 )
-def test_weights_that_cannot_be(folder, refuses, key, change, expected):
+def test_impossible_weights(folder, refuses, key, change, expected):
     with np.load(folder / "k0.npz") as archive:
         arrays = dict(archive)
     arrays[key] = change(arrays[key])
@@ -154,7 +154,7 @@ def test_weights_that_cannot_be(folder, refuses, key, change, expected):
 
 @pytest.mark.parametrize("key", ["bn2/gamma", "seed"])
 def test_missing_key(folder, refuses, key):
-    """Files of older versions lack all that names a model but k."""
+    """Of all that names a model, files of older versions have only k."""
     with np.load(folder / "k0.npz") as archive:
         arrays = {name: archive[name] for name in archive if name != key}
     np.savez(folder / "bad.npz", **arrays)

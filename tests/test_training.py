@@ -45,7 +45,7 @@ def assert_same_training(folder, expected):
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """All default places lie below this folder, where LeNet/checkpoints is a link to a folder that is yet to be."""
+    """A folder of all default places, where LeNet/checkpoints is a link to a folder that does not exist yet."""
     for module in (model, runs):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     for folder in ("LeNet", "data"):
@@ -186,7 +186,7 @@ def test_learning_rate_of_the_paper_stays():
 
 
 def test_penalty_of_the_recipe_is_part_of_the_loss_that_is_minimised():
-    """With a high price of operations a step makes them fewer, whatever it does to the predictions."""
+    """With a high penalty, a training step lowers the operations, whatever it does to the predictions."""
     images = np.full((20, 8, 8, 1), 0.5, np.float32)
     changes = []
     for penalty in (0.0, 1e9):
@@ -215,7 +215,7 @@ def test_batches_are_augmented_as_the_recipe_says():
 
 
 def test_first_step_is_that_of_adam():
-    """Every weight moves by the learning rate against its gradient: m / (sqrt(v) + 1e-8), corrected, is a sign."""
+    """Each weight moves by the learning rate against its gradient: m / (sqrt(v) + 1e-8), corrected, is its sign."""
     training = train_small(PAPER, epochs=1, images=20)
     rng = np.random.default_rng(0)
     pixels, labels = rng.integers(0, 256, (20, 8, 8, 1)), np.arange(20) % 3

@@ -1,4 +1,4 @@
-"""A training ends in the same bytes wherever it runs: any cores, Keras settings, and modules of the same names."""
+"""A training ends in the same bytes whatever the cores, Keras settings and modules around it."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.helpers import ROOT, assert_refused, run_script
 
 @pytest.fixture
 def settings_of_libraries(tmp_path):
-    """Environment variables, and in a home a file, of which each would train other weights, or none."""
+    """Environment variables and a file in the home, each of which would lead to other weights or none."""
     settings = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first", "backend": "jax"}
     settings |= {"nnx_enabled": True}  # for which Keras wants another package
     (tmp_path / ".keras").mkdir()

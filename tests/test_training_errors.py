@@ -1,4 +1,4 @@
-"""What the training scripts refuse, in one line: before they write anything, and where they can before TensorFlow."""
+"""What the training scripts refuse in one line, before they write anything and if possible before TensorFlow."""
 
 import re
 import subprocess
@@ -189,7 +189,7 @@ def test_model_that_nobody_trained_is_refused(run_here):
 
 @pytest.mark.parametrize("kilobytes", [1_000_000, 2_000_000, 3_000_000])
 def test_too_little_address_space_is_one_line(kilobytes, tmp_path):
-    """Less than TensorFlow takes, where it would end in many lines or abort."""
+    """With less than it needs, TensorFlow would print many lines or abort."""
     options = ["--limit", "10", "--checkpoint", str(tmp_path / "checkpoint")]
     limited = ["bash", "-c", f'ulimit -v {kilobytes}; exec "$@"', "bash"]
     command = [*limited, sys.executable, "LeNet/Quant_LeNet_MNIST.py", *options]

@@ -1,4 +1,4 @@
-"""Several trainings at a time, here and on a Dask cluster: interrupted, killed, gone on with, the same in the end."""
+"""Several trainings at a time, here and on a Dask cluster; even interrupted or killed, they end in the same bytes."""
 
 import json
 import re
@@ -39,7 +39,7 @@ command_line.run(lambda: trainings.train_all(models, threads={usable_cores()}, *
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of what trains, with small images and a short recipe."""
+    """A copy of the training code with small images and a short recipe."""
     root = tmp_path_factory.mktemp("project")
     for path in [path for folder in ("LeNet", "experiment", "spiking") for path in ROOT.glob(f"{folder}/**/*.py")]:
         copy = root / path.relative_to(ROOT)

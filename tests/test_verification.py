@@ -1,4 +1,4 @@
-"""--verify: every neuron against Keras in float64, on real images."""
+"""--verify compares every neuron with Keras in float64, on real images."""
 
 import re
 
@@ -25,7 +25,7 @@ def weights():
 
 
 def assert_lossless(process, network=LENET, images=IMAGES, quantized_in_training=True):
-    """All neurons and predictions of the images were compared, and are equal."""
+    """Asserts that all neurons and predictions of the images were compared and are equal."""
     assert process.returncode == 0, process.stderr
     neurons = network.neurons * images
     assert re.search(rf"^total +{neurons:,} +{neurons:,} ", process.stdout, re.MULTILINE)
@@ -90,7 +90,7 @@ def test_network_that_takes_too_many_spikes_is_refused(weights, tmp_path, run_he
 
 
 def test_one_wrong_neuron_is_named(weights, tmp_path, monkeypatch, run_here):
-    """The spiking network gets another beta in channel 7 of block 5 than Keras does: 2 more, so 2 spikes more."""
+    """In channel 7 of block 5 the spiking network gets a beta that is 2 higher than Keras's, so 2 more spikes."""
     import spiking_utils
     from LeNet import verification
 

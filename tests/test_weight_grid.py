@@ -145,7 +145,7 @@ def with_kernels(first, classifier, network=ONE, **more):
     return weights | {key.replace("_", "/"): np.float32(value) for key, value in more.items()}
 
 
-def test_of_a_network_only_kernels_and_classifier_are_rounded():
+def test_only_kernels_and_classifier_of_a_network_are_rounded():
     weights = with_kernels([1, 1 / 3], [0, -0.5])
     rounded, change = on_grid(weights, ONE)
     assert rounded["conv1/W"].ravel().tolist() == [1, 5461 / 2**14]

@@ -1,4 +1,4 @@
-"""Weight files: what is read is right, or it is refused with the reason; so is what contradicts the options."""
+"""Weight files are read correctly, or refused with the reason, also where they contradict the options."""
 
 import hashlib
 import io
@@ -36,7 +36,7 @@ def write_npz(path, arrays, compression=zipfile.ZIP_STORED):
 
 
 def npy(array, shape=None):
-    """A npy file's bytes; `shape` is what its header claims instead of the truth."""
+    """The bytes of an npy file, whose header may claim a wrong `shape`."""
     file = io.BytesIO()
     array = np.asarray(array)
     if shape is None:
@@ -49,7 +49,7 @@ def npy(array, shape=None):
 
 
 def with_changes(changes):
-    """The arrays of a right file with some of them changed, or left out where None is given."""
+    """The arrays of a valid file with some of them changed, or left out if None is given."""
     arrays = TRAINED.identity.entries | WEIGHTS | changes
     return {key: array for key, array in arrays.items() if array is not None}
 
@@ -62,7 +62,7 @@ def changed(key, value):
 
 
 def assert_equal(found, expected=TRAINED):
-    """Two Trained are the same, apart from the file."""
+    """Asserts that two Trained models are the same, apart from their files."""
     assert found.weights.keys() == expected.weights.keys()
     for key, weight in expected.weights.items():
         assert found.weights[key].dtype == np.float32
@@ -231,7 +231,7 @@ def test_float64_beyond_float32_is_refused_in_one_line(tmp_path):
         ("/dev/zero", "^/dev/zero: is a device, expected an npz file of network weights$"),
     ],
 )
-def test_what_is_no_file_is_refused(tmp_path, name, message):
+def test_missing_files_folders_and_devices_are_refused(tmp_path, name, message):
     with little_memory(), pytest.raises(InputError, match=message):
         read_npz(tmp_path / name)
 
