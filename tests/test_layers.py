@@ -93,10 +93,10 @@ def test_initial_potential_is_added_to_each_position_and_trained():
     ("settings", "message"),
     [
         ({"kernel_size": (4, 3)}, r"^kernel_size must be the input's \(4, 4\). Received: kernel_size=\(4, 3\)$"),
-        ({"use_bias": True}, "^only use_bias=False, .* are computed. Received: use_bias=True"),
+        ({"use_bias": True}, "^only use_bias=False, .* are supported. Received: use_bias=True"),
         ({"padding": "same"}, "Received: .*padding='same'"),
         ({"groups": 3}, "Received: .*groups=3, activation='linear'$"),
-        ({"activation": "relu"}, "no activation are computed. Received: .*activation='relu'$"),
+        ({"activation": "relu"}, "no activation are supported. Received: .*activation='relu'$"),
     ],
 )
 def test_full_window_convolution_refuses_what_it_does_not_compute(settings, message):

@@ -24,12 +24,9 @@ class FullWindowConv2D(keras.layers.Conv2D):
             raise ValueError(f"kernel_size must be the input's {size}. Received: kernel_size={self.kernel_size}")
         activation = keras.activations.serialize(self.activation)
         if self.use_bias or self.padding != "valid" or self.groups != 1 or activation != "linear":
-            settings = (
-                f"use_bias={self.use_bias}, padding={self.padding!r}, groups={self.groups}, activation={activation!r}"
-            )
-            raise ValueError(
-                f"only use_bias=False, padding='valid', groups=1, no activation are supported. Received: {settings}"
-            )
+            supported = "use_bias=False, padding='valid', groups=1 and no activation"
+            found = f"use_bias={self.use_bias}, padding={self.padding!r}, groups={self.groups}, {activation=}"
+            raise ValueError(f"only {supported} are supported. Received: {found}")
         super().build(input_shape)
 
     def call(self, activations):
