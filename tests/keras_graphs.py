@@ -145,7 +145,7 @@ def max_pooled(draw, x):
 
 @st.composite
 def after(draw, x):
-    """Of a ReLU."""
+    """A layer that may follow a ReLU, or none."""
     kind = draw(st.sampled_from([None, None, "max", "average", "dropout", "crop", "padded max"]))
     if kind == "max":
         return draw(max_pooled(x))

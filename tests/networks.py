@@ -51,7 +51,7 @@ def small_chains(draw):
 
 @st.composite
 def layers(draw, height, width):
-    """The notation of a layer that fits onto so many rows and columns."""
+    """The notation of a layer that fits onto this many rows and columns."""
     bound = draw(st.sampled_from(["", "", "m1", "m0.75", "m2"]))
     kind = draw(st.sampled_from("CCCPn"))
     if kind == "n":

@@ -170,7 +170,7 @@ def max_pooled(draw, net, x):
 
 @st.composite
 def after(draw, net, x):
-    """Of a ReLU."""
+    """A layer that may follow a ReLU, or none."""
     kind = draw(st.sampled_from([None, None, "max", "average", "Dropout", "Identity"]))
     if kind == "max":
         return draw(max_pooled(net, x))

@@ -110,7 +110,7 @@ def test_interruption_that_gets_lost_is_repeated(run_here, monkeypatch):
 
 
 def test_signal_that_is_ignored_stays_ignored(run_here):
-    """As the shell sets it for a script in the background."""
+    """The shell ignores SIGINT for scripts in the background."""
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process = run_here(lambda: os.kill(os.getpid(), signal.SIGINT))
@@ -121,7 +121,7 @@ def test_signal_that_is_ignored_stays_ignored(run_here):
 
 def test_too_little_memory_for_tensorflow_is_one_line(run_here):
     class ResourceExhaustedError(Exception):
-        """As TensorFlow's is called, which is not imported here."""
+        """Has the name of TensorFlow's error, which is not imported here."""
 
     def main():
         raise ResourceExhaustedError("OOM when allocating tensor\nand 50 lines more")

@@ -50,7 +50,7 @@ def resnet(x):
 
 
 def preactivation_resnet(x):
-    """As ResNet50V2: padding and max pooling before the first ReLU, and a shortcut by a pooling of 1 x 1."""
+    """ResNet50V2 has padding and max pooling before the first ReLU, and 1 x 1 pooling as a shortcut."""
     x = layers.ZeroPadding2D(1)(layers.Conv2D(4, 3, padding="same")(x))
     x = layers.MaxPooling2D(3, 2)(x)
     x = layers.Conv2D(4, 1)(layers.Activation("relu")(layers.BatchNormalization()(x)))
@@ -71,7 +71,7 @@ def mobilenet(x):
 
 
 def inverted_residual(x):
-    """Of MobileNetV2: its bottlenecks pass no activation."""
+    """MobileNetV2's bottlenecks have no activation."""
     x = conv_bn(x, 4, 3, 2, relu=False)
     for _ in range(2):
         y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.Conv2D(12, 1)(x)))
@@ -115,7 +115,7 @@ def pooling_before_the_relu(x):
 
 
 def max_pooling_of_what_is_never_negative(x):
-    """Of means, of a sum of ReLUs and of every other position: first a block of their own."""
+    """Max pooling of means, of a sum of ReLUs or of every other position needs a block of its own before it."""
     x = layers.Conv2D(4, 3, activation="relu")(x)
     x = layers.MaxPooling2D(2, 1)(layers.AveragePooling2D(2, 1)(x))
     y = layers.MaxPooling2D(2, 1)(layers.Add()([layers.Conv2D(4, 1, activation="relu")(x), x]))

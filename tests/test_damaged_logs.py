@@ -45,7 +45,7 @@ def test_run_json_with_an_entry_that_no_run_has(folder, name, value):
 
 
 def test_run_json_that_lacks_an_entry(folder):
-    """As in files of older versions."""
+    """Files of older versions are like this."""
     whole = json.loads((folder / "run.json").read_text())
     for entry in whole:
         (folder / "run.json").write_text(json.dumps({name: whole[name] for name in whole if name != entry}))

@@ -144,7 +144,7 @@ def test_photograph_is_turned_as_its_exif_says(tmp_path):
 
 
 def test_16_bits_per_pixel_are_read_as_8(tmp_path):
-    """As scanners write them: none of the levels above 255 may become white."""
+    """Scanners write such pictures; levels above 255 must not all become white."""
     levels = np.full((80, 60), 250, np.uint8)
     levels[10:70, 25:35] = np.arange(60)[:, None]
     Image.fromarray(levels.astype(np.uint16) * 257).save(tmp_path / "deep.png")

@@ -86,7 +86,7 @@ def test_settings_that_are_no_text(log_folder, tmp_path):
 
 @pytest.mark.parametrize("script", [accuracy_speed, sparsity, sops], ids=lambda script: script.__name__)
 def test_log_folders_of_any_name_are_drawn_with_their_names(script, log_folder, tmp_path, run_here):
-    """In the legend, in the table and in the names of the figure's files."""
+    """The names appear in the legend, in the table and in the names of the figure's files."""
     folders = [shutil.copytree(log_folder, tmp_path / name) for name in ODD_NAMES]
     process = run_here(script.main, "--logs", *folders, "--output", tmp_path / "figs")
     assert (process.returncode, process.stderr) == (0, "")

@@ -25,7 +25,7 @@ def model():
 
 
 def message(tmp_path, content, **settings):
-    """Of the ValueError that the file leads to."""
+    """The message of the ValueError that the file leads to."""
     path = tmp_path / "my.onnx"
     path.write_bytes(content if isinstance(content, bytes) else content.SerializeToString())
     with pytest.raises(ValueError, match="expected") as caught:

@@ -68,7 +68,7 @@ def test_a_dry_run_prints_what_becomes_of_each_node(spiking):
 
 
 def test_mean_and_deviation_are_a_scale_and_an_offset(spiking, tmp_path):
-    """As of ToTensor and Normalize."""
+    """--mean and --std scale pixels as PyTorch's ToTensor and Normalize do."""
     options = ("--weights", POOLED, "--k", 2, "--calibrate", 10, "--export")
     time_steps = ("--time_steps", 20)
     normalized, scaled = tmp_path / "normalized.npz", tmp_path / "scaled.npz"

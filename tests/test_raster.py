@@ -145,7 +145,7 @@ def test_table_has_spikes_last_step_and_potentials(simulation, drawn):
 
 
 def test_bars_are_the_potentials_and_the_chosen_class_has_its_own_colour(simulation):
-    """Of each step that is shown, in the figure's last row."""
+    """The bars of each step that is shown, in the figure's last row."""
     _, trains, potentials = simulation
     steps = drawn_steps(simulation)
     figure = raster.draw("", np.zeros((28, 28, 1), np.uint8), "", trains, potentials, range(steps))

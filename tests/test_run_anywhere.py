@@ -161,7 +161,7 @@ def found():
 
 @pytest.mark.parametrize("body", ENDS.values(), ids=ENDS)
 def test_program_around_a_script_finds_everything_as_it_was(script, body):
-    """As IPython's %run does."""
+    """IPython's %run runs scripts in this way."""
     path, before = script(body), found()
     with suppress(SystemExit, ZeroDivisionError):
         runpy.run_path(str(path), run_name="__main__")

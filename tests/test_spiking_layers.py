@@ -62,7 +62,7 @@ def test_linear_layer_accumulates_what_is_decided_at_each_step():
 
 
 def test_spike_at_the_edge_drives_fewer_synapses():
-    """Of 3 x 3 windows over 5 x 5 inputs, a corner lies in 1, the centre in 9; with 4 filters."""
+    """With 3 x 3 windows over 5 x 5 inputs, a corner lies in 1 window, the centre in 9; there are 4 filters."""
     spikes = np.zeros((2, 1, 5, 5, 1), int)
     spikes[0, 0, 0, 0] = 1
     spikes[1, 0, 2, 2] = 1
