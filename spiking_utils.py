@@ -105,12 +105,21 @@ class SpikingNetwork:
             potentials.append(part.potentials)
         return Activity(trains, np.concatenate(potentials))
 
-    def run_in_parts(self, images):
-        """Yields the Activity of some images after the other, of as many at a time as memory is reserved for."""
+    def run_in_parts(self, images, keep_spikes=True):
+        """Yields the Activity of some images after the other, of as many at a time as memory is reserved for.
+
+        Without keep_spikes, a train loses its spikes when all that read it have, and keeps its statistics: that takes
+        less memory, and less time, as later blocks write where they were.
+        """
+        layers = enumerate([*self.blocks, self.classifier], start=1)
+        last_readers = {source: number for number, layer in layers for source in layer.sources}
         for part in np.array_split(images, self._parts(images)):
             trains = [image_train(part, self.network.input_shape, self.time_steps)]
-            for block in self.blocks:
+            for number, block in enumerate(self.blocks, start=1):
                 trains.append(block.forward([trains[source] for source in block.sources]))
+                for source in () if keep_spikes else block.sources:
+                    if last_readers[source] == number:
+                        trains[source] = trains[source].without_spikes()
             classifier = self.classifier
             potentials = classifier.forward([trains[source] for source in classifier.sources])
             yield Activity(trains[1:], potentials)
@@ -142,15 +151,16 @@ class SpikingNetwork:
         arrays = self.settings()
         for block in self.blocks:
             arrays |= _integers_of_inputs(block)
-            prefix = block.layer.prefix
-            if not block.layer.pools:
+            prefix = block.description.prefix
+            if not block.description.pools:
                 arrays[f"{prefix}/exponent"] = np.int64(block.exponent)
                 arrays[f"{prefix}/thresholds"] = block.target.thresholds(self.time_steps * self.max_spikes)
-            if block.layer.offset_key:
+            if block.description.offset_key:
                 arrays[f"{prefix}/initial"] = block.initial.astype(np.int32)
         classifier = self.classifier
-        for name, edge, kernel in zip(classifier.layer.input_names, classifier.layer.inputs, classifier.kernels):
-            arrays[f"{name}/kernel"] = kernel.reshape(-1, classifier.layer.classes)
+        described = classifier.description
+        for name, edge, kernel in zip(described.input_names, described.inputs, classifier.kernels, strict=True):
+            arrays[f"{name}/kernel"] = kernel.reshape(-1, described.classes)
             arrays[f"{name}/source"] = np.int64(edge.source)
         return arrays | {
             "fc/bias": self.classifier.initial.astype(np.int32),
@@ -160,9 +170,9 @@ class SpikingNetwork:
 
 def _integers_of_inputs(layer):
     """What the file of integers holds of the inputs of a spiking layer."""
-    arrays = {}
-    for index, (name, edge) in enumerate(zip(layer.layer.input_names, layer.layer.inputs, strict=True)):
-        if layer.layer.pools:
+    arrays, described = {}, layer.description
+    for index, (name, edge) in enumerate(zip(described.input_names, described.inputs, strict=True)):
+        if described.pools:
             arrays[f"{name}/size"] = np.array(edge.kernel_size, np.int64)
         else:
             arrays[f"{name}/kernel"] = layer.kernels[index]
@@ -209,7 +219,7 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
 
     def run_batch(start):
         batch = slice(start, start + batch_size)
-        parts = map(_counted, network.run_in_parts(pixels[batch]))  # in which no part outlives what is read of it
+        parts = map(_counted, network.run_in_parts(pixels[batch], keep_spikes=False))  # no part outlives this
         predictions, statistics, quiescent = zip(*parts, strict=True)
         predictions = np.concatenate(predictions)
         right = (predictions == labels[batch, None]).sum(axis=0)

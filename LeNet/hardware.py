@@ -56,7 +56,7 @@ def _steps(snn, activity, pixels):
     for layer, train in zip(snn.blocks, activity.trains, strict=True):
         incoming.append(train.to_dense())
         counts = [incoming[source].cumsum(axis=1) for source in layer.sources]
-        yield layer.layer, incoming[-1], _potentials(layer, counts)
+        yield layer.description, incoming[-1], _potentials(layer, counts)
 
 
 def _image_train(snn, pixels):
@@ -68,14 +68,14 @@ def _image_train(snn, pixels):
 
 def _potentials(layer, counts):
     """A spiking layer's potentials, given the net counts of its sources, (images, time steps, h, w, c) each."""
-    if layer.layer.pools:
-        return _largest(counts[0], layer.layer.inputs[0])
+    if layer.description.pools:
+        return _largest(counts[0], layer.description.inputs[0])
     return layer.initial + _added(layer, counts, layer.kernels)
 
 
 def _added(layer, trains, layer_kernels):
     """The sum over a spiking layer's inputs of each train's convolution with its kernel, in exact integers."""
-    inputs = zip(layer.layer.inputs, trains, layer_kernels, layer.factors, strict=True)
+    inputs = zip(layer.description.inputs, trains, layer_kernels, layer.factors, strict=True)
     return sum(factor * _convolve(train, kernel, edge) for edge, train, kernel, factor in inputs)
 
 
@@ -168,7 +168,7 @@ def _sums(layer, trains):
     """A layer's potentials before each step up to its last input, and what is added to and subtracted from them."""
     active = np.any([train.any(axis=(0, 2, 3, 4)) for train in trains], axis=0)
     trains = [train[:, : np.flatnonzero(active).max(initial=0) + 1] for train in trains]
-    if layer.layer.pools:
+    if layer.description.pools:
         after = _potentials(layer, [train.cumsum(axis=1) for train in trains])
         before = np.concatenate([np.zeros_like(after[:, :1]), after[:, :-1]], axis=1)
         return before, np.maximum(after - before, 0), np.minimum(after - before, 0)
@@ -198,18 +198,18 @@ def _row(size, layer):
         row["weight_bits"] = signed_bits(int(lowest), int(highest))
         row["weight_bytes"] = sum(2 * kernel.size for kernel in layer.kernels)
     if size.name == "classifier":
-        return row | {"state_bytes": 4 * layer.layer.classes}
+        return row | {"state_bytes": 4 * layer.description.classes}
     counts = size.largest_count
     count_bytes = -(-counts.bit_length() // 8)
-    if layer.layer.pools:  # its state is the counts of its source, and it has no thresholds
-        (edge,) = layer.layer.inputs
-        state_bytes = (int(np.prod(edge.input_shape)) + layer.layer.neurons) * count_bytes
+    if layer.description.pools:  # its state is the counts of its source, and it has no thresholds
+        (edge,) = layer.description.inputs
+        state_bytes = (int(np.prod(edge.input_shape)) + layer.description.neurons) * count_bytes
     else:
-        used = layer.thresholds[:, 1 : counts + 2].astype(np.int64)  # theta_1 to theta_(counts + 1)
+        used = layer.target.thresholds(counts + 1)[:, 1:].astype(np.int64)  # from theta_1 on
         finite = used[(used != ALWAYS) & (used != NEVER)]
         lowest, highest = (int(finite.min()), int(finite.max())) if finite.size else (0, 0)
         row |= {"threshold_bits": signed_bits(lowest, highest), "threshold_bytes": 4 * used.size}
-        state_bytes = layer.layer.neurons * (4 + count_bytes)
+        state_bytes = layer.description.neurons * (4 + count_bytes)
     return row | {
         "largest_count": counts,
         "count_bits": counts.bit_length(),

@@ -1,7 +1,6 @@
 """What spiking layers have in common: how they read spike trains, fire, and extend their thresholds."""
 
 import math
-from threading import Lock
 
 import numpy as np
 
@@ -31,7 +30,7 @@ class SpikingLayer:
 
     Parameters
     ----------
-    layer : Block or Classifier
+    description : Block or Classifier
     kernels : list of int16 arrays (h, w, channels of a group, filters)
         One for each input; [] for a max pooling.
     initial : int64 array (h, w, filters) or (filters,)
@@ -41,13 +40,13 @@ class SpikingLayer:
 
     Attributes
     ----------
-    All parameters by their names, and sources, those of the layer.
+    All parameters by their names, and sources, those of the description.
     """
 
-    def __init__(self, layer, kernels, initial, factors):
-        self.layer, self.sources = layer, layer.sources
+    def __init__(self, description, kernels, initial, factors):
+        self.description, self.sources = description, description.sources
         self.kernels, self.initial, self.factors = kernels, initial, factors
-        self._edges = [synapses(*edge) for edge in zip(layer.inputs, kernels or [None])]
+        self._edges = [synapses(*edge) for edge in zip(description.inputs, kernels or [None])]
         # of each filter's absolute weights, for each input; a max pooling takes counts as they are
         self._weight_sums = [np.abs(kernel.astype(np.float64)).sum(axis=(0, 1, 2)) for kernel in kernels] or [1.0]
 
@@ -55,7 +54,7 @@ class SpikingLayer:
         """Raises ValueError unless the trains are those of the inputs, OverflowError where int32 may be too small."""
         if len(trains) != len(self.sources):
             raise ValueError(f"found {len(trains)} spike trains, expected one for each of {len(self.sources)} inputs")
-        for train, edge in zip(trains, self.layer.inputs, strict=True):
+        for train, edge in zip(trains, self.description.inputs, strict=True):
             if train.shape != edge.input_shape:
                 raise ValueError(f"spike train has shape {train.shape}, expected {edge.input_shape}")
             if train.data.steps.shape != trains[0].data.steps.shape:
@@ -95,7 +94,7 @@ class SpikingLayer:
 
     @property
     def _most_inputs(self):
-        return max(math.prod(edge.input_shape) for edge in self.layer.inputs)
+        return max(math.prod(edge.input_shape) for edge in self.description.inputs)
 
 
 class SpikingBlock(SpikingLayer):
@@ -135,7 +134,6 @@ class SpikingBlock(SpikingLayer):
         self._pool = pool
         self._stored_initial = stored_potentials(np.broadcast_to(initial, block.output_shape))
         self._order = firing_order(block.output_shape, reader)
-        self._extending = Lock()  # the rule, which all threads share
         self._rule = self._rule_up_to(FIRST_COUNTS)
 
     def forward(self, trains):
@@ -152,31 +150,23 @@ class SpikingBlock(SpikingLayer):
         """
         self._check(trains)
         run = encode_images if set(self.sources) == {IMAGE} and _in_first_step(trains) else kernels.run_block
-        height, width, filters = self.layer.output_shape
+        height, width, filters = self.description.output_shape
+        rule = self._rule  # all threads share it; if several extend it, they find the same thresholds
         while True:
-            rule, inputs = self._rule, self._inputs(trains)  # another thread may extend the rule meanwhile
+            inputs = self._inputs(trains)
             layer = kernels.Layer(rule, self._stored_initial, self._order, self._new_pool())
             neurons = new_neurons(height * width, filters, self._most_inputs)
             bursts = self.max_spikes != 1
-            outgoing = Events.reserved(trains[0].images, trains[0].time_steps, self.layer.output_shape, bursts)
+            outgoing = Events.reserved(trains[0].images, trains[0].time_steps, self.description.output_shape, bursts)
             peak_count = run(inputs, layer, neurons, outgoing)
             if not self._beyond(peak_count, rule, trains[0].time_steps):
                 break
-            self._extend(rule)
+            rule = self._rule = self._extended(rule)
         self._credit(trains, inputs)
-        return SpikeTrain(outgoing.written(), self.layer.output_shape, peak_count)
+        return SpikeTrain(outgoing.written(), self.description.output_shape, peak_count)
 
     def _new_pool(self):
         return self._pool._replace(counts=self._pool.counts.copy())  # threads have states of their own
-
-    @property
-    def thresholds(self):
-        """int32 (filters, counts): column n is theta_n, the lowest potential that justifies a count of n.
-
-        Column 0 is not used, as a count of 0 is always justified. They reach up to FIRST_COUNTS, and further once a
-        neuron has reached the last.
-        """
-        return self.target.thresholds(highest_count(self._rule))
 
     def _rule_up_to(self, count):
         return firing_rule(self.target.thresholds(count), self.max_spikes, self.negative_spikes)
@@ -186,14 +176,12 @@ class SpikingBlock(SpikingLayer):
         highest = highest_count(rule)
         return peak_count >= highest and (self.max_spikes is None or time_steps * self.max_spikes > highest)
 
-    def _extend(self, rule):
-        """Makes a rule for four times the counts, unless another thread has done so."""
-        with self._extending:
-            if self._rule is rule:
-                found, most = highest_count(rule), MOST_THRESHOLDS // rule.filters
-                if found >= most:
-                    raise OverflowError(f"{self.name}: a neuron reaches the count {found}, expected less than {most}")
-                self._rule = self._rule_up_to(min(4 * found, most))
+    def _extended(self, rule):
+        """A rule for four times the counts."""
+        found, most = highest_count(rule), MOST_THRESHOLDS // rule.filters
+        if found >= most:
+            raise OverflowError(f"{self.name}: a neuron reaches the count {found}, expected less than {most}")
+        return self._rule_up_to(min(4 * found, most))
 
 
 def _in_first_step(trains):

@@ -6,12 +6,11 @@ and never a negative spike: no neuron needs to be looked at twice.
 """
 
 import numpy as np
-from numba import literal_unroll, uintp
+from numba import uintp
 
 from spiking.compilation import compiled
-from spiking.kernels import add_to_all, add_to_group
-from spiking.neuron import begin, list_due, reset, spike_of, target_count
-from spiking.thresholds import ALWAYS
+from spiking.kernels import add_inputs
+from spiking.neuron import begin, list_due, reset, spike_of
 from spiking.trains import SPIKES, Events, SpikeTrain
 
 
@@ -62,34 +61,27 @@ def list_pixels(images, codes, train):
 def encode_images(inputs, layer, neurons, outgoing):
     """Runs a block that reads the image over images and time steps; as run_block in kernels."""
     time_steps = outgoing.steps.shape[1] - 1
-    written = peak = 0
+    written = peak = np.int64(0)
     reset(neurons, layer.rule, layer.initial)  # once for all images, as thresholds are not moved
     for image in range(len(outgoing.steps)):
         begin(neurons.potential, layer.initial)
-        for source in literal_unroll(inputs):
-            incoming, synapses = source
-            for index in range(incoming.steps[image, 0], incoming.steps[image, 1]):
-                event, pixel = incoming.events[index], incoming.sizes[index]
-                if synapses.width == synapses.filters:
-                    add_to_all(neurons.potential, synapses, event, pixel, incoming.shift)
-                else:
-                    add_to_group(neurons, synapses, event, pixel, incoming.shift)
+        add_inputs(neurons, inputs, image, np.int64(0))
         first = end = written
         for window in layer.order:
-            end = list_due(neurons, window, layer.rule.filters, outgoing, end)
+            end = list_due(neurons, window, layer.rule, outgoing, end)
         outgoing.steps[image, 0] = first
         for t in range(time_steps):
             outgoing.steps[image, t + 1] = written = end
             if end > first:
                 last = t + 1 == time_steps
-                end, largest = fire_on(neurons.potential, layer.rule, outgoing, first, written, t, last)
+                end, largest = fire_on(neurons, layer.rule, outgoing, first, written, t, last)
                 peak = max(peak, largest)
             first = written
     return peak
 
 
 @compiled
-def fire_on(potential, rule, outgoing, first, end, t, last):
+def fire_on(neurons, rule, outgoing, first, end, t, last):
     """Gives the spikes [first, end) of time step t their sizes, and lists after them those of the next step, if any.
 
     Returns
@@ -97,7 +89,7 @@ def fire_on(potential, rule, outgoing, first, end, t, last):
     end : int, of the next step's spikes
     largest : int, the largest count
     """
-    filters, shift, listed, bursts = uintp(rule.filters), outgoing.shift, end, rule.most > 1
+    filters, shift, listed, bursts = uintp(rule.filters), outgoing.shift, end, len(outgoing.sizes) > 0
     n = t * rule.most  # the count of all neurons that have not reached their target count
     spike = spike_of(n + 1, n, rule)  # that of all neurons that are due, for B = 1
     spikes, largest = (end - first) * spike, n + spike
@@ -106,14 +98,14 @@ def fire_on(potential, rule, outgoing, first, end, t, last):
     for index in range(uintp(first), uintp(end)):
         event = outgoing.events[index]
         filter = uintp((event & ((1 << shift) - 1)) >> 1)
-        u = potential[uintp(event >> shift) * filters + filter]
+        at = uintp(event >> shift) * filters + filter
         if bursts:
-            spike = spike_of(target_count(u, n, ALWAYS, filter, rule), n, rule)
+            spike = spike_of(neurons.target[at], n, rule)
             outgoing.sizes[index] = spike
             spikes += spike
             largest = max(largest, n + spike)
         # written in any case and kept by counting it: a branch would be mispredicted too often
         outgoing.events[uintp(listed)] = event
-        listed += (not last) & (u >= rule.rising[uintp(n + spike + 1) * filters + filter])
+        listed += (not last) & (neurons.potential[at] >= rule.rising[uintp(n + spike + 1) * filters + filter])
     outgoing.statistics[t, SPIKES] += spikes
     return listed, largest

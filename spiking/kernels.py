@@ -6,16 +6,20 @@ holds the kernel of every input channel twice, as it is and negated.
 A spike reaches the windows of a few output rows. Within a row they are neighbours, and so are the weights that they
 get, because layout.py stores them in that order. Such a run is (first window, what it adds to the offset, number of
 windows). So a spike adds a few slices to the potentials, for any kernel size, stride and padding, without a division.
-Positions in the same windows are a group, with one list of runs. Events of a group that follow each other are added
-four at a time.
+Positions in the same windows are a cell, with one list of runs. Events of a cell that follow each other are added
+four at a time. Where a spike reaches some filters of a window only, as in a depthwise convolution or an identity, its
+weights for neighbouring windows are no slice: each run is one window then.
 
 Rules that the code does not say by itself:
 
-- Indices are uintp. Numba makes a signed index wrap around below 0, as Python does, with a branch for each access;
-  and it adds int64 and uint64 as float64, so that everything that an index is made of has to be uintp, too.
+- Indices are uintp, as are the numbers in Synapses. Numba makes a signed index wrap around below 0, as Python does,
+  with a branch for each access; and it adds int64 and uint64 as float64, so that everything that an index is made of
+  has to be unsigned, too.
 - Nothing is allocated: the kernels run without Numba's reference counts (see compilation) and fill arrays of others.
-- What is called for each spike or run is inlined (see compilation): handing over a dozen arrays takes longer than it.
+- What is called for each spike, window or run is inlined (see compilation): handing over a dozen arrays takes longer
+  than it.
 - An offset below 0, of windows in the padding, wraps around as 64 bits, and comes back when it is added.
+- Where a literal number is handed to another kernel, Numba compiles that once more for the literal: np.int64(0).
 - Shapes are checked by those who call; here nothing is.
 """
 
@@ -35,15 +39,15 @@ class Synapses(NamedTuple):
     """What a spike at an input position drives, through one edge."""
 
     weights: np.ndarray  # int16, flat: rows of h * w * width, each channel's weights, then their negatives
-    row_length: int
-    width: int  # filters whose weights are added for a window: all stored ones, or those around a group
-    filters: int  # stored, see neuron
-    first_filter: np.ndarray  # int32 (channels,), where in a window the weights of a channel are added
-    group: np.ndarray  # int32 (positions,), of those that lie in the same windows
-    offset: np.ndarray  # int32 (positions,), into a row of weights
-    first_run: np.ndarray  # int32 (groups + 1,); the runs of group g are first_run[g] to first_run[g + 1]
-    runs: np.ndarray  # int32 (runs, 3): first window, what it adds to the offset, number of windows
-    fan_out: np.ndarray  # int64 (groups,), the synapses that a spike drives
+    row_length: np.uint64
+    width: np.uint64  # filters whose weights are added for a window: all stored ones, or those around a group
+    filters: np.uint64  # stored, see neuron
+    first_filter: np.ndarray  # uint64 (channels,), where in a window the weights of a channel are added
+    cell: np.ndarray  # uint64 (positions,), of those that lie in the same windows
+    offset: np.ndarray  # uint64 (positions,), into a row of weights
+    first_run: np.ndarray  # uint64 (cells + 1,); the runs of cell c are first_run[c] to first_run[c + 1]
+    runs: np.ndarray  # uint64 (runs, 3): first window, what it adds to the offset, number of windows
+    fan_out: np.ndarray  # int64 (cells,), the synapses that a spike drives
 
 
 class Layer(NamedTuple):
@@ -71,7 +75,7 @@ def run_block(inputs, layer, neurons, outgoing):
     peak : int, the largest count that occurred
     """
     pools = len(layer.pool.first_member) > 0
-    written = peak = 0
+    written = peak = np.int64(0)
     for image in range(len(outgoing.steps)):
         reset(neurons, layer.rule, layer.initial)
         layer.pool.counts[:] = 0
@@ -131,82 +135,43 @@ def add_inputs(neurons, inputs, image, t):
 
 @compiled
 def add_spikes(neurons, incoming, image, t, synapses):
-    """Adds the spikes of one time step to the potentials, marks the windows that they reach, and counts SOPs."""
-    if synapses.width < synapses.filters:
-        add_spikes_of_groups(neurons, incoming, image, t, synapses)
-    else:
-        add_spikes_together(neurons, incoming, image, t, synapses)
+    """Adds the spikes of one time step to the potentials, marks the windows that they reach, and counts SOPs.
 
-
-@compiled
-def add_spikes_together(neurons, incoming, image, t, synapses):
-    """As add_spikes, where every spike reaches all filters: those that follow each other in a group, together."""
-    first, end = uintp(incoming.steps[image, t]), uintp(incoming.steps[image, t + 1])
+    Those that follow each other in a cell are added together.
+    """
     events, sizes, rows, shift, operations = incoming.events, incoming.sizes, neurons.rows, incoming.shift, 0
-    channel_and_sign, bursts = (1 << shift) - 1, len(sizes) > 0
+    channel_and_sign, bursts, narrow = (1 << shift) - 1, len(sizes) > 0, synapses.width < synapses.filters
+    first, end = uintp(incoming.steps[image, t]), uintp(incoming.steps[image, t + 1])
     while first < end:
-        group, together, spikes = synapses.group[events[first] >> shift], uintp(0), 0
-        while first + together < end and synapses.group[events[first + together] >> shift] == group:
+        cell, together, spikes = synapses.cell[uintp(events[first] >> shift)], uintp(0), 0
+        while first + together < end:
             event = events[first + together]
-            row = uintp(event & channel_and_sign) * uintp(synapses.row_length)
-            rows[together] = row + uintp(synapses.offset[event >> shift])
+            position, row = uintp(event >> shift), uintp(event & channel_and_sign)
+            if synapses.cell[position] != cell:
+                break
+            rows[together] = row * synapses.row_length + synapses.offset[position]
+            if narrow:
+                neurons.first_filters[together] = synapses.first_filter[row >> uintp(1)]
             spikes += sizes[first + together] if bursts else 1
             together += uintp(1)
-        for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
-            if bursts:
-                add_bursts(neurons.potential, synapses, rows, sizes, first, together, synapses.runs[run])
+        for index in range(synapses.first_run[cell], synapses.first_run[cell + uintp(1)]):
+            run = synapses.runs[index]
+            if narrow:
+                add_narrow(neurons, synapses, sizes, first, together, run)
+            elif bursts:
+                add_bursts(neurons.potential, synapses, rows, sizes, first, together, run)
             else:
-                add_units(neurons.potential, synapses, rows, together, synapses.runs[run])
-            mark(neurons.pending, synapses.runs[run])
-        operations += spikes * synapses.fan_out[group]
+                add_units(neurons.potential, synapses, rows, together, run)
+            mark(neurons.pending, run)
+        operations += spikes * synapses.fan_out[cell]
         first += together
     incoming.statistics[t, SOPS] += operations
-
-
-@compiled
-def add_spikes_of_groups(neurons, incoming, image, t, synapses):
-    """As add_spikes, where a spike reaches some filters of a window only, one by one."""
-    operations = 0
-    for index in range(uintp(incoming.steps[image, t]), uintp(incoming.steps[image, t + 1])):
-        event, size = incoming.events[index], incoming.sizes[index] if len(incoming.sizes) > 0 else 1
-        add_to_group(neurons, synapses, event, size, incoming.shift)
-        operations += size * synapses.fan_out[synapses.group[event >> incoming.shift]]
-    incoming.statistics[t, SOPS] += operations
-
-
-@inlined
-def add_to_all(u, synapses, event, size, shift):
-    """Adds the weights of one event times a size to the potentials, where it reaches all filters."""
-    position, row_of_table = event >> shift, event & ((1 << shift) - 1)
-    row = uintp(row_of_table) * uintp(synapses.row_length) + uintp(synapses.offset[position])
-    group, factors = synapses.group[position], (np.int32(size),)
-    for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
-        target, length, o = place(synapses, synapses.runs[run])
-        add_slices(u, target, length, synapses.weights, (row + o,), factors)
-
-
-@inlined
-def add_to_group(neurons, synapses, event, size, shift):
-    """As add_to_all, where it reaches the filters of its group only. Marks the windows that it reaches."""
-    position, row_of_table = event >> shift, event & ((1 << shift) - 1)
-    row = uintp(row_of_table) * uintp(synapses.row_length) + uintp(synapses.offset[position])
-    group, factors, width = synapses.group[position], (np.int32(size),), uintp(synapses.width)
-    first_filter = uintp(synapses.first_filter[row_of_table >> 1])
-    for run in range(uintp(synapses.first_run[group]), uintp(synapses.first_run[group + 1])):
-        window, source = uintp(synapses.runs[run, 0]), row + uintp(np.int64(synapses.runs[run, 1]))
-        for _ in range(uintp(synapses.runs[run, 2])):
-            target = window * uintp(synapses.filters) + first_filter
-            add_slices(neurons.potential, target, width, synapses.weights, (source,), factors)
-            neurons.pending[window] = True
-            window += uintp(1)
-            source += width
 
 
 @inlined
 def place(synapses, run):
     """Where the windows of a run begin in the potentials, how long they are, and what it adds to a row's offset."""
-    filters = uintp(synapses.filters)
-    return uintp(run[0]) * filters, uintp(run[2]) * filters, uintp(np.int64(run[1]))
+    return run[0] * synapses.filters, run[2] * synapses.filters, run[1]
 
 
 @inlined
@@ -240,6 +205,20 @@ def add_bursts(u, synapses, rows, sizes, first, together, run):
     while i < together:
         add_slices(u, target, length, w, (rows[i] + o,), (sizes[s + i],))
         i += uintp(1)
+
+
+@inlined
+def add_narrow(neurons, synapses, sizes, first, together, run):
+    """As add_bursts, where each place has the weights of some filters only; without sizes, each is 1."""
+    window, _, o = place(synapses, run)
+    u, w, width = neurons.potential, synapses.weights, synapses.width
+    for i in range(together):
+        row, target = neurons.rows[i] + o, window + neurons.first_filters[i]
+        size = sizes[first + i] if len(sizes) > 0 else np.int32(1)
+        if width == 1:
+            u[target] += size * w[row]
+        else:
+            add_slices(u, target, width, w, (row,), (size,))
 
 
 @inlined

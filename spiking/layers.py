@@ -105,7 +105,7 @@ class SpikingLinear(SpikingLayer):
     def forward(self, trains):
         """Potentials after each step, int32 (images, time steps, classes); credits and raises as SpikingBlock's."""
         self._check(trains)
-        classes = self.layer.classes
+        classes = self.description.classes
         potentials = np.empty((trains[0].images, trains[0].time_steps, classes), np.int32)
         inputs, neurons = self._inputs(trains), new_neurons(1, classes, self._most_inputs)
         kernels.run_classifier(inputs, stored_potentials(self.initial), neurons, potentials)

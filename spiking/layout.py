@@ -23,51 +23,56 @@ def synapses(edge, kernel=None):
     edge : Convolution or Pooling
     kernel : int16 array (h, w, channels of a group, filters); None for a pooling, which has no weights
     """
-    group_of, column_of, groups = _position_groups(edge)
+    cell_of, column_of, cells = _cells(edge)
     filters = stored(edge.filters)
     if isinstance(edge, Convolution):
         table, first_filter = _weight_table(edge, kernel)
     else:
-        table, first_filter = np.zeros((0, 1, 1, filters), np.int16), np.zeros(edge.input_shape[2], np.int32)
+        table, first_filter = np.zeros((0, 1, 1, filters), np.int16), np.zeros(edge.input_shape[2], np.uint64)
     width = table.shape[3]
     runs, first_run = [], [0]
-    for above, before in groups:
+    for above, before in cells:
         # a window further down, a position is one stride further up in the kernel
         steps = -edge.rows.step * edge.kernel_size[1] * width
-        runs += [(row * len(edge.columns) + before[0], i * steps, len(before)) for i, row in enumerate(above)]
+        for i, row in enumerate(above):
+            first = row * len(edge.columns)
+            if width < filters:  # single windows
+                runs += [(first + column, i * steps + j * width, 1) for j, column in enumerate(before)]
+            else:
+                runs.append((first + before[0], i * steps, len(before)))
         first_run.append(len(runs))
     return kernels.Synapses(
         weights=table.ravel(),
-        row_length=int(np.prod(table.shape[1:])),
-        width=width,
-        filters=filters,
+        row_length=np.uint64(np.prod(table.shape[1:])),
+        width=np.uint64(width),
+        filters=np.uint64(filters),
         first_filter=first_filter,
-        group=np.array(group_of, np.int32),
-        offset=np.array(column_of, np.int32) * np.int32(width),
-        first_run=np.array(first_run, np.int32),
-        runs=np.array(runs, np.int32).reshape(-1, 3),
-        fan_out=np.array([len(above) * len(before) * edge.filters_of_spike for above, before in groups], np.int64),
+        cell=np.array(cell_of, np.uint64),
+        offset=np.array(column_of, np.uint64) * np.uint64(width),
+        first_run=np.array(first_run, np.uint64),
+        runs=np.array(runs, np.int64).reshape(-1, 3).astype(np.uint64),
+        fan_out=np.array([len(above) * len(before) * edge.filters_of_spike for above, before in cells], np.int64),
     )
 
 
-def _position_groups(edge):
-    """Positions by the windows that contain them.
+def _cells(edge):
+    """The cells into which the windows divide the positions; those of a cell are in the same windows.
 
     Returns
     -------
-    group_of : list, the group of each position
+    cell_of : list, the cell of each position
     column_of : list, for each position its place in the kernel of the first of its windows, in columns of the table
-    groups : list of (range of window rows, range of window columns); those of a position in no window are empty
+    cells : list of (range of window rows, range of window columns); those of a position in no window are empty
     """
     height, width = edge.kernel_size
     slot = {column: index for index, column in enumerate(_column_order(edge))}
-    groups, group_of, column_of = {}, [], []
+    cells, cell_of, column_of = {}, [], []
     for y, x in np.ndindex(edge.input_shape[:2]):
         above, before = reached_windows(edge.rows, height, y), reached_windows(edge.columns, width, x)
         reached = bool(above and before)
-        group_of.append(groups.setdefault((above, before) if reached else (range(0), range(0)), len(groups)))
+        cell_of.append(cells.setdefault((above, before) if reached else (range(0), range(0)), len(cells)))
         column_of.append((y - edge.rows[above[0]]) * width + slot[x - edge.columns[before[0]]] if reached else 0)
-    return group_of, column_of, list(groups)
+    return cell_of, column_of, list(cells)
 
 
 def _column_order(edge):
@@ -78,27 +83,31 @@ def _column_order(edge):
 def _weight_table(edge, kernel):
     """The weights that a spike adds, by its channel and sign.
 
-    Of a convolution without groups each window gets weights for all stored filters. Otherwise it gets those of as
-    many whole vectors as the filters of a group lie in, with weights of 0 around them.
+    Of a convolution without groups each window gets weights for all stored filters, of one whose groups have a single
+    filter just one, and otherwise those of as many whole vectors as the filters of a group lie in, with weights of 0
+    around them.
 
     Returns
     -------
     table : int16 (2 * channels, h, w, width); rows 2 c and 2 c + 1 are those of channel c, as they are and negated
-    first_filter : int32 (channels,), the stored filter at which the weights of a channel begin
+    first_filter : uint64 (channels,), the stored filter at which the weights of a channel begin
     """
     channels, filters = edge.input_shape[2], stored(edge.filters)
     group = np.arange(channels) // kernel.shape[2]
     first, end = group * edge.filters_of_spike, (group + 1) * edge.filters_of_spike
-    begin = first // WIDTH * WIDTH
-    width = filters if edge.groups == 1 else stored(int((end - begin).max()))
-    begin = np.minimum(begin, filters - width)
+    if edge.filters_of_spike == 1:
+        begin, width = first, 1
+    else:
+        begin = first // WIDTH * WIDTH
+        width = filters if edge.groups == 1 else stored(int((end - begin).max()))
+        begin = np.minimum(begin, filters - width)
     table = np.zeros((channels, 2, *edge.kernel_size, width), np.int16)
     ordered = kernel[:, _column_order(edge)]
     for channel in range(channels):
         weights = ordered[:, :, channel % kernel.shape[2], first[channel] : end[channel]]
         place = slice(first[channel] - begin[channel], end[channel] - begin[channel])
         table[channel, 0, :, :, place], table[channel, 1, :, :, place] = weights, -weights
-    return table.reshape(2 * channels, *table.shape[2:]), begin.astype(np.int32)
+    return table.reshape(2 * channels, *table.shape[2:]), begin.astype(np.uint64)
 
 
 def window_members(edge):
@@ -117,13 +126,13 @@ def window_members(edge):
 def firing_order(shape, reader):
     """The positions of a layer (h, w, channels) in the order in which they fire, int32 (positions,).
 
-    Positions that lie in the same windows of an edge that reads them follow each other, as their spikes are added
-    together. The spikes of a step are the same in any order.
+    Those of a cell of an edge that reads them follow each other, as their spikes are added together. The spikes of a
+    step are the same in any order.
     """
     if reader is None:
         return np.arange(shape[0] * shape[1], dtype=np.int32)
-    group_of, _, _ = _position_groups(reader)
-    return np.argsort(group_of, kind="stable").astype(np.int32)
+    cell_of, _, _ = _cells(reader)
+    return np.argsort(cell_of, kind="stable").astype(np.int32)
 
 
 def firing_rule(thresholds, max_spikes, negative_spikes):
@@ -155,8 +164,8 @@ def stored_potentials(potentials):
 
 def new_neurons(windows, filters, inputs):
     """State for the kernels, which reset it for every image; `inputs` are the neurons of the largest source."""
-    arrays = (_aligned(windows * stored(filters)) for _ in range(4))
-    return Neurons(*arrays, np.empty(windows, np.bool_), np.empty(inputs, np.uint64))
+    arrays = (_aligned(windows * stored(filters)) for _ in range(5))
+    return Neurons(*arrays, np.empty(windows, np.bool_), np.empty(inputs, np.uint64), np.empty(inputs, np.uint64))
 
 
 def _aligned(size):

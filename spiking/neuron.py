@@ -9,7 +9,9 @@ stand for m: theta_j is the lowest u that justifies the count j.
 
 `target_count` and `spike_of` are the rule, for every B: what fires, and how much, is what they say. Who is asked is
 bookkeeping that follows from the rule: m - n is above 0 where u >= theta_(n+1) and below 0 where u < theta_n, so each
-neuron keeps these two thresholds, and `list_due` lists the neurons beyond one of them. The blocks that read nothing
+neuron keeps these two thresholds, and `list_due` lists the neurons beyond one of them. For B = 1 that says enough of
+m; otherwise `list_due` also counts the thresholds that u has reached, eight neurons at a time: a loop for each neuron
+ends when the processor least expects it. The blocks that read nothing
 but the image, whose potentials do not change, are a shortcut in encoding.py that asks the same rule. The same in
 plain NumPy, without thresholds: `spiking` in tests/reference.py.
 
@@ -24,7 +26,7 @@ from numba import uintp
 
 from spiking.compilation import compiled, inlined
 from spiking.trains import NEGATIVE, SPIKES
-from spiking.vectors import WIDTH, beyond, copy_plus
+from spiking.vectors import WIDTH, beyond, copy_plus, count_reached
 
 
 def _ones(bits):
@@ -55,26 +57,24 @@ class Rule(NamedTuple):
 
 
 class Neurons(NamedTuple):
-    """The state of a block for one image; the first four are int32 (windows * stored filters,)."""
+    """The state of a block for one image; the first five are int32 (windows * stored filters,)."""
 
     potential: np.ndarray  # u
     count: np.ndarray  # n
     upper: np.ndarray  # theta_(n+1): from it on, m > n
     lower: np.ndarray  # theta_n: below it, m < n
+    target: np.ndarray  # m of neurons that may be due, where they fire bursts
     pending: np.ndarray  # bool (windows,), its neurons may be beyond one of the two
     rows: np.ndarray  # uint64 (inputs,), where the weights of the spikes begin that are being added
+    first_filters: np.ndarray  # uint64 (inputs,), and where in a window, if they are not for all filters
 
 
 @inlined
-def target_count(u, n, lower, filter, rule):
-    """m of a neuron that is due, as far as spike_of can tell it from other counts: at most B away from n."""
-    m = n + 1 - 2 * (u < lower)  # lower is theta_n; where u is not below, it has reached theta_(n+1)
-    if rule.most > 1:
-        while n < m < n + rule.most and u >= rule.rising[(m + 1) * rule.filters + filter]:
-            m += 1
-        while n > m > n - rule.most and u < rule.falling[m * rule.filters + filter]:
-            m -= 1
-    return m
+def target_count(neurons, at, n, bursts):
+    """m of a neuron that is due; without bursts as far as spike_of can tell it from other counts, n + 1 or n - 1."""
+    if bursts:
+        return neurons.target[at]
+    return n + 1 - 2 * (neurons.potential[at] < neurons.lower[at])
 
 
 @inlined
@@ -124,22 +124,26 @@ def fire(neurons, rule, order, outgoing, t, written):
     for window in order:
         if neurons.pending[window]:
             before = written
-            written = list_due(neurons, window, rule.filters, outgoing, written)
+            written = list_due(neurons, window, rule, outgoing, written)
             neurons.pending[window] = written > before
     return count_spikes(neurons, rule, outgoing, t, first, written)
 
 
-@compiled
-def list_due(neurons, window, filters, outgoing, written):
-    """Appends an event without a sign for each neuron of a window whose spike is not 0.
+@inlined
+def list_due(neurons, window, rule, outgoing, written):
+    """Appends an event without a sign for each neuron of a window whose spike is not 0, and finds m for bursts.
 
     WIDTH at a time from a table, without any branch: a fifth of the neurons fire, at random. Returns the new number
     of events.
     """
-    first, position = uintp(window) * uintp(filters), window << outgoing.shift
-    for group in range(uintp(0), uintp(filters), uintp(WIDTH)):
-        bits = beyond(neurons.potential, neurons.upper, neurons.lower, first + group)
-        event = np.int32(position) + np.int32(group << uintp(1))
+    filters, position = uintp(rule.filters), window << outgoing.shift
+    for filter in range(uintp(0), filters, uintp(WIDTH)):
+        at = uintp(window) * filters + filter
+        if len(outgoing.sizes) > 0:
+            theta_1 = filters + filter
+            count_reached(neurons.target, at, neurons.potential, rule.rising, theta_1, filters)
+        bits = beyond(neurons.potential, neurons.upper, neurons.lower, at)
+        event = np.int32(position) + np.int32(filter << uintp(1))
         copy_plus(outgoing.events, uintp(written), EVENTS_OF_BITS, bits * uintp(WIDTH), event)
         written += ONES[bits]
     return written
@@ -154,27 +158,26 @@ def count_spikes(neurons, rule, outgoing, t, begin, end):
     written : int, the end of the events that are spikes
     largest : int, the largest count
     """
-    events, sizes, shift = outgoing.events, outgoing.sizes, outgoing.shift
-    largest, further, negative, filters, written = 0, 0, 0, uintp(rule.filters), uintp(begin)
+    events, sizes, shift, bursts = outgoing.events, outgoing.sizes, outgoing.shift, len(outgoing.sizes) > 0
+    largest, spikes, net, filters, written = 0, 0, 0, uintp(rule.filters), uintp(begin)
     for index in range(uintp(begin), uintp(end)):
         event = events[index]
         filter = uintp((event & ((1 << shift) - 1)) >> 1)
         at = uintp(event >> shift) * filters + filter
         n = neurons.count[at]
-        m = target_count(neurons.potential[at], n, neurons.lower[at], filter, rule)
-        spike = spike_of(m, n, rule)
+        spike = spike_of(target_count(neurons, at, n, bursts), n, rule)
         events[written] = event | (spike < 0)
-        if len(sizes) > 0:
+        if bursts:
             sizes[written] = abs(spike)
-            further += max(abs(spike) - 1, 0)
-            negative += max(-spike - 1, 0)
         written += uintp(spike != 0)
-        negative += spike < 0
+        spikes += abs(spike)
+        net += spike
         n += spike
+        threshold = uintp(n) * filters + filter
         neurons.count[at] = n
-        neurons.upper[at] = rule.rising[uintp(n + 1) * filters + filter]
-        neurons.lower[at] = rule.falling[uintp(n) * filters + filter]
+        neurons.upper[at] = rule.rising[threshold + filters]
+        neurons.lower[at] = rule.falling[threshold]
         largest = max(largest, n)
-    outgoing.statistics[t, SPIKES] += np.int64(written) - begin + further
-    outgoing.statistics[t, NEGATIVE] += negative
+    outgoing.statistics[t, SPIKES] += spikes
+    outgoing.statistics[t, NEGATIVE] += (spikes - net) // 2
     return np.int64(written), largest

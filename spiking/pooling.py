@@ -26,15 +26,17 @@ class Pool(NamedTuple):
 @compiled
 def count_sources(neurons, incoming, image, t, synapses, pool):
     """Adds the spikes of one time step to the counts of their neurons, marks the windows around them, counts SOPs."""
-    shift, operations = incoming.shift, 0
-    for index in range(incoming.steps[image, t], incoming.steps[image, t + 1]):
+    shift, operations, marked = incoming.shift, 0, uintp(len(synapses.first_run))  # which is no cell
+    for index in range(uintp(incoming.steps[image, t]), uintp(incoming.steps[image, t + 1])):
         event, size = incoming.events[index], incoming.sizes[index] if len(incoming.sizes) > 0 else 1
-        position, channel = event >> shift, (event & ((1 << shift) - 1)) >> 1
+        position, channel = uintp(event >> shift), uintp((event & ((1 << shift) - 1)) >> 1)
         pool.counts[position * synapses.filters + channel] += size * (1 - 2 * (event & 1))
-        group = synapses.group[position]
-        for run in range(synapses.first_run[group], synapses.first_run[group + 1]):
-            mark(neurons.pending, synapses.runs[run])
-        operations += size * synapses.fan_out[group]
+        cell = synapses.cell[position]
+        if cell != marked:  # as spikes of a cell follow each other
+            for run in range(synapses.first_run[cell], synapses.first_run[cell + uintp(1)]):
+                mark(neurons.pending, synapses.runs[run])
+            marked = cell
+        operations += size * synapses.fan_out[cell]
     incoming.statistics[t, SOPS] += operations
 
 

@@ -16,6 +16,7 @@ from spiking.weight_grid import INT32_MAX
 
 # columns of statistics: spikes, those of them that are negative, synaptic operations
 SPIKES, NEGATIVE, SOPS = range(3)
+NO_SPIKES = np.zeros(0, np.int32)
 
 
 class Events(NamedTuple):
@@ -107,6 +108,10 @@ class SpikeTrain:
         """A copy; the memory that was reserved for the original, beyond what is written, can be freed."""
         data = self.data._replace(events=self.data.events.copy(), sizes=self.data.sizes.copy())
         return SpikeTrain(data, self.shape, self.peak_count)
+
+    def without_spikes(self):
+        """The same statistics and steps, without the spikes themselves."""
+        return SpikeTrain(self.data._replace(events=NO_SPIKES, sizes=NO_SPIKES), self.shape, self.peak_count)
 
     @property
     def images(self):

@@ -84,3 +84,33 @@ def copy_plus(typing_context, target, at, source, first, number):
         return context.get_dummy_value()
 
     return types.void(target, at, source, first, types.int32), generate
+
+
+@intrinsic
+def count_reached(typing_context, m, at, u, thresholds, row, step):
+    """m[at + i] = how many of thresholds[row + i], thresholds[row + step + i], ... u[at + i] reaches, for i < WIDTH
+
+    m, u, thresholds : int32 arrays, flat; at, row, step : uintp. The thresholds rise, and the last is beyond every u.
+    """
+
+    def generate(context, builder, signature, args):
+        m, at, u, thresholds, row, step = args
+        vector = ir.VectorType(INT32, WIDTH)
+        u = builder.load(_pointer(context, builder, signature.args[2], u, at, INT32), align=4)
+        before = builder.basic_block
+        loop, after = builder.append_basic_block("loop"), builder.append_basic_block("after")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        count, begin = builder.phi(vector), builder.phi(row.type)
+        theta = builder.load(_pointer(context, builder, signature.args[3], thresholds, begin, INT32), align=4)
+        reached = builder.icmp_signed(">=", u, theta)
+        count.add_incoming(ir.Constant(vector, None), before)
+        count.add_incoming(builder.add(count, builder.zext(reached, vector)), loop)
+        begin.add_incoming(row, before)
+        begin.add_incoming(builder.add(begin, step), loop)
+        builder.cbranch(builder.icmp_unsigned("!=", builder.bitcast(reached, INT8), INT8(0)), loop, after)
+        builder.position_at_end(after)
+        builder.store(count, _pointer(context, builder, signature.args[0], m, at, INT32), align=4)
+        return context.get_dummy_value()
+
+    return types.void(m, at, u, thresholds, row, step), generate

@@ -209,8 +209,8 @@ def test_totals_do_not_depend_on_the_batch_size(batch_size, evaluate_here, evalu
 def test_batch_that_memory_may_not_hold_is_run_in_parts(evaluate_here, evaluations, tmp_path, monkeypatch):
     sizes, run_in_parts = [], SpikingNetwork.run_in_parts
 
-    def recorded(network, pixels):
-        for activity in run_in_parts(network, pixels):
+    def recorded(network, pixels, keep_spikes):
+        for activity in run_in_parts(network, pixels, keep_spikes):
             sizes.append(len(activity.potentials))
             yield activity
 
@@ -225,7 +225,7 @@ def test_interruption_drops_the_batches_that_have_not_begun(monkeypatch):
     class SlowNetwork:
         time_steps, network = 1, LENET
 
-        def run_in_parts(self, pixels):
+        def run_in_parts(self, pixels, keep_spikes):
             begun.append(pixels)
             time.sleep(0.05)
             return ()

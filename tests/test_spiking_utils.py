@@ -1,5 +1,7 @@
 """The spiking layers against the equations in tests/reference.py, spike by spike."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -93,7 +95,7 @@ def extending_meanwhile(run, network):
     def kernel(*arguments):
         peak_count = run(*arguments)
         for block in network.blocks:
-            block._extend(block._rule)
+            block._rule = block._extended(block._rule)
         return peak_count
 
     return kernel
@@ -176,3 +178,21 @@ def test_layer_of_thousands_of_inputs_stays_inside_int32(notation):
     pixels[1] = np.random.default_rng(1).integers(0, 256, network.input_shape)
     assert_as_the_equations(SpikingNetwork(weights, network, 1, time_steps=6), weights, pixels)
     assert np.abs(SpikingNetwork(weights, network, 1, 1).blocks[-1].kernels[0]).max() < 2**14
+
+
+def test_network_that_keeps_no_spikes_keeps_what_evaluate_reads():
+    network = parse("4x4x1-2C2-2C1+I-2C1-2C1+I@1-3")
+    weights, pixels = random_case(network, seed=1, images=5)
+    spiking = SpikingNetwork(weights, network, k=1, time_steps=4)
+    (kept,), (dropped,) = (list(spiking.run_in_parts(pixels, keep_spikes=keep)) for keep in (True, False))
+    assert_array_equal(dropped.potentials, kept.potentials)
+    assert_array_equal(dropped.statistics, kept.statistics)
+    assert_array_equal(dropped.quiescent(), kept.quiescent())
+    assert all(len(train.data.events) > 0 for train in kept.trains)
+    assert [len(train.data.events) > 0 for train in dropped.trains] == [False, False, False, True]  # the classifier's
+
+
+def test_network_can_be_pickled():
+    weights, pixels = random_case(NARROW, seed=5)
+    network = SpikingNetwork(weights, NARROW, k=1, time_steps=4)
+    assert_array_equal(pickle.loads(pickle.dumps(network)).run(pixels).potentials, network.run(pixels).potentials)
