@@ -8,6 +8,7 @@ Those that exist are drawn. Stars are spiking networks for the same data that ot
 """
 
 import sys
+import textwrap
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -25,6 +26,7 @@ VARIANTS = {  # by the name in the figure
     "unbounded": Variation(max_spikes=None),
     NO_NEGATIVE: Variation(negative_spikes=False),
 }
+LETTERS_PER_LINE = 75  # of the title
 TICKS = dict(zip(VARIANTS, ("1", "2", "4", "∞", "1, no\nneg.")))
 
 
@@ -64,9 +66,9 @@ def read_variants(named):
 
 def draw(found):
     """Draws a column per level: accuracy over the time steps, and below it spikes and SOPs after the last step."""
-    page = {"figsize": (plotting.WIDTH, 6.6), "layout": "constrained"}
+    page = {"figsize": (plotting.WIDTH, 7.2), "layout": "constrained"}
     figure, axes = plotting.pyplot().subplots(3, len(found), squeeze=False, **page)
-    figure.suptitle(f"Bursts and negative spikes of {plotting.subject(found)}")
+    figure.suptitle(textwrap.fill(f"Bursts and negative spikes of {plotting.subject(found)}", LETTERS_PER_LINE))
     for (accuracy, spikes, sops), named, (one, variants) in zip(axes.T, plotting.distinct(found), found.items()):
         for place, ((name, log), style) in enumerate(zip(variants.items(), plotting.styles())):
             # each curve has its markers at different steps, as curves may coincide
@@ -88,11 +90,11 @@ def draw(found):
             bars.margins(y=0.15)
             bars.set_xticks(range(len(variants)), [TICKS[name] for name in variants])
             bars.grid(axis="x", visible=False)
-    figure.supxlabel("B, the most spikes of one sign that a neuron may fire in a time step", fontsize="medium")
-    for row, name in zip(axes[:, 0], ("accuracy (%)", "spikes per image (thousand)", "SOPs per image (million)")):
+    for row, name in zip(axes[:, 0], ("accuracy (%)", "spikes per image\n(thousand)", "SOPs per image\n(million)")):
         row.set_ylabel(name)
-    defined = "B: most spikes of one sign\nper neuron and time step"
-    axes[0, 0].legend(loc="lower right", fontsize="small", title=defined, title_fontsize="small")
+    title = "B: the most spikes of one sign that a neuron may fire in a time step"
+    entries = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*entries, loc="outside lower center", ncols=3, title=title, fontsize="small")
     axes[1, 0].set_title("hatched: negative", fontsize="small")
     return figure
 
