@@ -42,6 +42,8 @@ class Recipe:
         """The settings, by name, that the next epoch depends on in a training of `epochs` epochs."""
         numbers = asdict(self) | {"decay_epochs": epochs if self.cosine_decay else 0}
         unused = {"name", "epochs", "special_epochs", "cosine_decay"}
+        if not self.flip:  # checkpoints from before there were flips do not have it
+            unused.add("flip")
         return {name: number for name, number in numbers.items() if name not in unused}
 
 

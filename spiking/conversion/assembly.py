@@ -77,7 +77,7 @@ def _classifier(scores, scales):
         for term in part.terms:
             matrix = matrices.setdefault((term.source, term.shape), np.zeros((np.prod(term.shape), classes)))
             matrix[:, places.reshape(-1)] += term.matrix() * scales[term.source]
-        bias[places] += part.offset
+        bias[places] = part.offset
     edges = [Convolution(source, shape, shape[:2], range(1), range(1), classes) for source, shape in matrices]
     classifier = Classifier(tuple(edges), bool(np.any(bias)))
     weights = dict(zip(classifier.kernel_keys, matrices.values()))
