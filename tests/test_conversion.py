@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras import layers
 
+from spiking.conversion.affine import Term
 from spiking.conversion.converted import convert_graph
 from spiking.conversion.from_keras import fold
 from spiking.notation import parse
@@ -22,6 +24,13 @@ def float64():
 
 def random_pixels(graph, seed, images=3):
     return np.random.default_rng(seed).integers(0, 256, (images, *graph.image_shape))
+
+
+def convolved(x, filters, factors):
+    """A convolution, then a normalisation whose factors are these."""
+    x = layers.Conv2D(filters, 3, use_bias=False)(x)
+    normalized = layers.BatchNormalization(gamma_initializer=lambda shape, dtype: np.array(factors, dtype))
+    return normalized(x)
 
 
 def assert_computes_the_same(model, level, pixels, scales=None):
@@ -52,3 +61,27 @@ def test_every_neuron_equals_the_quantized_network_on_the_rounded_weights(model,
     assert_spikes_are_exact(converted, pixels, max_spikes=1)
     network = converted.network
     assert parse(network.notation) == network
+
+
+def test_sum_of_two_convolutions_of_one_source_keeps_the_factors_of_each():
+    x = layers.Rescaling(1 / 256)(image := keras.Input((6, 6, 2)))
+    total = layers.Add()([convolved(x, 3, (0.5, 1, 2)), convolved(x, 3, (3, 1, -1))])
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(layers.ReLU()(total))))
+    assert_computes_the_same(model, 2, random_pixels(fold(model), seed=0))
+
+
+def test_scores_may_read_a_source_through_several_windows():
+    x = layers.ReLU()(layers.Conv2D(3, 3)(layers.Rescaling(1 / 256)(image := keras.Input((6, 6, 2)))))
+    centre = layers.Flatten()(layers.Cropping2D(((1, 2), (2, 1)))(x))
+    scores = layers.Add()([layers.Dense(4)(centre), layers.Dense(4)(layers.GlobalAveragePooling2D()(x))])
+    model = keras.Model(image, scores)
+    assert_computes_the_same(model, 2, random_pixels(fold(model), seed=0))
+
+
+def test_factors_that_differ_by_a_billionth_stay_different():
+    rng = np.random.default_rng(0)
+    factors, kernel = np.array([1, 1 + 1e-9]), rng.normal(size=(2, 2, 2, 3))
+    term = Term.identity(1, (4, 4, 2)).scaled(factors)
+    both = term.convolved(kernel, 1, range(3), range(3)).matrix()
+    alone = Term.identity(1, (4, 4, 2)).convolved(kernel, 1, range(3), range(3)).matrix()
+    np.testing.assert_allclose(both, alone * np.tile(factors, 16)[:, None], rtol=1e-14)
