@@ -27,7 +27,8 @@ __all__ = [
     "evaluate",
 ]
 
-MOST_SPIKES = 64 << 20  # that memory is reserved for at once, should every neuron fire in every step: 4 bytes each
+MOST_SPIKES = 64 << 20  # for which memory is reserved at a time, 4 bytes each, as if every neuron fired in each step
+MOST_EXPORTED = 1 << 24  # thresholds of a block
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ class SpikingNetwork:
     def run_in_parts(self, images, keep_spikes=True):
         """Yields the Activity of some images after the other, of as many at a time as memory is reserved for.
 
-        Without keep_spikes, a train loses its spikes when all that read it have, and keeps its statistics: that takes
-        less memory, and less time, as later blocks write where they were.
+        Without keep_spikes, the spikes of a block are dropped after their last reader has run, so that later blocks
+        reuse the memory; their statistics stay.
         """
         layers = enumerate([*self.blocks, self.classifier], start=1)
         last_readers = {source: number for number, layer in layers for source in layer.sources}
@@ -145,16 +146,22 @@ class SpikingNetwork:
         ------
         ValueError
             max_spikes is None: thresholds end at the highest count that a neuron can reach.
+        OverflowError
+            A block would have more than MOST_EXPORTED of them.
         """
         if self.max_spikes is None:
             raise ValueError("max_spikes has no bound, expected one: thresholds end at the highest count")
-        arrays = self.settings()
+        arrays, highest = self.settings(), self.time_steps * self.max_spikes
+        filters = max(block.description.output_shape[2] for block in self.blocks)
+        if highest * filters > MOST_EXPORTED:
+            found = f"{self.time_steps} time steps of {self.max_spikes} spikes"
+            raise OverflowError(f"{found}, for {filters} filters, need more than {MOST_EXPORTED:,} thresholds")
         for block in self.blocks:
             arrays |= _integers_of_inputs(block)
             prefix = block.description.prefix
             if not block.description.pools:
                 arrays[f"{prefix}/exponent"] = np.int64(block.exponent)
-                arrays[f"{prefix}/thresholds"] = block.target.thresholds(self.time_steps * self.max_spikes)
+                arrays[f"{prefix}/thresholds"] = block.target.thresholds(highest)
             if block.description.offset_key:
                 arrays[f"{prefix}/initial"] = block.initial.astype(np.int32)
         classifier = self.classifier

@@ -33,7 +33,10 @@ FIRST_TIME_STEPS = 16  # that AUTO tries
 K = 1  # if neither --k nor --weights gives it
 GOLDEN_IMAGES = 10
 UNUSED_OPTIONS = {
-    "dry_run": ("time_steps", "batch_size", "logs", "threads", "limit", "noise_ratio", "noise_seed", "sizes", "save"),
+    "dry_run": (
+        *("time_steps", "batch_size", "logs", "threads", "limit", "noise_ratio", "noise_seed", "sizes", "save"),
+        *("max_spikes", "negative_spikes", "calibrate"),
+    ),
     "verify": ("time_steps", "logs", "threads", "negative_spikes", "sizes"),
     "export": ("batch_size", "logs", "limit", "threads", "noise_ratio", "noise_seed", "sizes"),
     "golden": ("batch_size", "logs", "threads", "noise_ratio", "noise_seed"),
@@ -135,7 +138,7 @@ def main():
     else:
         evaluation = evaluate_and_log(spiking_network(trained, k, args), trained, test, args)
         if original is not None:
-            own_network.report(original, evaluation, test)
+            own_network.report(original, evaluation, test, lossless=args.negative_spikes)
 
 
 def check_place(path):
@@ -190,6 +193,7 @@ def evaluate_and_log(snn, trained, test, args):
         evaluation = (simulate_until_quiescent if args.time_steps == AUTO else simulate)(snn, test, *batches)
         seconds = time.perf_counter() - start
         run = replace(run, time_steps=evaluation.right.shape[1])
+        runs.check_length(run)
         ann_right = count_ann_right(evaluation, trained, snn.k, test, args.negative_spikes, *batches)
         sizes = measure_sizes(snn, test.pixels) if args.sizes else None
         run = runs.described(run, trained, evaluation, ann_right, sizes)

@@ -280,16 +280,17 @@ def _flat(outputs):
     return outputs if isinstance(outputs, (list, tuple)) else [outputs]
 
 
-def report(original, evaluation, test):
-    """Prints the accuracy of the original network, and how the spiking network agrees with it."""
+def report(original, evaluation, test, lossless):
+    """Prints the accuracy of the original network, and how the spiking network, which may be lossless, agrees."""
     predicted, count = original.predict(test.pixels), len(test.labels)
     known = len(predicted)
     right, same = predicted == test.labels[:known], predicted == evaluation.predictions[:known]
     first = "" if known == count else f", on the first {known:,} images"
     print(f"model      {100 * np.mean(right):.2f} %, as it is, in its own precision{first}")
     print(f"agreement  {np.sum(same):,} of {known:,} of its predictions are the same")
-    quiescent = f"of the quiescent images ({evaluation.quiescent.sum():,} of {count:,})"
-    print(f"equal      every neuron {quiescent} equals the quantised network's; --verify compares them")
+    if lossless:
+        quiescent = f"of the quiescent images ({evaluation.quiescent.sum():,} of {count:,})"
+        print(f"equal      every neuron {quiescent} equals the quantised network's; --verify compares them")
     from spiking.trains import SPIKES  # not at the top, as it imports Numba
 
     spikes = evaluation.statistics[..., SPIKES].sum(axis=(0, 2))

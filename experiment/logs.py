@@ -46,7 +46,7 @@ class Logs:
     spike_num: np.ndarray | None = None  # None for an artificial network, like the two below
     spike_collect: np.ndarray | None = None
     sop_num: np.ndarray | None = None
-    names: int = 1  # how many folders of the path, from its end, the label shows if it is not the default one
+    names: int = 1  # of the last folders of the path, in the label of a folder that is not the default one
 
     @property
     def model(self):
@@ -115,8 +115,8 @@ def opened(folder, run):
         except InputError:  # damaged
             there = run
         found = there and there.identity.model
-        exist = any(disk.exists(output.path / name) for name in (ACCURACY, *SPIKE_LOGS))
-        if found != model and (found or exist):
+        any_log = any(disk.exists(output.path / name) for name in (ACCURACY, *SPIKE_LOGS))
+        if found != model and (found or any_log):
             held = f"logs of {found.label}" if found else f"logs without a {RUN}"
             raise InputError(f"{shown(output.path)}: has {held}, expected none, or those of {model.label}")
         if found and run.identity.shortfall and not there.identity.shortfall:

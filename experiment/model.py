@@ -30,7 +30,7 @@ SHORTENED = 40  # letters that are left of one that is
 
 @dataclass(frozen=True)
 class Model:
-    """What distinguishes one trained network from another. Its files hold it; nothing is guessed from a path."""
+    """What distinguishes one trained network from another. Its files hold it; it is never guessed from their path."""
 
     k: int  # quantisation level; FULL_PRECISION if there is no quantiser
     network: str = LENET  # notation of the layers, as spiking/notation.py describes it

@@ -40,7 +40,9 @@ class Variation:
             found.append((f"k{self.k}", f"converted to k={self.k}"))
         if self.noise_ratio:
             ratio = short(self.noise_ratio)
-            found.append((f"noise{ratio}", f"noise {ratio}"))
+            seed = self.noise_seed
+            words = f", noise seed {seed}" if seed else ""
+            found.append((f"noise{ratio}" + (f"-noise_seed{seed}" if seed else ""), f"noise {ratio}{words}"))
         if self.max_spikes is None:
             found.append((f"burst-{UNBOUNDED}", "unbounded bursts"))
         elif self.max_spikes > 1:
@@ -61,7 +63,7 @@ class Variation:
 
 
 @dataclass(frozen=True)
-class Activity:
+class BlockResults:
     """What some neurons did, per image."""
 
     neurons: int
@@ -80,8 +82,8 @@ class Results:
     time_steps_needed: int | None = None
     weights: str | None = None  # path of the file
     weights_sha256: str | None = None
-    blocks: list[Activity] | None = None
-    total: Activity | None = None
+    blocks: list[BlockResults] | None = None
+    total: BlockResults | None = None
     files: list[str] | None = None
     sizes: list[dict] | None = None  # that hardware needs, if they were measured
 
@@ -175,7 +177,7 @@ def described(run, trained, evaluation, ann_right, sizes=None):
 
 
 def _per_image(neurons, spikes, negative, sops, images):
-    return Activity(neurons, int(spikes - negative) / images, int(negative) / images, int(sops) / images)
+    return BlockResults(neurons, int(spikes - negative) / images, int(negative) / images, int(sops) / images)
 
 
 def read(path):

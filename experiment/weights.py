@@ -67,7 +67,7 @@ def load(choice, k, converts=False):
     conversion = converts and found.k == FULL_PRECISION and choice.k is not None
     binding = {name for name in OPTIONS if choice.weights is None or getattr(choice, name) is not None}
     refuse_contradiction(path, found, given, binding - ({"k"} if conversion else set()))
-    if found.k == FULL_PRECISION != k and not conversion:
+    if found.k == FULL_PRECISION and k != FULL_PRECISION and not conversion:
         expected = "--k, the level to convert it to" if converts else "a quantised network"
         raise InputError(f"{shown(path)}: has full precision, expected {expected}")
     announce(trained)

@@ -120,7 +120,7 @@ class SpikingBlock(SpikingLayer):
     negative_spikes : bool
         Without them a neuron takes nothing back: spike = clip(m - n, 0, B).
     reader : Edge or None
-        One that reads the block and adds its spikes fastest in an order of its own.
+        An edge that reads the block: spikes are emitted in the order in which it is fastest.
     """
 
     def __init__(self, block, kernels, initial, factors, target, pool, max_spikes, negative_spikes, reader):
@@ -149,12 +149,13 @@ class SpikingBlock(SpikingLayer):
             int32 might not hold a potential, or a count is beyond MOST_THRESHOLDS.
         """
         self._check(trains)
+        # the image comes in once, so that a block that reads it alone takes a shortcut
         run = encode_images if set(self.sources) == {IMAGE} and _in_first_step(trains) else kernels.run_block
         height, width, filters = self.description.output_shape
         rule = self._rule  # all threads share it; if several extend it, they find the same thresholds
         while True:
             inputs = self._inputs(trains)
-            layer = kernels.Layer(rule, self._stored_initial, self._order, self._new_pool())
+            layer = kernels.BlockArrays(rule, self._stored_initial, self._order, self._new_pool())
             neurons = new_neurons(height * width, filters, self._most_inputs)
             bursts = self.max_spikes != 1
             outgoing = Events.reserved(trains[0].images, trains[0].time_steps, self.description.output_shape, bursts)

@@ -48,7 +48,7 @@ def position_shift(shape):
     """
     height, width, channels = shape
     shift = (channels - 1).bit_length() + 1
-    if min(shape) < 1 or height * width > 1 << (EVENT_BITS - shift):
+    if min(shape) < 1 or height * width << shift > 1 << EVENT_BITS:
         raise ValueError(
             f"{height} x {width} positions of {channels} channels, expected at least one of each, and that both "
             f"numbers and a sign fit into {EVENT_BITS} bits"

@@ -104,7 +104,7 @@ def fire_on(neurons, rule, outgoing, first, end, t, last):
             outgoing.sizes[index] = spike
             spikes += spike
             largest = max(largest, n + spike)
-        # written in any case and kept by counting it: a branch would be mispredicted too often
+        # always written, but counted only if the neuron fires again: a branch would be mispredicted too often
         outgoing.events[uintp(listed)] = event
         listed += (not last) & (neurons.potential[at] >= rule.rising[uintp(n + spike + 1) * filters + filter])
     outgoing.statistics[t, SPIKES] += spikes

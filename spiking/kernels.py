@@ -16,8 +16,8 @@ Rules that the code does not say by itself:
   with a branch for each access; and it adds int64 and uint64 as float64, so that everything that an index is made of
   has to be unsigned, too.
 - Nothing is allocated: the kernels run without Numba's reference counts (see compilation) and fill arrays of others.
-- What is called for each spike, window or run is inlined (see compilation): handing over a dozen arrays takes longer
-  than it.
+- What is called for each spike, window or run is inlined (see compilation): passing a dozen arrays costs more
+  than the work itself.
 - An offset below 0, of windows in the padding, wraps around as 64 bits, and comes back when it is added.
 - Where a literal number is handed to another kernel, Numba compiles that once more for the literal: np.int64(0).
 - Shapes are checked by those who call; here nothing is.
@@ -50,7 +50,7 @@ class Synapses(NamedTuple):
     fan_out: np.ndarray  # int64 (cells,), the synapses that a spike drives
 
 
-class Layer(NamedTuple):
+class BlockArrays(NamedTuple):
     """A block as the kernels take it."""
 
     rule: Rule
@@ -66,7 +66,7 @@ def run_block(inputs, layer, neurons, outgoing):
     Parameters
     ----------
     inputs : tuple of (Events, Synapses), whose statistics are added to
-    layer : Layer
+    layer : BlockArrays
     neurons : Neurons, overwritten
     outgoing : Events, written
 

@@ -83,9 +83,8 @@ def _column_order(edge):
 def _weight_table(edge, kernel):
     """The weights that a spike adds, by its channel and sign.
 
-    Of a convolution without groups each window gets weights for all stored filters, of one whose groups have a single
-    filter just one, and otherwise those of as many whole vectors as the filters of a group lie in, with weights of 0
-    around them.
+    For each window these are, without groups, the weights for all stored filters; with one filter per group, a single
+    weight; otherwise the whole vectors that cover the filters of the group, padded with weights of 0.
 
     Returns
     -------

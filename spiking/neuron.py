@@ -7,13 +7,13 @@
 B is the most spikes of one sign in a step, 1 in the paper; without negative spikes the lower bound is 0. Thresholds
 stand for m: theta_j is the lowest u that justifies the count j.
 
-`target_count` and `spike_of` are the rule, for every B: what fires, and how much, is what they say. Who is asked is
-bookkeeping that follows from the rule: m - n is above 0 where u >= theta_(n+1) and below 0 where u < theta_n, so each
-neuron keeps these two thresholds, and `list_due` lists the neurons beyond one of them. For B = 1 that says enough of
-m; otherwise `list_due` also counts the thresholds that u has reached, eight neurons at a time: a loop for each neuron
-ends when the processor least expects it. The blocks that read nothing
-but the image, whose potentials do not change, are a shortcut in encoding.py that asks the same rule. The same in
-plain NumPy, without thresholds: `spiking` in tests/reference.py.
+`target_count` and `spike_of` are the rule, for every B: what fires, and how much, is what they say. Which neurons are
+asked follows from the rule: m - n is above 0 where u >= theta_(n+1) and below 0 where u < theta_n, so each neuron
+keeps these two thresholds, and `list_due` lists the neurons beyond one of them. For B = 1 that says enough of m;
+otherwise `list_due` also counts the thresholds that u has reached, eight neurons at a time, as the end of a loop per
+neuron would be mispredicted. The blocks that read nothing but the image, whose potentials do not change, are a
+shortcut in encoding.py that asks the same rule. The same in plain NumPy, without thresholds: `spiking` in
+tests/reference.py.
 
 Zou et al., "Towards a Lossless Conversion for Spiking Neural Networks with Negative-Spike Dynamics", Advanced
 Intelligent Systems, 2023.
@@ -47,9 +47,7 @@ class Rule(NamedTuple):
     stored filters.
     """
 
-    rising: (
-        np.ndarray
-    )  # int32 (counts + 1) * stored filters, theta_0, theta_1, ...; the last is above every potential
+    rising: np.ndarray  # int32 (counts + 1) * stored filters: theta_0, theta_1, ..., the last above any potential
     falling: np.ndarray  # the same, or below every potential where no negative spikes are fired
     filters: int  # stored
     most: int  # B
@@ -71,7 +69,7 @@ class Neurons(NamedTuple):
 
 @inlined
 def target_count(neurons, at, n, bursts):
-    """m of a neuron that is due; without bursts as far as spike_of can tell it from other counts, n + 1 or n - 1."""
+    """m of a neuron that is due; for B = 1, where only its side of n matters, n + 1 or n - 1 stands for it."""
     if bursts:
         return neurons.target[at]
     return n + 1 - 2 * (neurons.potential[at] < neurons.lower[at])

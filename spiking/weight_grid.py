@@ -17,8 +17,8 @@ LARGEST_COUNT = 128  # that all inputs of a layer may reach; the paper's network
 def grid_exponent(kernels, bounds):
     """The f of a block: the largest integer with round(max|W| * 2^f) <= 32767; 0 if all weights are 0.
 
-    It is lower where potentials would leave int32 although no input is beyond its bound: in layers of thousands of
-    inputs, so that a network too large for 32 bits is not found out after its training.
+    It is lower in layers of thousands of inputs, where potentials could leave int32 although no input is beyond its
+    bound: otherwise training would succeed and the conversion then overflow.
 
     Parameters
     ----------
@@ -97,8 +97,8 @@ def layer_on_grid(layer, weights):
     kernels = [weights[key] if key else np.ones(edge.kernel_shape) for key, edge in keyed]
     mixed = len({edge.source == IMAGE for edge in layer.inputs}) > 1
     bounds = [PIXEL_LEVELS - 1 if edge.source == IMAGE else LARGEST_COUNT for edge in layer.inputs]
-    # beside the image, counts are in units of its grid, or pixels in those of the counts: up to 256 times as many.
-    # Which of the two depends on k, and the rounding of weights must not
+    # beside the image, both are counted in the finer of their units, so that either may count up to 256-fold. Which
+    # of them does depends on k, and the rounding of weights must not: so both get the factor
     w, exponent = to_grid(kernels, [bound * PIXEL_LEVELS for bound in bounds] if mixed else bounds)
     if exponent < 0 and None in layer.kernel_keys:
         largest = max(float(np.max(np.abs(kernel))) for kernel in kernels)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spiking import base_layers
+from spiking.edges import position_shift
 from spiking.encoding import image_train
 from spiking.notation import parse
 from spiking.trains import SpikeTrain
@@ -159,3 +160,8 @@ def test_no_images_give_no_spikes():
 def test_images_and_labels_of_an_evaluation(images, labels, batch_size, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         evaluate(network(), np.zeros((images, 2, 2, 1), int), np.zeros(labels, int), batch_size, 1)
+
+
+def test_channels_that_leave_no_bit_for_a_position_are_refused():
+    with pytest.raises(ValueError, match=r"^1 x 1 positions of 3000000000 channels, expected at least one of each"):
+        position_shift((1, 1, 3_000_000_000))

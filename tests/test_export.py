@@ -188,3 +188,10 @@ def test_bad_place_changes_nothing(file, more, expected, weights_path, tmp_path)
     process = run_script(SCRIPT, "--k", 1, "--weights", weights_path, "--export", file, *more, cwd=tmp_path)
     assert_refused(process, expected)
     assert snapshot(tmp_path) == before
+
+
+def test_thresholds_that_would_fill_the_memory_are_refused():
+    snn = SpikingNetwork(random_weights(LENET, 0), LENET, 0, time_steps=1000, max_spikes=1000)
+    expected = r"^1000 time steps of 1000 spikes, for 500 filters, need more than 16,777,216 thresholds$"
+    with pytest.raises(OverflowError, match=expected):
+        snn.integer_arrays()

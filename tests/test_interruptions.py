@@ -86,7 +86,7 @@ def test_killed_training_ends_in_the_same_bytes(interrupted, two_epochs, run_her
     folder = interrupted(signal.SIGKILL, writing)
     assert exists(folder / SUMS)
     check_sums(folder, STATE_FILES)
-    assert read_npz(folder / NPZ_NAME).epochs in (1, 2)
+    assert read_npz(folder / NPZ_NAME).identity.epochs in (1, 2)
 
     options = ("--resume", True, "--checkpoint", folder)
     assert run_here(Quant_LeNet_MNIST.main, *TRAINING[1:], *options).returncode == 0

@@ -104,8 +104,8 @@ def test_logs_go_to_a_folder_of_their_own(evaluate, tmp_path, monkeypatch):
     evaluate()
     evaluate("--noise_ratio", "1e0")
     evaluate("--noise_ratio", 0)
-    expected = {"k0-noise1.5-first12", "k0-noise1-first12", "k0-first12"}
-    assert {path.name for path in (tmp_path / "figs/logs").iterdir()} == expected
+    noisy_names = {f"k0-noise{ratio}-noise_seed{SEED}-first12" for ratio in ("1.5", "1")}
+    assert {path.name for path in (tmp_path / "figs/logs").iterdir()} == {*noisy_names, "k0-first12"}
     run = json.loads((tmp_path / "figs/logs/k0-first12/run.json").read_text())
     assert not {"noise_ratio", "noise_seed"} & run.keys()
 

@@ -144,6 +144,19 @@ def test_dry_run_says_what_becomes_of_each_layer(unquantized, run_here):
     assert neurons == "all 1 blocks have 588 neurons"
 
 
+@pytest.mark.parametrize("option", [("--max_spikes", 2), ("--negative_spikes", False), ("--calibrate", 5)])
+def test_dry_run_refuses_what_it_ignores(option, unquantized, run_here):
+    process = run_here(Spiking_LeNet_MNIST.main, "--weights", unquantized, "--dry_run", *option)
+    assert_refused(process, f"argument {option[0]}: not allowed with --dry_run, which ignores it")
+
+
+def test_without_negative_spikes_nothing_is_called_equal(unquantized, evaluate):
+    process = evaluate(unquantized, "--k", 1, "--negative_spikes", False)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "agreement" in process.stdout
+    assert "equal" not in process.stdout
+
+
 @pytest.mark.parametrize("option", [("--dry_run",), ("--calibrate", 5), ("--save", "my.npz")])
 def test_options_for_your_own_network_need_one(option, run_here):
     process = run_here(Spiking_LeNet_MNIST.main, "--k", 0, *option)

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+from experiment import runs
 from LeNet import Spiking_LeNet_MNIST
 from tests.helpers import assert_refused, run_script, save_model
 from tests.networks import LENET, random_weights
@@ -80,6 +81,14 @@ def test_what_needs_no_simulation_is_refused_before_numba_is_imported(tmp_path, 
 @pytest.mark.parametrize("options", [["--unknown"], ["--weights"], ["k0.npz"]])
 def test_unknown_options(refuses, options):
     refuses(*options, expected=[options[0]])
+
+
+def test_logs_that_grow_too_long_until_all_is_quiescent_are_refused(tmp_path, run_here, monkeypatch):
+    monkeypatch.setattr(runs, "LARGEST_LINES", 5 * 16)  # the steps that are tried first
+    options = ("--k", 2, "--time_steps", "auto", "--batch_size", 1, "--limit", 5, "--logs", tmp_path / "logs")
+    process = run_here(Spiking_LeNet_MNIST.main, *options)
+    assert_refused(process, "argument --batch_size: found 1 with ", "expected at most 80 lines")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

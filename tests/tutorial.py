@@ -3,6 +3,8 @@
 python -m tests.tutorial     executes it, and writes it anew with its pictures; some minutes
 """
 
+import os
+
 import nbformat
 from nbclient import NotebookClient
 
@@ -34,7 +36,11 @@ def executed(budget=None):
     if budget is not None:
         code_cells(notebook)[0].source = budget
     settings = {"timeout": SECONDS, "record_timing": False, "coalesce_streams": True}
-    NotebookClient(notebook, resources={"metadata": {"path": str(PATH.parent)}}, **settings).execute()
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(PATH.parent)}}, **settings)
+    # a figure that this process drew before would keep those of the notebook from being shown
+    client.execute(
+        env={name: value for name, value in os.environ.items() if not name.startswith(("MPL", "MATPLOTLIB"))}
+    )
     notebook.metadata = metadata  # without what the kernel says of itself
     return notebook
 
