@@ -82,7 +82,7 @@ class Model:
 
     def _unique(self, *words):
         """The words as a name, with a digest if they could also name another model, capitals ignored."""
-        name, values = "-".join(words), (self.network, self.data, self.recipe, self.origin)
+        name, values = "-".join(words), (self.network, self.data, self.recipe, *filter(None, [self.origin]))
         plain = _is_plain_data(self.data) and _is_plain_recipe(self.recipe, self.origin)
         if not plain or sum(map(len, values)) > LONGEST_WORDS:
             name = f"{name[:SHORTENED]}~{digest(*values)}"

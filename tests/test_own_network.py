@@ -150,8 +150,8 @@ def test_dry_run_refuses_what_it_ignores(option, unquantized, run_here):
     assert_refused(process, f"argument {option[0]}: not allowed with --dry_run, which ignores it")
 
 
-def test_without_negative_spikes_nothing_is_called_equal(unquantized, evaluate):
-    process = evaluate(unquantized, "--k", 1, "--negative_spikes", False)
+def test_without_negative_spikes_nothing_is_called_equal(unquantized, evaluate, tmp_path):
+    process = evaluate(unquantized, "--k", 1, "--negative_spikes", False, "--logs", tmp_path / "logs")
     assert (process.returncode, process.stderr) == (0, "")
     assert "agreement" in process.stdout
     assert "equal" not in process.stdout
