@@ -43,6 +43,14 @@ def test_array_that_is_no_spike_train_is_refused(spikes, error):
         SpikeTrain.from_dense(spikes)
 
 
+def test_largest_int32_is_a_number_of_spikes():
+    assert SpikeTrain.from_dense(np.full((1, 1, 1, 1, 1), 2**31 - 1)).peak_count == 2**31 - 1
+
+
+def test_variance_of_0_is_no_error():
+    network({**WEIGHTS, "bn1/moving_var": 0 * WEIGHTS["bn1/moving_var"]})
+
+
 @pytest.mark.parametrize(
     ("trains", "error"),
     [

@@ -164,6 +164,17 @@ def test_spike_train_and_array_are_the_same_thing(seed, images, time_steps, larg
     assert_array_equal(SpikeTrain.from_dense(spikes).counts(), counts[:, -1])
 
 
+def test_bursts_of_two_spikes_are_kept():
+    spikes = np.array([0, 2, -2, 1]).reshape(1, 4, 1, 1, 1)
+    assert_array_equal(SpikeTrain.from_dense(spikes).to_dense(), spikes)
+
+
+def test_compact_train_shares_no_memory_with_the_original():
+    train = SpikeTrain.from_dense(np.full((1, 1, 2, 2, 1), 2))
+    for name in ("events", "sizes"):
+        assert not np.shares_memory(getattr(train.compact().data, name), getattr(train.data, name))
+
+
 def test_image_is_a_spike_train_whose_pixels_fire_in_the_first_step():
     pixels = np.random.default_rng(6).integers(-255, 256, (3, 4, 5, 2)).clip(0).astype(np.uint8)
     spikes = image_train(pixels, (4, 5, 2), time_steps=3).to_dense()
