@@ -220,7 +220,7 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
         raise ValueError(f"labels are of the shape {np.shape(labels)}, expected a number for each image: (images,)")
     if len(pixels) != len(labels) or len(pixels) == 0:
         raise ValueError(f"{len(pixels)} images and {len(labels)} labels, expected equal numbers, at least one")
-    classes = network.network.classes
+    classes = network.classifier.description.classes
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(f"labels are {labels.min()} to {labels.max()}, expected classes from 0 to {classes - 1}")
 

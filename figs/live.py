@@ -98,14 +98,14 @@ def describe(networks, pixels, labels):
     }
 
 
-def packed(network):
-    """The integers of a network in little-endian bytes, as figs/live/simulation.js unpacks them.
+def packed(snn):
+    """The integers of a SpikingNetwork in little-endian bytes, as figs/live/simulation.js unpacks them.
 
     First the kernels of all layers, then of each block its thresholds for the counts 1 to LARGEST_COUNT: the first
     one, its difference to the second, and by how much each later difference is larger than the one before.
     """
-    arrays = network.integer_arrays()
-    names = [f"conv{block.name}" for block in network.network.blocks]
+    arrays = snn.integer_arrays()
+    names = [f"conv{block.name}" for block in snn.network.blocks]
     parts = [arrays[f"{name}/kernel"].astype("<i2") for name in [*names, "fc"]]
     for name in names:
         thresholds = arrays[f"{name}/thresholds"][:, 1:].astype(np.int64)

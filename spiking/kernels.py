@@ -209,7 +209,7 @@ def add_bursts(u, synapses, rows, sizes, first, together, run):
 
 @inlined
 def add_narrow(neurons, synapses, sizes, first, together, run):
-    """As add_bursts, where each place has the weights of some filters only; without sizes, each is 1."""
+    """Adds as add_bursts does, where each place has the weights of some filters only; without sizes, each is 1."""
     window, _, o = place(synapses, run)
     u, w, width = neurons.potential, synapses.weights, synapses.width
     for i in range(together):
