@@ -222,13 +222,10 @@ def test_batch_that_memory_may_not_hold_is_run_in_parts(evaluate_here, evaluatio
 
 
 def test_interruption_drops_the_batches_that_have_not_begun(monkeypatch):
-    class SlowNetwork:
-        time_steps, network = 1, LENET
-
-        def run_in_parts(self, pixels, keep_spikes):
-            begun.append(pixels)
-            time.sleep(0.05)
-            return ()
+    def run_slowly(snn, pixels, keep_spikes):
+        begun.append(pixels)
+        time.sleep(0.05)
+        return ()
 
     def interrupted_when_all_are_submitted(pool, function, starts):
         for start in starts:
@@ -236,9 +233,11 @@ def test_interruption_drops_the_batches_that_have_not_begun(monkeypatch):
         raise KeyboardInterrupt
 
     begun = []
+    monkeypatch.setattr(SpikingNetwork, "run_in_parts", run_slowly)
     monkeypatch.setattr(ThreadPoolExecutor, "map", interrupted_when_all_are_submitted)
+    snn = SpikingNetwork(network_weights(0), LENET, 0, time_steps=1)
     with pytest.raises(KeyboardInterrupt):
-        spiking_utils.evaluate(SlowNetwork(), np.zeros((40, 1)), np.zeros(40), batch_size=1, threads=2)
+        spiking_utils.evaluate(snn, np.zeros((40, 28, 28, 1), np.uint8), np.zeros(40, int), batch_size=1, threads=2)
     assert len(begun) < 20
 
 
