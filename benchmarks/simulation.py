@@ -9,28 +9,8 @@ python benchmarks/simulation.py --k 0           one of them
 (c') the same network called in a tf.function, in batches of the fastest size
 (d) the command Spiking_LeNet_MNIST.py from start to exit
 
-Every figure is the median of --runs runs, 2 for (a), after a warm-up.
-
-What was tried on one core of an AMD EPYC of family 23 (AVX2) that also did other work, in us per image. Both versions
-took turns in one process; figures are the minimum of 10 to 14 runs of 200 images. The older version, Numba's plain
-loops over slices (commit d3e64db), took 443 for k=0 and 1,670 for k=2; with all that pays off it takes 390 and 1,455.
-Its block 2 went from 80 and 291 to 53 and 193, its block 3 from 182 and 809 to 173 and 761.
-
-Pays off                                        k=0     k=2
-spikes of one window added together             block 2 from 75 to 56, from 271 to 204 (with the next)
-events listed without a branch                  block 1 without any input from 40 to 17
-no reference counts (_nrt=False)                all from 726 to 390, from 2,172 to 1,455
-bursts added like single spikes                 a step without bound from 319 to 257, from 516 to 403
-weights of a layer summed up once               an evaluation from 192 to 170, from 692 to 658 (two threads)
-
-Does not pay off
-rows added eight at a time instead of four      block 2 from 54 to 68, block 3 from 179 to 215
-reshaping arrays inside the kernels             all from 1.0 to 1.8 times the older version: each is a call
-a burst's size by bisection                     a step without bound with k=2 from 424 to 517
-bursts times 16-bit sizes                       no difference
-
-Block 3 has 0.84 million of the 1.43 million additions of k=0 and 4.3 of the 6.8 of k=2, and nine tenths of its time
-are additions.
+Every figure is the median of --runs runs, 2 for (a), after a warm-up. docs/performance.md has the table and says what
+was tried to make (b) faster.
 """
 
 import os
