@@ -67,6 +67,19 @@ class Edge:
     columns: range
 
     @property
+    def axes(self):
+        """Of rows and of columns: where the windows begin, their size, and the size of the source."""
+        return zip((self.rows, self.columns), self.kernel_size, self.input_shape[:2], strict=True)
+
+    @property
+    def reached(self):
+        """The windows that contain each row, and those that contain each column: two lists of ranges."""
+        return [
+            [reached_windows(starts, kernel, position) for position in range(size)]
+            for starts, kernel, size in self.axes
+        ]
+
+    @property
     def stride(self):
         """Of rows and of columns."""
         return self.rows.step, self.columns.step
@@ -77,12 +90,7 @@ class Edge:
 
         A negative number means that so many rows or columns are in no window.
         """
-        return tuple(
-            (-starts[0], starts[-1] + kernel - size)
-            for starts, kernel, size in zip(
-                (self.rows, self.columns), self.kernel_size, self.input_shape[:2], strict=True
-            )
-        )
+        return tuple((-starts[0], starts[-1] + kernel - size) for starts, kernel, size in self.axes)
 
     @property
     def output_shape(self):
@@ -96,16 +104,8 @@ class Edge:
 
     @property
     def fan_out(self):
-        """Synapses that a spike drives, by its row and column: the windows that contain it times its filters.
-
-        int64 (h, w)
-        """
-        by_row, by_column = (
-            np.array([len(reached_windows(starts, kernel, position)) for position in range(size)], np.int64)
-            for starts, kernel, size in zip(
-                (self.rows, self.columns), self.kernel_size, self.input_shape[:2], strict=True
-            )
-        )
+        """Synapses that a spike drives, by its row and column, int64 (h, w): its windows times its filters."""
+        by_row, by_column = (np.array([len(windows) for windows in axis], np.int64) for axis in self.reached)
         return np.outer(by_row, by_column) * self.filters_of_spike
 
 
@@ -149,8 +149,7 @@ class Pooling(Edge):
     @property
     def has_empty_window(self):
         """Whether a window lies in the padding altogether, so that nothing in it is the largest."""
-        axes = zip((self.rows, self.columns), self.kernel_size, self.input_shape[:2], strict=True)
-        return any(starts[0] + kernel <= 0 or starts[-1] >= size for starts, kernel, size in axes)
+        return any(starts[0] + kernel <= 0 or starts[-1] >= size for starts, kernel, size in self.axes)
 
     @property
     def filters(self):

@@ -29,7 +29,7 @@ import numpy as np
 from numba import literal_unroll, uintp
 
 from spiking.compilation import compiled, inlined
-from spiking.neuron import Rule, begin, fire, mark, reset
+from spiking.neuron import FiringRule, begin, fire, mark, reset
 from spiking.pooling import Pool, count_sources, take_largest
 from spiking.trains import SOPS
 from spiking.vectors import WIDTH, add_rows
@@ -53,7 +53,7 @@ class Synapses(NamedTuple):
 class BlockArrays(NamedTuple):
     """A block as the kernels take it."""
 
-    rule: Rule
+    rule: FiringRule
     initial: np.ndarray  # int32 (windows * stored filters,), the potentials before the first time step
     order: np.ndarray  # int32 (windows,), in which its neurons fire
     pool: Pool  # of empty arrays where it is a sum

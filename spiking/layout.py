@@ -1,10 +1,12 @@
 """The arrays of a spiking layer in the order in which the Numba kernels take them; see kernels and neuron."""
 
+from itertools import product
+
 import numpy as np
 
 from spiking import kernels
-from spiking.edges import Convolution, reached_windows
-from spiking.neuron import Neurons, Rule
+from spiking.edges import Convolution
+from spiking.neuron import FiringRule, Neurons
 from spiking.thresholds import ALWAYS, NEVER
 from spiking.vectors import WIDTH
 from spiking.weight_grid import INT32_MAX
@@ -64,14 +66,14 @@ def _cells(edge):
     column_of : list, for each position its place in the kernel of the first of its windows, in columns of the table
     cells : list of (range of window rows, range of window columns); those of a position in no window are empty
     """
-    height, width = edge.kernel_size
     slot = {column: index for index, column in enumerate(_column_order(edge))}
+    rows, columns = edge.reached
     cells, cell_of, column_of = {}, [], []
-    for y, x in np.ndindex(edge.input_shape[:2]):
-        above, before = reached_windows(edge.rows, height, y), reached_windows(edge.columns, width, x)
+    for (y, above), (x, before) in product(enumerate(rows), enumerate(columns)):
         reached = bool(above and before)
         cell_of.append(cells.setdefault((above, before) if reached else (range(0), range(0)), len(cells)))
-        column_of.append((y - edge.rows[above[0]]) * width + slot[x - edge.columns[before[0]]] if reached else 0)
+        place = (y - edge.rows[above[0]], slot[x - edge.columns[before[0]]]) if reached else (0, 0)
+        column_of.append(place[0] * edge.kernel_size[1] + place[1])
     return cell_of, column_of, list(cells)
 
 
@@ -111,14 +113,13 @@ def _weight_table(edge, kernel):
 
 def window_members(edge):
     """The positions in each window: int32 (members,) and int32 (windows + 1,), where those of a window begin."""
-    height, width, _ = edge.input_shape
+    rows, columns = (
+        [range(max(start, 0), min(start + kernel, size)) for start in starts] for starts, kernel, size in edge.axes
+    )
     members, first = [], [0]
-    for row in edge.rows:
-        for column in edge.columns:
-            rows = range(max(row, 0), min(row + edge.kernel_size[0], height))
-            columns = range(max(column, 0), min(column + edge.kernel_size[1], width))
-            members += [y * width + x for y in rows for x in columns]
-            first.append(len(members))
+    for inside in product(rows, columns):
+        members += [y * edge.input_shape[1] + x for y, x in product(*inside)]
+        first.append(len(members))
     return np.array(members, np.int32), np.array(first, np.int32)
 
 
@@ -142,7 +143,7 @@ def firing_rule(thresholds, max_spikes, negative_spikes):
     rising[0] = ALWAYS
     falling = rising if negative_spikes else np.full_like(rising, ALWAYS)
     most = INT32_MAX if max_spikes is None else max_spikes
-    return Rule(rising.ravel(), falling.ravel(), rising.shape[1], most, -most if negative_spikes else 0)
+    return FiringRule(rising.ravel(), falling.ravel(), rising.shape[1], most, -most if negative_spikes else 0)
 
 
 def highest_count(rule):
@@ -163,13 +164,9 @@ def stored_potentials(potentials):
 
 def new_neurons(windows, filters, inputs):
     """State for the kernels, which reset it for every image; `inputs` are the neurons of the largest source."""
-    arrays = (_aligned(windows * stored(filters)) for _ in range(5))
+    arrays, size, line = [], windows * stored(filters), 64  # bytes of a cache line
+    for _ in range(5):  # each begins with a line, so that no vector in it lies across two of them
+        array = np.empty(size + line // 4, np.int32)
+        begin = -array.ctypes.data % line // 4
+        arrays.append(array[begin : begin + size])
     return Neurons(*arrays, np.empty(windows, np.bool_), np.empty(inputs, np.uint64), np.empty(inputs, np.uint64))
-
-
-def _aligned(size):
-    """An int32 array (size,) that begins with a cache line, so that no vector in it lies across two of them."""
-    line = 64 // 4
-    array = np.empty(size + line, np.int32)
-    begin = -array.ctypes.data % 64 // 4
-    return array[begin : begin + size]

@@ -28,19 +28,13 @@ from spiking.compilation import compiled, inlined
 from spiking.trains import NEGATIVE, SPIKES
 from spiking.vectors import WIDTH, beyond, copy_plus, count_reached
 
-
-def _ones(bits):
-    return [index for index in range(WIDTH) if bits >> index & 1]
-
-
-# for each integer of WIDTH bits, the number of its ones, and the event bits (filter << 1) of each, then zeros
-ONES = np.array([len(_ones(bits)) for bits in range(2**WIDTH)], np.int32)
-EVENTS_OF_BITS = np.array(
-    [[2 * index for index in _ones(bits)] + [0] * (WIDTH - len(_ones(bits))) for bits in range(2**WIDTH)], np.int32
-).ravel()
+# for each integer of WIDTH bits, the number of its ones, and the event bits (filter << 1) of these, then of its zeros
+BITS = np.arange(2**WIDTH)[:, None] >> np.arange(WIDTH) & 1
+ONES = BITS.sum(axis=1).astype(np.int32)
+EVENTS_OF_BITS = (np.argsort(-BITS, axis=1, kind="stable") << 1).astype(np.int32).ravel()
 
 
-class Rule(NamedTuple):
+class FiringRule(NamedTuple):
     """When the neurons of a block fire.
 
     Filters are stored for each window in turn, filled up to a multiple of WIDTH with filters that never fire: the

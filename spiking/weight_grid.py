@@ -14,63 +14,40 @@ INT32_MAX = 2**31 - 1
 LARGEST_COUNT = 128  # that all inputs of a layer may reach; the paper's networks reach 9 at k=0 and 17 at k=1
 
 
-def grid_exponent(kernels, bounds):
-    """The f of a block: the largest integer with round(max|W| * 2^f) <= 32767; 0 if all weights are 0.
+def to_grid(kernels, bounds):
+    """The kernels of a block as integers of its grid: f is the largest integer with round(max|W| * 2^f) <= 32767.
 
-    It is lower in layers of thousands of inputs, where potentials could leave int32 although no input is beyond its
-    bound: otherwise training would succeed and the conversion then overflow.
+    It is 0 if all weights are 0, and lower in layers of thousands of inputs, where potentials could leave int32
+    although no input is beyond its bound: otherwise training would succeed and the conversion then overflow.
 
     Parameters
     ----------
     kernels : list of float arrays, one for each input, finite; the last axis is the filters
     bounds : list of int, the largest number that each input may reach
 
+    Returns
+    -------
+    w : list of int16 arrays of the same shapes
+    f : int, such that w / 2^f are the rounded weights
+
     Raises
     ------
     ValueError
         A weight is not finite.
     """
-    largest = max(float(np.max(np.abs(kernel))) for kernel in kernels)
+    largest, f = max(float(np.max(np.abs(kernel))) for kernel in kernels), 0
     if not np.isfinite(largest):
         raise ValueError("kernels have NaN or infinite weights, expected finite ones")
-    if largest == 0:
-        return 0
-    mantissa, exponent = np.frexp(largest)  # largest = mantissa * 2^exponent, 1/2 <= mantissa < 1
-    fits = np.rint(np.ldexp(mantissa, 15)) <= INT16_MAX
-    f = int(15 - exponent if fits else 14 - exponent)
-    filters = [np.abs(np.asarray(kernel, np.float64)).reshape(-1, np.shape(kernel)[-1]) for kernel in kernels]
-    while largest_sum([np.rint(np.ldexp(kernel, f)) for kernel in filters], bounds) >= INT32_MAX:
+    if largest > 0:
+        mantissa, exponent = np.frexp(largest)  # largest = mantissa * 2^exponent, 1/2 <= mantissa < 1
+        fits = np.rint(np.ldexp(mantissa, 15)) <= INT16_MAX
+        f = int(15 - exponent if fits else 14 - exponent)
+    while True:
+        w = [np.rint(np.ldexp(np.asarray(kernel, np.float64), f)) for kernel in kernels]
+        filters = (np.abs(integers).reshape(-1, integers.shape[-1]).sum(axis=0) for integers in w)
+        if max(sum(total * bound for total, bound in zip(filters, bounds, strict=True))) < INT32_MAX:
+            return [integers.astype(np.int16) for integers in w], f
         f -= 1
-    return f
-
-
-def largest_sum(kernels, inputs):
-    """The largest absolute potential that inputs of at most these sizes can give any filter of a block.
-
-    Parameters
-    ----------
-    kernels : list of arrays, one for each input, whose last axis is the filters
-    inputs : list of int, the largest absolute number of each
-    """
-    sums = (np.abs(kernel.astype(np.float64)).reshape(-1, kernel.shape[-1]).sum(axis=0) for kernel in kernels)
-    return max(sum(total * size for total, size in zip(sums, inputs, strict=True)))
-
-
-def to_grid(kernels, bounds):
-    """The kernels of a block as integers of its grid.
-
-    Parameters
-    ----------
-    kernels, bounds : as grid_exponent takes them
-
-    Returns
-    -------
-    w : list of int16 arrays of the same shapes
-    f : int, such that w / 2^f are the rounded weights
-    """
-    exponent = grid_exponent(kernels, bounds)
-    scaled = [np.ldexp(np.asarray(kernel, np.float64), exponent) for kernel in kernels]
-    return [np.rint(kernel).astype(np.int16) for kernel in scaled], exponent
 
 
 def layer_on_grid(layer, weights):

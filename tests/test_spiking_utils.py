@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import spiking_utils
-from spiking import base_layers
-from spiking.base_layers import FIRST_COUNTS
+from spiking import layers
 from spiking.encoding import image_train
+from spiking.layers import FIRST_COUNTS
 from spiking.notation import parse
 from spiking.trains import NEGATIVE, SOPS, SPIKES, SpikeTrain
 from spiking_utils import SpikingNetwork
@@ -83,7 +83,7 @@ def test_thresholds_that_another_thread_extends_meanwhile_lose_no_spike(monkeypa
     network, extended = (SpikingNetwork(weights, NARROW, k=8, time_steps=1, max_spikes=None) for _ in range(2))
     expected = extended.run(pixels)
     assert all(train.peak_count > FIRST_COUNTS for train in expected.trains)
-    for module, name in [(base_layers, "encode_images"), (base_layers.kernels, "run_block")]:
+    for module, name in [(layers, "encode_images"), (layers.kernels, "run_block")]:
         monkeypatch.setattr(module, name, extending_meanwhile(getattr(module, name), network))
     for train, other in zip(network.run(pixels).trains, expected.trains, strict=True):
         assert_array_equal(train.counts(), other.counts())

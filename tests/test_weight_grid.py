@@ -26,14 +26,14 @@ layers = st.integers(-140, 120).flatmap(
 ) | arrays(np.float32, array_shapes(max_dims=2, max_side=4), elements=any_size)
 
 
-def grid_exponent(weights, bound=LARGEST_COUNT):
+def to_grid(weights, bound=LARGEST_COUNT):
     """That of a block with a single input."""
-    return weight_grid.grid_exponent([weights], [bound])
-
-
-def to_grid(weights):
-    (integers,), exponent = weight_grid.to_grid([weights], [LARGEST_COUNT])
+    (integers,), exponent = weight_grid.to_grid([weights], [bound])
     return integers, exponent
+
+
+def grid_exponent(weights, bound=LARGEST_COUNT):
+    return to_grid(weights, bound)[1]
 
 
 def exact(weights):
