@@ -9,9 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 
 from experiment import InputError, printable
@@ -24,29 +22,11 @@ HIGHEST_THREADS = 1024  # a million would take 21 GB, and a number that overflow
 INSIST_AFTER = 5  # seconds between attempts to interrupt the program
 
 
-class _Once(argparse.Action):
-    """Stores an option's value and refuses a second one; argparse would silently keep the last."""
-
-    namespace = None  # the one it has stored a value in
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        if self.namespace is namespace:
-            raise argparse.ArgumentError(self, "found twice, expected once")
-        self.namespace = namespace
-        if self.nargs == "+":
-            for value in values:
-                if values.count(value) > 1:
-                    raise argparse.ArgumentError(self, f"found {value} twice, expected each once")
-        setattr(namespace, self.dest, values if self.nargs != 0 else True)
-
-
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse with one-line errors, defaults in the help, and no option accepted twice."""
+    """argparse with one-line errors, and defaults in the help."""
 
     def __init__(self, docstring):
         super().__init__(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
-        self.register("action", None, _Once)
-        self.register("action", "store_true", partial(_Once, nargs=0))
 
     def add_argument(self, *names, help, default=None, default_text=None, **settings):
         """Adds an argument as argparse does; its help ends in the default, or in `default_text` if that is given."""
@@ -135,20 +115,13 @@ def usable_cores(root=Path("/")):
 
 
 def _core_limits(root):
-    """Yields the limits, in cores, of the Linux control groups that this process is in."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, group = line.split(":", 2)
-        if not controllers:  # version 2
-            top, files = root / "sys/fs/cgroup", ["cpu.max"]
-        elif "cpu" in controllers.split(","):  # version 1
-            top, files = root / "sys/fs/cgroup/cpu", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
-        else:
-            continue
-        innermost = top / group.lstrip("/")  # inside a container, only its outer groups may be visible
-        for folder in (innermost, *innermost.parents):
-            limit = re.fullmatch(r"(\d+) ([1-9]\d*)", " ".join(_text(folder / file) for file in files))
-            if limit:  # "max 100000" and "-1 100000" mean that there is none
-                yield int(limit[1]) / int(limit[2])
+    """Yields the limits, in cores, of the Linux control groups, version 2, that this process is in."""
+    group = re.search(r"^0::/(.*)$", _text(root / "proc/self/cgroup"), re.MULTILINE)
+    innermost = root / "sys/fs/cgroup" / (group[1] if group else "")
+    for folder in (innermost, *innermost.parents):  # inside a container, only the outer groups may be visible
+        limit = re.fullmatch(r"(\d+) ([1-9]\d*)", _text(folder / "cpu.max"))
+        if limit:  # "max 100000" means that there is none
+            yield int(limit[1]) / int(limit[2])
 
 
 def _text(path):
@@ -156,11 +129,6 @@ def _text(path):
         return path.read_text().strip()
     except OSError:
         return ""
-
-
-def watched(stream):
-    """Whether somebody watches a stream, that is, whether it is a terminal."""
-    return stream is not None and not stream.closed and stream.isatty()
 
 
 def progress(iterable, total, unit):
@@ -174,20 +142,20 @@ def progress(iterable, total, unit):
 
 
 def run(main):
-    """Runs a script, in any thread, and leaves signals and streams as it found them.
+    """Runs a script; leaves signals and stdout as it found them.
 
     Bad input, a full disk and too little memory end it with one line on stderr and exit status 2, Ctrl-C with 130 and
     SIGTERM with 143. If the reader of its output goes away, as head does, it ends silently with 141 like other tools.
-    What is printed to a closed stdout or stderr is lost.
     """
-    with _usable_streams(), _interruptible():
+    with _escaping_stdout():
         try:
-            try:
-                main()
-            except SystemExit:  # after --help, say
-                sys.stdout.flush()
-                raise
-            sys.stdout.flush()  # a full disk may not be noticed before
+            with _interruptible():
+                try:
+                    main()
+                except SystemExit:  # after --help, say
+                    sys.stdout.flush()
+                    raise
+                sys.stdout.flush()  # a full disk may not be noticed before
         except BrokenPipeError:
             _stop(128 + signal.SIGPIPE)
         except (InputError, OverflowError, ImportError) as error:  # a package is missing, or has no memory
@@ -200,14 +168,11 @@ def run(main):
         except MemoryError as error:
             _stop(BAD_INPUT, ": ".join(filter(None, ["error: out of memory", str(error)])))
         except Exception as error:
-            if "can't start new thread" in str(error):
-                _stop(BAD_INPUT, "error: cannot start another thread, expected room for one more (see ulimit -u)")
-            if "Symlink loop" in str(error):  # before Python 3.13
-                _stop(BAD_INPUT, f"error: {error}, expected a file or a folder")
             if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
                 _stop(BAD_INPUT, "error: out of memory, expected room for the network and its images")
             raise
         except KeyboardInterrupt:
+            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # or another one would print a traceback
             _stop(128 + signal.SIGINT, "interrupted")
         except Terminated:
             _stop(128 + signal.SIGTERM, "terminated")
@@ -219,21 +184,15 @@ class Terminated(BaseException):
 
 @contextmanager
 def _interruptible():
-    """Makes SIGINT and SIGTERM raise KeyboardInterrupt and Terminated, if signals can be handled here at all."""
+    """Makes SIGINT and SIGTERM raise KeyboardInterrupt and Terminated."""
     found = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
-    if threading.current_thread() is not threading.main_thread() or None in found.values():  # None: C code handles it
-        yield
-        return
     for signum in (signal.SIGINT, signal.SIGTERM):
         if found[signum] != signal.SIG_IGN:  # set by nohup, and by shells for background jobs
             signal.signal(signum, _interrupt)
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGALRM) != found[signal.SIGALRM]:  # interrupted
-            signal.alarm(0)
-            # another Ctrl-C while Python exits would print a traceback
-            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+        signal.alarm(0)
         for signum, handler in found.items():
             signal.signal(signum, handler)
 
@@ -250,11 +209,7 @@ def _interrupt(signum, frame):
 @contextmanager
 def muted_stderr():
     """Hides what the C and C++ code of libraries writes to stderr; they offer no other way."""
-    try:
-        stderr = os.dup(2)
-    except OSError:  # stderr is closed, so nothing can appear there
-        yield
-        return
+    stderr = os.dup(2)
     with open(os.devnull, "wb") as null:
         os.dup2(null.fileno(), 2)
     try:
@@ -265,20 +220,18 @@ def muted_stderr():
 
 
 @contextmanager
-def _usable_streams():
-    """Replaces closed streams, and makes stdout escape characters that its encoding lacks, as stderr does."""
-    with ExitStack() as restoring:
-        nowhere = restoring.enter_context(open(os.devnull, "w"))
-        while nowhere.fileno() <= 2:  # a closed stream's number: libraries would print into the next file
-            nowhere = restoring.enter_context(open(os.devnull, "w"))
-        if sys.stdout is None:
-            restoring.enter_context(redirect_stdout(nowhere))
-        if sys.stderr is None:
-            restoring.enter_context(redirect_stderr(nowhere))
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            restoring.callback(sys.stdout.reconfigure, errors=sys.stdout.errors)
-            sys.stdout.reconfigure(errors="backslashreplace")
+def _escaping_stdout():
+    """Makes stdout escape characters that its encoding lacks, as stderr does."""
+    stdout = sys.stdout
+    if not isinstance(stdout, io.TextIOWrapper):  # in a notebook, say
         yield
+        return
+    errors = stdout.errors
+    stdout.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        stdout.reconfigure(errors=errors)
 
 
 def _stop(status, line=""):

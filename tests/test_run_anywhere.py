@@ -1,4 +1,4 @@
-"""Scripts in users' surroundings: pipes, closed streams, other programs, threads, containers."""
+"""Scripts in users' surroundings: pipes, full disks, other programs, containers."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ from experiment import command_line
 from tests.helpers import ROOT
 
 SCRIPT = """
-import atexit, os, resource, signal, sys, threading
+import atexit, os, signal, sys
 sys.path.insert(0, {root!r})
 from experiment import InputError, command_line
 
@@ -60,32 +60,6 @@ def run_in_shell(script, tmp_path):
     return run
 
 
-WORK = """
-with open("result.txt", "w") as file:
-    print("shown")
-    print("said", file=sys.stderr)
-    for stream in (1, 2):
-        try:
-            os.write(stream, b"printed by a library")
-        except OSError:
-            pass
-    file.write("figures")
-"""
-
-
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_work_is_done_where_streams_are_closed(run_in_shell, closed, tmp_path):
-    process = run_in_shell(WORK, f"$script {closed}")
-    assert process.returncode == 0
-    assert (tmp_path / "result.txt").read_text() == "figures"
-
-
-@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full"])
-def test_error_line_that_cannot_be_written_goes_nowhere_else(run_in_shell, closed):
-    process = run_in_shell('raise InputError("a.npz: is bad")', f"$script {closed}")
-    assert (process.returncode, process.stdout, process.stderr) == (2, b"", b"")
-
-
 OUTPUTS = {
     "written at the end": "print('x' * 10)",
     "written before": "print('x' * 100_000)",
@@ -124,19 +98,6 @@ def test_second_ctrl_c_while_python_ends_is_no_traceback(run_in_shell):
     assert (process.returncode, process.stderr) == (128 + signal.SIGINT, b"interrupted\n")
 
 
-NO_ROOM_FOR_A_THREAD = """
-resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-threading.stack_size(1 << 30)
-threading.Thread(target=print).start()
-"""
-
-
-def test_thread_that_cannot_be_started_is_one_line(run_in_shell):
-    process = run_in_shell(NO_ROOM_FOR_A_THREAD)
-    assert process.returncode == 2
-    assert process.stderr == b"error: cannot start another thread, expected room for one more (see ulimit -u)\n"
-
-
 def test_command_of_a_benchmark_that_fails_is_one_line(run_in_shell):
     process = run_in_shell("import subprocess; subprocess.run(['false'], check=True)")
     line = b"error: Command '['false']' returned non-zero exit status 1.\n"
@@ -167,33 +128,6 @@ def test_program_around_a_script_finds_everything_as_it_was(script, body):
         runpy.run_path(str(path), run_name="__main__")
     assert found() == before
     assert signal.alarm(0) == 0
-
-
-def test_alarm_of_the_program_around_a_script_stays_set():
-    signal.alarm(1000)
-    try:
-        command_line.run(lambda: None)
-    finally:
-        left = signal.alarm(0)
-    assert left > 900
-
-
-@pytest.mark.parametrize(
-    ("end", "line"),
-    [("pass", b""), ("raise InputError('a.npz: is bad')", b"error: a.npz: is bad\n"), ("sys.exit(1)", b"")],
-)
-def test_script_runs_in_any_thread(run_in_shell, end, line):
-    work = f"""
-def work():
-    print("at work")
-    {end}
-
-thread = threading.Thread(target=command_line.run, args=[work])
-thread.start()
-thread.join()
-"""
-    process = run_in_shell(work)
-    assert (process.returncode, process.stdout, process.stderr) == (0, b"at work\n", line)
 
 
 def test_bar_is_shown_in_a_terminal_and_disappears_at_the_end(script):
@@ -239,30 +173,6 @@ CONTAINERS = {
             "sys/fs/cgroup/user.slice/job.scope/cpu.max": "400000 100000",
         },
         3,
-    ),
-    "version 1": (
-        {
-            "proc/self/cgroup": "4:memory:/job\n3:cpu,cpuacct:/job\n0::/",
-            "sys/fs/cgroup/cpu/job/cpu.cfs_quota_us": "500000",
-            "sys/fs/cgroup/cpu/job/cpu.cfs_period_us": "100000",
-        },
-        5,
-    ),
-    "version 1 without a limit": (
-        {
-            "proc/self/cgroup": "3:cpu:/",
-            "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
-            "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
-        },
-        64,
-    ),
-    "version 1, seen from inside the group": (
-        {
-            "proc/self/cgroup": "3:cpuacct,cpu:/docker/8d2f:1",
-            "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "100000",
-            "sys/fs/cgroup/cpu/cpu.cfs_period_us": "50000",
-        },
-        2,
     ),
 }
 

@@ -1,7 +1,6 @@
 """Bad input of Spiking_LeNet_MNIST.py: one line on stderr, exit status 2, nothing changed on disk."""
 
 import gzip
-import os
 
 import numpy as np
 import pytest
@@ -117,12 +116,6 @@ def test_options_that_a_mode_ignores_are_refused(tmp_path, run_here, mode, optio
 )
 def test_weights_that_are_no_file(folder, refuses, name, expected):
     refuses("--weights", folder / name, expected=[str(folder / name), expected])
-
-
-def test_pipe_as_weights_does_not_hang(folder, refuses):
-    os.mkfifo(folder.parent / "pipe.npz")
-    expected = ["pipe.npz: is a pipe, expected an npz file of network weights"]
-    refuses("--weights", folder.parent / "pipe.npz", expected=expected)
 
 
 @pytest.mark.parametrize("size", [0, 1000, -1])
