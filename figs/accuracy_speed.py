@@ -19,7 +19,7 @@ def main():
     networks = plotting.read_logs(args)
     references = plotting.full_precision(networks)
 
-    figure, (whole, zoomed) = plotting.new_figure(panels=2)
+    figure, (whole, zoomed) = plotting.accuracy_axes()
     print(f"{'network':24}{'accuracy':>10}{'time steps':>12}")
     names = plotting.labels([*networks, *references])
     for number, (log, name, style) in enumerate(zip(networks, names, plotting.styles())):
@@ -37,15 +37,9 @@ def main():
         print(f"{log.label:24}{log.accuracy[-1]:8.2f} %")
     figure.suptitle(f"Accuracy of {plotting.subject(log.model for log in networks)}")
     finals = [log.accuracy[-1] for log in (*networks, *references)]
-    theirs = [plotting.published_of(log).results.get("SNN accuracy (%)") for log in networks]
-    finals += filter(None, theirs)
-    whole.set(title="from 0 to 100 %", ylim=(0, 103))
-    zoomed.set(title="around the final values (cut axis)")
+    finals += filter(None, (plotting.published_of(log).results.get("SNN accuracy (%)") for log in networks))
     plotting.cut_axis(zoomed, min(finals) - 1.25, max(finals) + 0.25)
     whole.legend(loc="lower right", fontsize="small")
-    for axes in (whole, zoomed):
-        axes.set_ylabel("accuracy (%)")
-        plotting.label_time_steps(axes)
     plotting.save(figure, plotting.picture_name("scnn_accuracy", args, networks), args.output)
 
 

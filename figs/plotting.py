@@ -147,6 +147,17 @@ def new_figure(panels=1, width_ratios=None):
     return pyplot().subplots(1, panels, figsize=(WIDTH, 3.6), layout="constrained", width_ratios=width_ratios)
 
 
+def accuracy_axes():
+    """A figure and its two axes for accuracies in percent over the time steps: the whole range, and its top."""
+    figure, (whole, zoomed) = new_figure(panels=2)
+    whole.set(title="from 0 to 100 %", ylim=(0, 103))
+    zoomed.set(title="around the final values (cut axis)")
+    for axes in (whole, zoomed):
+        axes.set_ylabel("accuracy (%)")
+        label_time_steps(axes)
+    return figure, (whole, zoomed)
+
+
 def default_matplotlib():
     """Matplotlib with its defaults and its pyplot, whatever the user's own settings are."""
     os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}

@@ -128,7 +128,7 @@ def spread(quantity, values):
 
 def draw(networks):
     """Draws accuracy over the time steps: the mean and range of the seeds, and the published curve."""
-    figure, (whole, zoomed) = plotting.new_figure(panels=2)
+    figure, (whole, zoomed) = plotting.accuracy_axes()
     names = [one.label for one in plotting.distinct(networks)]
     for (one, seeds), name, style in zip(networks.items(), names, plotting.styles()):
         label = f"{name}: mean of {len(seeds)} seeds" if len(seeds) > 1 else f"{name}: one seed"
@@ -143,13 +143,8 @@ def draw(networks):
     finals = [log.accuracy[-1] for seeds in networks.values() for log in seeds]
     finals += filter(None, (published.of(one).results.get("SNN accuracy (%)") for one in networks))
     figure.suptitle(f"Accuracy of {plotting.subject(networks)}")
-    whole.set(title="from 0 to 100 %", ylim=(0, 103))
-    zoomed.set(title="around the final values (cut axis)")
     plotting.cut_axis(zoomed, min(finals) - 1, max(finals) + 0.25)
     whole.legend(loc="lower right", fontsize="small", title="band: lowest to highest", title_fontsize="small")
-    for axes in (whole, zoomed):
-        axes.set_ylabel("accuracy (%)")
-        plotting.label_time_steps(axes)
     return figure
 
 

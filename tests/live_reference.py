@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiment import ROOT
-from spiking.notation import parse
 from spiking.weight_grid import layer_on_grid
 from tests import reference
+from tests.networks import LENET
 
-LENET = parse("28x28x1-20C5-P2-50C5-P2-500-10")
 ANN_OPERATIONS = 7_186_200
 FIRST = 121  # the test image that is shown as the page opens
 # test images that the network of k=0 gets wrong after step 2
@@ -25,7 +24,7 @@ class Simulation:
     outputs: np.ndarray  # int (images, time steps, classes), in units of the classifier's
 
     def summary(self):
-        """What window.snn.classify answers, for each image."""
+        """What tests.browser.simulate returns."""
         axes = (2, 3, 4)
         sops = [(np.abs(block) * fan).sum(axes) for block, fan in zip(self.spikes, fan_outs(), strict=True)]
         return {

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from experiment import ROOT
 from experiment.digit import prepare_digit
-from tests.browser import classify, show_as
+from tests.browser import show_as, simulate
 
 UNREADABLE = "This browser does not let the page read the drawing. Choose a test image instead."
 
@@ -221,7 +220,7 @@ def test_small_digits_are_read(shown):
     assert "".join(guesses) == "0123456789"
     drawn, seen = shown.pixels("#pad")[..., 0], shown.pixels("#seen")[..., 0]
     assert_array_equal(seen, prepare_digit(drawn))
-    assert classify(shown.driver, seen, "{}")["predictions"][0, -1] == 9
+    assert simulate(shown.driver, seen, "{}")["predictions"][0, -1] == 9
 
 
 def test_drawing_goes_round_through_its_address(shown):
@@ -235,26 +234,3 @@ def test_drawing_goes_round_through_its_address(shown):
     shown.driver.refresh()
     assert_array_equal(shown.pixels("#seen"), seen)
     assert "label" not in shown.text("#sentence")
-
-
-def test_pictures_are_prepared_as_in_python(driver):
-    """Random ones, and ones on the edge of each decision: faintest ink, an even border, light as far as dark."""
-    driver.get((ROOT / "figs/live.html").as_uri())
-    rng = np.random.default_rng(0)
-    pictures = [rng.integers(0, 256, (rng.integers(3, 40), rng.integers(3, 40))) for _ in range(30)]
-    for faint in (15, 16, 17):
-        pictures.append(np.zeros((20, 15), int))
-        pictures[-1][5:12, 4:9], pictures[-1][2, 13] = 240, faint - 1
-    for one, other in ((0, 200), (200, 0), (100, 120)):
-        picture = np.full((10, 14), one)
-        picture[:, 7:] = other
-        picture[4:6, 3:11] = 60
-        pictures.append(picture)
-    pictures.append(np.full((9, 9), 100))
-    pictures[-1][2, 3:6], pictures[-1][6, 2:7] = 40, 160
-    found = driver.execute_script(
-        "return arguments[0].map(([picture, rows, columns]) => [...prepareDigit(picture, rows, columns)]);",
-        [(picture.ravel().tolist(), *picture.shape) for picture in pictures],
-    )
-    for picture, digit in zip(pictures, found, strict=True):
-        assert_array_equal(np.reshape(digit, (28, 28)), prepare_digit(picture.astype(np.uint8)))

@@ -1,7 +1,5 @@
 """Bad input of Spiking_LeNet_MNIST.py: one line on stderr, exit status 2, nothing changed on disk."""
 
-import gzip
-
 import numpy as np
 import pytest
 
@@ -118,32 +116,11 @@ def test_weights_that_are_no_file(folder, refuses, name, expected):
     refuses("--weights", folder / name, expected=[str(folder / name), expected])
 
 
-@pytest.mark.parametrize("size", [0, 1000, -1])
-def test_truncated_weights(folder, refuses, size):
-    content = (folder / "k0.npz").read_bytes()
-    (folder / "damaged.npz").write_bytes(content[:size])
-    refuses("--weights", "damaged.npz", expected=["damaged.npz: damaged"])
-
-
 @pytest.mark.parametrize(
     ("key", "change", "expected"),
     [
         ("conv3/W", lambda array: array[..., :40], "has shape (5, 5, 20, 40), expected (5, 5, 20, 50)"),
-        ("conv2/W", lambda array: array + np.nan, "has NaN or infinite values"),
-        ("bn5/gamma", lambda array: array * -np.inf, "has NaN or infinite values"),
-        ("fc/W", lambda array: array.astype(np.float64) + 1e300, "has NaN or infinite values"),
-        ("bn4/moving_var", lambda array: array - 0.5, "expected 0 or above"),
-        ("bn1/beta", lambda array: array.astype(int), "has dtype int64, expected floats"),
-        ("k", lambda k: np.int64(17), "is 17, expected -1 (full precision) to 16"),
-        ("k", lambda k: np.float32(0), "has dtype float32, expected an integer"),
-        ("seed", lambda seed: np.int64(-1), "is -1, expected 0 to 4294967295"),
-        ("data", lambda data: np.array("../mnist"), "is '../mnist', expected the name of a folder or recipe"),
-        ("recipe", lambda recipe: np.int64(1), "has dtype int64, expected text"),
-        ("epochs", lambda epochs: np.int64(-3), "is -3, expected 0 to 1000000000"),
-        ("threads", lambda threads: np.int64(2**31 - 1), "is 2147483647, expected 0 to 1024"),
-        ("network", lambda text: np.array("28x28x1-20C5-P2-50C15-10"), "layer 3 (50C15): kernel 15 does not fit"),
         ("network", lambda text: np.array("28x28x1-20C5-10"), "20 unknown (bn2/beta ...)"),
-        ("network", lambda text: np.array("99x99x1-9999C9-9999C91-9"), "weights, expected at most 268,435,456"),
     ],
 )
 def test_impossible_weights(folder, refuses, key, change, expected):
@@ -152,15 +129,6 @@ def test_impossible_weights(folder, refuses, key, change, expected):
     arrays[key] = change(arrays[key])
     np.savez(folder / "bad.npz", **arrays)
     refuses("--weights", "bad.npz", expected=["bad.npz: ", "" if key == "network" else key, expected])
-
-
-@pytest.mark.parametrize("key", ["bn2/gamma", "seed"])
-def test_missing_key(folder, refuses, key):
-    """Of all that names a model, files of older versions have only k."""
-    with np.load(folder / "k0.npz") as archive:
-        arrays = {name: archive[name] for name in archive if name != key}
-    np.savez(folder / "bad.npz", **arrays)
-    refuses("--weights", "bad.npz", expected=[f"bad.npz: 1 keys missing ({key}"])
 
 
 def test_potentials_beyond_int32(folder, refuses):
@@ -173,32 +141,9 @@ def test_potentials_beyond_int32(folder, refuses):
     refuses(*options, "--logs", folder / "new/deep", expected=["int32"])
 
 
-@pytest.mark.parametrize("name", ["k0.npz", "k0.npz/deep/logs"])
-def test_logs_that_cannot_be_a_folder(folder, refuses, name):
-    refuses("--logs", folder / name, expected=[str(folder / "k0.npz")])
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "expected"),
-    [
-        ("test-images-idx3-ubyte.gz", gzip.compress(idx(np.zeros((20, 28, 28))), mtime=0)[:-9], "damaged gzip file"),
-        ("test-images-idx3-ubyte.gz", b"", "begins with nothing, expected an IDX file of unsigned bytes"),
-        ("test-images-idx3-ubyte.gz", b"no gzip", "damaged gzip file"),
-        ("test-images-idx3-ubyte", idx(np.zeros((20, 28, 28)))[:-1], "has 15679 bytes of data, expected the product"),
-        ("test-images-idx3-ubyte", idx(np.zeros((20, 28, 28))) + b"1", "has at least 15681 bytes of data, expected"),
-        (
-            "test-labels.idx1-ubyte",
-            idx(np.zeros((20, 28))),
-            "begins with 00 00 08 02, expected an IDX file of unsigned",
-        ),
-        ("test-labels.idx1-ubyte", idx(np.full(20, 10)), "test label 0 is 10, expected 0 to 9 as in the training"),
-        ("test-labels.idx1-ubyte", idx(np.zeros(19)), "has 20 test images and 19 labels, expected equal numbers"),
-    ],
-)
-def test_damaged_images(folder, refuses, name, content, expected):
+def test_damaged_images(folder, refuses):
     save_model(folder / "digits.npz", random_weights(LENET, seed=0), 0, data="digits")
     data = write_images(folder / "digits", (28, 28), classes=10)
-    (data / name.removesuffix(".gz")).unlink()
-    (data / name).write_bytes(content)
-    place = f"digits/{name}: " if "label" not in expected else "digits: "
-    refuses("--weights", folder / "digits.npz", "--data", data, expected=[place, expected])
+    (data / "test-images-idx3-ubyte").write_bytes(idx(np.zeros((20, 28, 28)))[:-1])
+    expected = ["digits/test-images-idx3-ubyte: has 15679 bytes of data, expected the product"]
+    refuses("--weights", folder / "digits.npz", "--data", data, expected=expected)
