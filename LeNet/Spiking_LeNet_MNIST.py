@@ -193,7 +193,6 @@ def evaluate_and_log(snn, trained, test, args):
         evaluation = (simulate_until_quiescent if args.time_steps == AUTO else simulate)(snn, test, *batches)
         seconds = time.perf_counter() - start
         run = replace(run, time_steps=evaluation.right.shape[1])
-        runs.check_length(run)
         ann_right = count_ann_right(evaluation, trained, snn.k, test, args.negative_spikes, *batches)
         sizes = measure_sizes(snn, test.pixels) if args.sizes else None
         run = runs.described(run, trained, evaluation, ann_right, sizes)

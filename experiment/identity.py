@@ -3,10 +3,10 @@
 import math
 from dataclasses import asdict, dataclass, replace
 
-from experiment.command_line import HIGHEST_THREADS
+from experiment.command_line import HIGHEST_SEED, HIGHEST_THREADS
 from experiment.model import Model
 from experiment.recipes import RECIPES
-from spiking.network import Network
+from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network
 from spiking.notation import parse
 
 LARGEST_COUNT = 10**9  # that a file may give of anything
@@ -49,18 +49,30 @@ class Identity:
 
 
 def identified(entries):
-    """The Identity that such entries describe; raises KeyError, TypeError or ValueError if they describe none."""
-    numbers = {name: entries[name] for name in ("k", "seed", *COUNTS)}
-    numbers |= {OPERATIONS: entries[OPERATIONS]} if OPERATIONS in entries else {}
-    for name, highest in (COUNTS | {OPERATIONS: LARGEST_OPERATIONS}).items():
-        if not 0 <= numbers.get(name, 0) <= highest:
-            raise ValueError(f"{name} is {numbers[name]}, expected 0 to {highest}")
-    if any(type(number) is not int for number in numbers.values()):
-        raise TypeError
-    network = check_size(replace(parse(entries["network"]), own_multiply_accumulates=entries.get(OPERATIONS)))
-    names = (entries["data"], entries["recipe"], numbers["seed"], entries.get("origin", ""))
-    model = Model(numbers["k"], network.layers, *names)
-    return Identity(model, network, *(numbers[name] for name in COUNTS))
+    """The Identity that such entries describe; raises ValueError, which says what is wrong, if they describe none."""
+    operations = integer(entries, OPERATIONS, 0, LARGEST_OPERATIONS, default=None)
+    network = check_size(replace(parse(_text(entries, "network")), own_multiply_accumulates=operations))
+    k, seed = integer(entries, "k", FULL_PRECISION, HIGHEST_LEVEL), integer(entries, "seed", 0, HIGHEST_SEED)
+    data, recipe, origin = _text(entries, "data"), _text(entries, "recipe"), _text(entries, "origin", default="")
+    counts = [integer(entries, name, 0, highest) for name, highest in COUNTS.items()]
+    return Identity(Model(k, network.layers, data, recipe, seed, origin), network, *counts)
+
+
+def integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=...):
+    """An entry, which must be an integer in this range; if it is missing and there is a default, that."""
+    if name not in entries and default is not ...:
+        return default
+    found = entries.get(name, "missing")
+    if type(found) is not int or not lowest <= found <= highest:
+        raise ValueError(f"{name} is {found}, expected an integer from {lowest} to {highest}")
+    return found
+
+
+def _text(entries, name, default=None):
+    found = entries.get(name, default)
+    if type(found) is not str:
+        raise ValueError(f"{name} is {found}, expected a text")
+    return found
 
 
 def check_size(network):

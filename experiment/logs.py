@@ -24,14 +24,13 @@ import numpy as np
 
 from experiment import InputError, disk, printable, runs, shown
 from experiment.model import PAPER_NETWORK
-from experiment.runs import ACCURACY, LARGEST_LINES, LOG, RUN, SPIKE_LOGS, Run
+from experiment.runs import ACCURACY, LOG, RUN, SPIKE_LOGS, Run
 from spiking.network import FULL_PRECISION
 
 AUTHORS_ACCURACY = "SNN_accuracy.txt"  # name of accuracy.txt in the authors' published logs
 AUTHORS_SIZES = (10_000, 200, 20)  # images, batch size, time steps
-LARGEST_LOG = 16 * LARGEST_LINES  # bytes
+LARGEST_LOG = 64 << 20  # bytes
 LARGEST_SUM = 10**18  # of spikes or operations over all batches; int64 holds it
-LONGEST_LABEL = 100  # in names of folders
 INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?\r?\n?")
 
 
@@ -95,7 +94,7 @@ class Logs:
 def uniquely_labelled(found):
     """The Logs, with as many folders of their paths in the labels as make these unique."""
     labels = Counter(log.label for log in found)
-    if max(labels.values()) == 1 or max(log.names for log in found) > LONGEST_LABEL:
+    if max(labels.values()) == 1:
         return found
     return uniquely_labelled([replace(log, names=log.names + (labels[log.label] > 1)) for log in found])
 
@@ -104,10 +103,8 @@ def uniquely_labelled(found):
 def opened(folder, run):
     """The OutputFolder for the logs of a Run, the default one if `folder` is None.
 
-    Raises InputError if it holds logs of another model, or logs without a run.json, or if the new ones would be too
-    large.
+    Raises InputError if it holds logs of another model, or logs without a run.json.
     """
-    runs.check_length(run)
     model = run.identity.model
     with disk.OutputFolder(folder or run.folder) as output:
         try:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from experiment import ROOT, InputError, digest
-from experiment.command_line import HIGHEST_SEED, LEVEL, SEED, path
+from experiment.command_line import LEVEL, SEED, path
 from experiment.recipes import PAPER, RECIPES
-from spiking.network import FULL_PRECISION, HIGHEST_LEVEL
+from spiking.network import FULL_PRECISION
 from spiking.notation import check_layers, parse
 
 LENET = "20C5-P2-50C5-P2-500"
@@ -35,16 +35,12 @@ class Model:
     origin: str = ""  # name of the user's own file that it was converted from, digest of it and of options
 
     def __post_init__(self):
-        if not FULL_PRECISION <= self.k <= HIGHEST_LEVEL:
-            raise ValueError(f"k is {self.k}, expected {FULL_PRECISION} (full precision) to {HIGHEST_LEVEL}")
         check_layers(self.network)
         for what, name in (("data", self.data), ("recipe", self.recipe), ("origin", self.origin or "none")):
             if not name.isprintable() or "/" in name or name in ("", ".", "..") or len(name) > 100:
                 raise ValueError(f"{what} is {name[:100]!r}, expected the name of a folder or recipe")
         if self.data in RECIPES:  # k0-augmented would be two models
             raise ValueError(f"data is {self.data!r}, expected another name than a recipe's")
-        if not 0 <= self.seed <= HIGHEST_SEED:
-            raise ValueError(f"seed is {self.seed}, expected 0 to {HIGHEST_SEED}")
 
     @property
     def level(self):

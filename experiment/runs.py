@@ -7,7 +7,7 @@ import numpy as np
 
 from experiment import ROOT, InputError, disk, shown
 from experiment.command_line import HIGHEST_SEED
-from experiment.identity import LARGEST_COUNT, Identity, identified
+from experiment.identity import Identity, identified, integer
 from experiment.images import HIGHEST_NOISE_RATIO
 from experiment.model import PUBLISHED_LEVELS, Model
 from spiking.network import FULL_PRECISION, HIGHEST_LEVEL
@@ -15,7 +15,6 @@ from spiking.network import FULL_PRECISION, HIGHEST_LEVEL
 RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
 TIME_STEPS, BATCH_SIZE = 20, 200  # default of an evaluation
-LARGEST_LINES = 1 << 22  # of a log
 LOG = "a log of LeNet/Spiking_LeNet_MNIST.py"  # as error messages call it
 UNBOUNDED = "unbounded"  # max_spikes in run.json
 PROMINENT = tuple(Model(k) for k in (FULL_PRECISION, *PUBLISHED_LEVELS))  # models whose logs lie in figs/ itself
@@ -147,14 +146,6 @@ def time_steps_needed(right):
     return int(different[-1]) + 2 if len(different) else 1
 
 
-def check_length(run):
-    """Raises InputError if a log of a Run would have more lines than can be read again."""
-    lines = -(-run.images // run.batch_size) * run.time_steps
-    if lines > LARGEST_LINES:
-        found = f"{run.batch_size} with {run.time_steps} time steps, logs of {lines:,} lines"
-        raise InputError(f"argument --batch_size: found {found}, expected at most {LARGEST_LINES:,} lines")
-
-
 def described(run, trained, evaluation, ann_right, sizes=None):
     """The Run of a Trained model with the results of its spiking evaluation, which are the same on any machine.
 
@@ -196,36 +187,27 @@ def read(path):
 
 def _run(entries):
     """The Run that such entries describe; raises one of several errors if they describe none."""
-    identity, k = identified(entries["model"]), _integer(entries, "k", FULL_PRECISION, HIGHEST_LEVEL)
+    identity, k = identified(entries["model"]), integer(entries, "k", FULL_PRECISION, HIGHEST_LEVEL)
     if identity.model.k not in (k, FULL_PRECISION):  # full precision may have been converted to any level
         raise ValueError("k")
     variation = Variation(
         None if k == identity.model.k else k,
         _number(entries, "noise_ratio", HIGHEST_NOISE_RATIO, 0.0),
-        _integer(entries, "noise_seed", 0, HIGHEST_SEED, default=0),
-        None if entries.get("max_spikes") == UNBOUNDED else _integer(entries, "max_spikes", default=1),
+        integer(entries, "noise_seed", 0, HIGHEST_SEED, default=0),
+        None if entries.get("max_spikes") == UNBOUNDED else integer(entries, "max_spikes", default=1),
         entries.get("negative_spikes", True),
-        _integer(entries, "limit", default=None),
+        integer(entries, "limit", default=None),
     )
     if type(variation.negative_spikes) is not bool:
         raise TypeError("negative_spikes")
-    time_steps, batch_size, images = (_integer(entries, name) for name in ("time_steps", "batch_size", "images"))
+    time_steps, batch_size, images = (integer(entries, name) for name in ("time_steps", "batch_size", "images"))
     results = Results(
         _number(entries, "ann_accuracy", 1, None),
-        quiescent_images=_integer(entries, "quiescent_images", 0, images, None),
-        time_steps_needed=_integer(entries, "time_steps_needed", 1, time_steps, None),
+        quiescent_images=integer(entries, "quiescent_images", 0, images, None),
+        time_steps_needed=integer(entries, "time_steps_needed", 1, time_steps, None),
         weights_sha256=entries.get("weights_sha256"),
     )
     return Run(identity, variation, time_steps, batch_size, images, results)
-
-
-def _integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=...):
-    """An entry, which must be an integer in this range; if it is missing and there is a default, that."""
-    if name not in entries and default is not ...:
-        return default
-    if type(entries[name]) is not int or not lowest <= entries[name] <= highest:
-        raise ValueError(name)
-    return entries[name]
 
 
 def _number(entries, name, highest, default):

@@ -9,14 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from experiment import InputError, disk, shown
-from experiment.identity import COUNTS, OPERATIONS, Identity, identified
+from experiment.identity import Identity, identified
 from spiking.weight_grid import check_weights, on_grid
 
 NPZ = "an npz file of network weights"  # as error messages call it
 HEADER = 1024  # bytes that an array's header in the file may take
-NUMBERS, TEXTS = ("k", "seed", *COUNTS), ("network", "data", "recipe")
-OPTIONAL_NUMBERS, OPTIONAL_TEXTS = (OPERATIONS,), ("origin",)
-LONGEST_TEXT = 1 << 16  # characters
+LARGEST_ENTRY = 1 << 18  # bytes that a text may take
 
 
 @dataclass(frozen=True)
@@ -90,32 +88,29 @@ def _read_archive(archive):
     if "model.weights.h5" in members:
         converts = "LeNet/Spiking_LeNet_MNIST.py --weights FILE.keras converts it"
         raise InputError(f"is a Keras model, expected {NPZ}; {converts}")
-    _check_keys(archive, members, (*NUMBERS, *TEXTS), complete=False)
-    numbers = (*NUMBERS, *(key for key in OPTIONAL_NUMBERS if key in members))
-    texts = (*TEXTS, *(key for key in OPTIONAL_TEXTS if key in members))
-    entries = {key: int(_read_array(archive, members[key], key, (), "iu", 8)) for key in numbers}
-    entries |= {key: str(_read_array(archive, members[key], key, (), "U", 4 * LONGEST_TEXT)) for key in texts}
+    if len(members) < len(archive.infolist()):
+        raise InputError("has a key twice, expected each once")
+    entries = {key: _read_array(archive, info, key, LARGEST_ENTRY) for key, info in members.items() if "/" not in key}
     try:
-        identity = identified(entries)
+        identity = identified({key: array.item() for key, array in entries.items()})
     except ValueError as error:
         raise InputError(error) from None
     shapes = identity.network.weight_shapes
-    _check_keys(archive, members, (*entries, *shapes), complete=True)
+    missing, unknown = sorted({*shapes} - {*members}), sorted({*members} - {*shapes, *entries})
+    if missing or unknown:
+        found = f"{_some(missing, 'keys missing')}, {_some(unknown, 'unknown')}"
+        raise InputError(f"{found}, expected {', '.join(shapes)}")
     weights = {}
     for key, shape in shapes.items():
-        array = _read_array(archive, members[key], key, shape, "f", 8 * math.prod(shape))
+        array = _read_array(archive, members[key], key, 8 * math.prod(shape))
+        if array.shape != shape:
+            raise InputError(f"{key} has shape {array.shape}, expected {shape}")
+        if array.dtype.kind != "f":
+            raise InputError(f"{key} has dtype {array.dtype}, expected floats")
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is refused
             weights[key] = array.astype(np.float32)
     _check_values(weights, identity.network)
     return identity, weights
-
-
-def _check_keys(archive, members, keys, complete):
-    missing = sorted(set(keys) - set(members))
-    unknown = sorted(set(members) - set(keys)) if complete else []
-    if missing or unknown or len(archive.infolist()) > len(members):
-        found = f"{_some(missing, 'keys missing')}, {_some(unknown, 'unknown')}"
-        raise InputError(f"{found}, expected {', '.join(keys)}, once each")
 
 
 def _some(names, what):
@@ -123,17 +118,11 @@ def _some(names, what):
     return f"{len(names)} {what}" + (f" ({names[0]} ...)" if names else "")
 
 
-def _read_array(archive, info, key, shape, kinds, largest):
-    """Reads an array of this shape, one of these kinds of dtype, and at most `largest` bytes of data."""
+def _read_array(archive, info, key, largest):
+    """Reads an array of at most `largest` bytes of data."""
     if info.file_size > largest + HEADER:
         raise InputError(f"{key} takes {info.file_size} bytes, expected at most {largest + HEADER}")
-    array = np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
-    if array.shape != shape:
-        raise InputError(f"{key} has shape {array.shape}, expected {shape}")
-    if array.dtype.kind not in kinds:
-        expected = {"iu": "an integer", "U": "text", "f": "floats"}[kinds]
-        raise InputError(f"{key} has dtype {array.dtype}, expected {expected}")
-    return array
+    return np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
 
 
 def _check_values(weights, network):

@@ -9,6 +9,7 @@ from itertools import cycle
 from experiment import ROOT, InputError, command_line, digest, logs, model, published, runs, shown
 from experiment.disk import OutputFolder
 from experiment.model import LENET, MNIST, PUBLISHED_LEVELS
+from experiment.weights import refuse_contradiction
 from spiking.network import FULL_PRECISION
 
 LONGEST_NAME = 200  # bytes; file systems have room for 255
@@ -64,7 +65,8 @@ def read_logs(args):
 
     Raises InputError if there are none, or if those of --logs are not of the Model that other options name.
     """
-    models = [model.chosen(args).model(k) for k in PUBLISHED_LEVELS]
+    choice = model.chosen(args)
+    models = [choice.model(k) for k in PUBLISHED_LEVELS]
     places = [runs.default_folder(named) for named in models]
     folders = args.logs or list(filter(logs.exist, places))
     if not folders:
@@ -76,12 +78,8 @@ def read_logs(args):
     for log in found:
         if log.spike_num is None:
             raise InputError(f"{shown(log.folder)}: has full precision, expected logs of a spiking network")
-        for name in IDENTITY:
-            if (log.model is not None and args.logs is None) or getattr(args, name) is not None:
-                expected = getattr(models[0], name)
-                if log.model is None or getattr(log.model, name) != expected:
-                    found = f"{shown(log.folder)}: has logs of {log.label}"
-                    raise InputError(f"{found}, expected those of a model with {name} {expected}")
+        binding = {name for name in IDENTITY if args.logs is None or getattr(choice, name) is not None}
+        refuse_contradiction(log.folder, log.model or PAPERS, models[0], binding)
     return found
 
 

@@ -189,16 +189,6 @@ def test_unwritable_place_is_an_error_at_once(tmp_path):
     assert content(tmp_path) == {"file": "content"}
 
 
-def test_folder_that_does_not_open_leaves_nothing_behind(tmp_path, monkeypatch):
-    def no_room(*arguments):
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    monkeypatch.setattr(os, "open", no_room)
-    with pytest.raises(OSError, match="Too many open files"):
-        OutputFolder(tmp_path / "new" / "output").__enter__()
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_full_disk_at_the_start_leaves_nothing_behind(tmp_path, monkeypatch):
     mkdir = Path.mkdir
 

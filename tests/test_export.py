@@ -1,7 +1,5 @@
 """--export: a network rebuilt from the exported file alone, in NumPy integers, is compared with the script's logs."""
 
-import gzip
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +11,7 @@ from LeNet import Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
 from spiking_utils import SpikingNetwork
-from tests.helpers import ROOT, assert_refused, run_script, save_model
+from tests.helpers import assert_refused, run_script, save_model
 from tests.integer_replay import replay
 from tests.networks import LENET, graphs, random_weights, small_chains, with_gammas
 from tests.script_helpers import forbid_imports, snapshot, write_images
@@ -86,17 +84,11 @@ def assert_logged(folder, arrays, pixels, labels):
 def test_network_rebuilt_from_the_file_alone_classifies_and_fires_as_the_script_logs(
     arrays, weights_path, tmp_path, run_here
 ):
-    mnist = {
-        name: np.frombuffer(
-            gzip.decompress((ROOT / f"data/mnist/t10k-{name}.gz").read_bytes()), np.uint8, offset=start
-        )
-        for name, start in {"images-idx3-ubyte": 16, "labels-idx1-ubyte": 8}.items()
-    }
-    pixels = mnist["images-idx3-ubyte"].reshape(-1, 28, 28, 1)[:IMAGES]
+    test = load_split("test").first(IMAGES)
     options = ["--weights", weights_path, "--time_steps", TIME_STEPS, "--limit", IMAGES, "--batch_size", 1]
     process = run_here(Spiking_LeNet_MNIST.main, *options, "--logs", tmp_path)
     assert process.returncode == 0, process.stderr
-    trains, potentials = assert_logged(tmp_path, arrays, pixels, mnist["labels-idx1-ubyte"][:IMAGES])
+    trains, potentials = assert_logged(tmp_path, arrays, test.pixels, test.labels)
     assert all(np.sum(train < 0) > 100 for train in trains[1:])  # else the comparison would show little
     assert len(np.unique(potentials.argmax(axis=2))) > 3
 

@@ -47,10 +47,8 @@ def padded(tmp_path_factory):
 
 
 CASES = {
-    "k0, ten images": (["--k", 0], 10),
-    "k1": (["--k", 1, "--limit", 2], 2),
-    "k2": (["--k", 2, "--limit", 2], 2),
-    "bursts": (["--k", 2, "--limit", 2, "--max_spikes", 3], 2),
+    "k0": (["--k", 0, "--limit", 1], 1),
+    "bursts": (["--k", 2, "--limit", 1, "--max_spikes", 3], 1),
     "padding": ([], 10),
     "padding, bursts, no negative spikes": (["--max_spikes", 2, "--negative_spikes", False], 10),
 }

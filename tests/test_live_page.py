@@ -12,26 +12,16 @@ from experiment.digit import prepare_digit
 from tests import browser
 from tests.browser import screenshot, show_as
 from tests.live_reference import ANN_OPERATIONS, FIRST, WRONG_AT_FIRST, WRONG_TO_THE_END, simulate
+from tests.test_live_drawing import DIGITS, draw
 
 POSITIVE, NEGATIVE = (0xFF, 0xD1, 0x66), (0x1F, 0x78, 0xC8)  # in the maps
 CHOSEN_CLASS = {"light": (0x00, 0x80, 0x5D), "dark": (0x2F, 0xC7, 0x95)}
 
 
-def draw_a_7(shown):
-    from selenium.webdriver import ActionChains
-
-    pad = shown.find("#pad")
-    strokes = ActionChains(shown.driver, duration=1).move_to_element_with_offset(pad, -60, -80).click_and_hold()
-    for x, y in [(60, -80), (50, -50), (0, 90)]:
-        strokes.move_to_element_with_offset(pad, x, y)
-    strokes.release().perform()
-    shown.wait_for_the_end()
-
-
 def test_digit_drawn_with_the_mouse_is_seen_and_classified(shown):
     shown.press("#clear")
     assert shown.text("#pad-hint") == "draw here"
-    draw_a_7(shown)
+    draw(shown, DIGITS[7], 120, 170)
     assert (shown.text("#guess"), shown.text("#says"), shown.text("#pad-hint")) == ("7", "7", "")
     assert "Both networks say 7." in shown.text("#sentence")
     drawn, seen = shown.pixels("#pad")[..., 0], shown.pixels("#seen")[..., 0]
@@ -58,7 +48,7 @@ def assert_blank(shown, sentence):
 
 
 def test_clear_blanks_the_page_until_there_is_another_image(shown, mnist):
-    draw_a_7(shown)
+    draw(shown, DIGITS[7], 120, 170)
     shown.press("#example")
     shown.press("#clear")
     assert_blank(shown, "Draw a digit, or choose a test image.")
@@ -79,7 +69,7 @@ def test_drawing_beyond_the_stored_thresholds_is_refused_in_words(shown):
     shown.press("label:has([name=k][value='1'])")
     assert_blank(shown, "Here a neuron fires more often than the page has thresholds for. Draw another digit.")
     shown.press("label:has([name=k][value='0'])")
-    draw_a_7(shown)
+    draw(shown, DIGITS[7], 120, 170)
     assert "Both networks say 7." in shown.text("#sentence")
 
 

@@ -72,10 +72,3 @@ def test_folder_of_any_name_is_written_and_read(name, tmp_path, monkeypatch):
         read(Path(name) / "c.txt", "a text")
     assert str(refused.value).isprintable()
     assert str(refused.value).endswith("c.txt: not found, expected a text")
-
-
-def test_name_that_is_too_long_is_an_error_at_once(tmp_path):
-    with pytest.raises(OSError, match="File name too long"):
-        write(tmp_path / ("x" * 256), NEW)
-    with pytest.raises(OSError, match="File name too long"):
-        read(tmp_path / ("x" * 256), "a text")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from figs import raster
+from tests.test_live_screen import contrast
 
 
 def test_class_that_is_chosen_while_neurons_fire_is_not_settled(tmp_path, run_here):
@@ -24,16 +25,14 @@ def test_class_that_is_chosen_while_neurons_fire_is_not_settled(tmp_path, run_he
 
 
 def test_signs_differ_in_brightness_as_well():
-    def brightness(colour):
-        parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
-        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-        return linear @ (0.2126, 0.7152, 0.0722) + 0.05
+    def rgb(colour):
+        return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
 
-    positive, negative, none = (brightness(colour) for colour in (raster.POSITIVE, raster.NEGATIVE, raster.NO_SPIKE))
-    assert positive / negative >= 3
-    assert negative / none >= 3
-    assert brightness("#ffffff") / brightness(raster.OTHER_CLASS) >= 3
-    assert brightness("#ffffff") / brightness(raster.CHOSEN_CLASS) >= 3
+    positive, negative, none = map(rgb, (raster.POSITIVE, raster.NEGATIVE, raster.NO_SPIKE))
+    assert contrast(positive, negative) >= 3
+    assert contrast(negative, none) >= 3
+    for bar in (raster.OTHER_CLASS, raster.CHOSEN_CLASS):
+        assert contrast(rgb("#ffffff"), rgb(bar)) >= 3
 
 
 @pytest.mark.parametrize("steps", [3, 9, 20])

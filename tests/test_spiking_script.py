@@ -1,6 +1,5 @@
 """Spiking_LeNet_MNIST.py as a user runs it: logs against the equations, repeatability, errors."""
 
-import gzip
 import hashlib
 import json
 import re
@@ -14,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 import spiking_utils
 from experiment import logs
+from experiment.images import load_split
 from LeNet import Spiking_LeNet_MNIST
 from spiking_utils import SpikingNetwork
 from tests import reference
@@ -22,7 +22,6 @@ from tests.networks import LENET, random_weights, with_gammas
 from tests.script_helpers import forbid_imports, snapshot, with_usual
 
 SCRIPT = "LeNet/Spiking_LeNet_MNIST.py"
-MNIST = ROOT / "data/mnist"
 IMAGES = 30
 TIME_STEPS = {0: 12, 2: 18}  # by k: after these all images are quiescent, and only some
 SEEDS = {0: 0, 2: 9}  # of weights with which also the predictions change in several steps
@@ -64,10 +63,9 @@ def weights_paths(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def images():
-    """Pixels and labels of the first test images, read without the project."""
-    pixels = np.frombuffer(gzip.decompress((MNIST / "t10k-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16)
-    labels = np.frombuffer(gzip.decompress((MNIST / "t10k-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
-    return pixels.reshape(-1, 28, 28, 1)[:IMAGES].astype(np.float64), labels[:IMAGES]
+    """Pixels and labels of the first test images."""
+    pixels, labels, _ = load_split("test").first(IMAGES)
+    return pixels.astype(np.float64), labels
 
 
 @pytest.fixture(scope="module")

@@ -113,14 +113,14 @@ def test_other_floats_are_read_as_float32(tmp_path, dtype):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"k": -2}, r"k is -2, expected -1 \(full precision\) to 16$"),
-        ({"k": 17}, r"k is 17, expected -1 \(full precision\) to 16$"),
-        ({"k": 0.0}, "k has dtype float64, expected an integer$"),
-        ({"k": True}, "k has dtype bool, expected an integer$"),
-        ({"k": [0]}, r"k has shape \(1,\), expected \(\)$"),
-        ({"k": None}, r"1 keys missing \(k ...\), 0 unknown, expected k, seed, .*, once each$"),
-        ({"network": None, "data": None}, r"2 keys missing \(data ...\), 0 unknown, expected k, seed, "),
-        ({"network": 5}, "network has dtype int64, expected text$"),
+        ({"k": -2}, "k is -2, expected an integer from -1 to 16$"),
+        ({"k": 17}, "k is 17, expected an integer from -1 to 16$"),
+        ({"k": 0.0}, "k is 0.0, expected an integer from -1 to 16$"),
+        ({"k": True}, "k is True, expected an integer from -1 to 16$"),
+        ({"k": [0, 0]}, "can only convert an array of size 1"),
+        ({"k": None}, "k is missing, expected an integer from -1 to 16$"),
+        ({"network": None}, "network is None, expected a text$"),
+        ({"network": 5}, "network is 5, expected a text$"),
         ({"network": np.array("4x5", object)}, r"damaged \(Object arrays cannot be loaded"),
         ({"network": ""}, "'' is no input, expected rows x columns x channels such as 28x28x1$"),
         ({"network": NETWORK.layers}, "'2C2x3' is no input, expected rows x columns x channels"),
@@ -138,9 +138,9 @@ def test_other_floats_are_read_as_float32(tmp_path, dtype):
         ({"data": "a\nb"}, r"data is 'a\\nb', expected the name of a folder or recipe$"),
         ({"recipe": ""}, "recipe is '', expected the name of a folder or recipe$"),
         ({"recipe": 101 * "a"}, "recipe is 'a{100}', expected the name of a folder or recipe$"),
-        ({"seed": -1}, "seed is -1, expected 0 to 4294967295$"),
-        ({"seed": 2**32}, "seed is 4294967296, expected 0 to 4294967295$"),
-        ({"epochs": -1}, "epochs is -1, expected 0 to 1000000000$"),
+        ({"seed": -1}, "seed is -1, expected an integer from 0 to 4294967295$"),
+        ({"seed": 2**32}, "seed is 4294967296, expected an integer from 0 to 4294967295$"),
+        ({"epochs": -1}, "epochs is -1, expected an integer from 0 to 1000000000$"),
         ({"threads": 2**63}, "threads is 9223372036854775808, expected "),
         ({"fc/W": None, "fc/w": WEIGHTS["fc/W"]}, r"1 keys missing \(fc/W ...\), 1 unknown \(fc/w ...\), expected"),
         ({"conv2/W": WEIGHTS["conv1/W"]}, r"0 keys missing, 1 unknown \(conv2/W ...\), expected"),
@@ -194,7 +194,7 @@ def test_zip_bomb_behind_a_second_name_of_its_key_is_refused(tmp_path):
     path = write_npz(tmp_path / "weights.npz", with_changes({"fc/W": bomb}), zipfile.ZIP_DEFLATED)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("fc/W", npy(WEIGHTS["fc/W"]))
-    with little_memory(), pytest.raises(InputError, match=r"weights\.npz: .*, once each$"):
+    with little_memory(), pytest.raises(InputError, match=r"weights\.npz: has a key twice, expected each once$"):
         read_npz(path)
 
 
@@ -204,7 +204,7 @@ def test_key_that_is_there_twice_is_refused(tmp_path, key):
     path = write_npz(tmp_path / "weights.npz", with_changes({}))
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(f"{key}.npy", npy(with_changes({})[key]))
-    with pytest.raises(InputError, match=r"0 keys missing, 0 unknown, expected .*, once each"):
+    with pytest.raises(InputError, match="has a key twice, expected each once"):
         read_npz(path)
 
 
