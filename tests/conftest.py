@@ -10,7 +10,8 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 from hypothesis import settings
 
-from experiment import command_line
+import experiment
+from experiment import command_line, model, runs
 from experiment.images import load_split
 from LeNet import Quant_LeNet_MNIST
 from tests.browser import Page, chromium, show_as
@@ -44,6 +45,21 @@ def run_here():
         return subprocess.CompletedProcess(options, status, stdout.getvalue(), stderr.getvalue())
 
     return run
+
+
+@pytest.fixture
+def default_places(tmp_path, monkeypatch):
+    """An empty folder, in which all files of models and logs have their default places."""
+    for module in (model, runs):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def empty_repository(default_places, monkeypatch):
+    """The same; messages show paths relative to it."""
+    monkeypatch.setattr(experiment, "ROOT", default_places)
+    return default_places
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,7 @@ import shutil
 import pytest
 from numpy.testing import assert_allclose
 
-import experiment
-from experiment import model, published, runs
+from experiment import published
 from experiment.model import Model
 from experiment.runs import Variation, default_folder
 from figs import bursts, seeds
@@ -20,10 +19,8 @@ VARIATIONS = ({}, {"max_spikes": 2}, {"max_spikes": 4}, {"max_spikes": None}, {"
 
 
 @pytest.fixture
-def root(tmp_path, monkeypatch):
-    for module in (experiment, model, runs):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
-    return tmp_path
+def root(empty_repository):
+    return empty_repository
 
 
 def write(one, right=RIGHT, statistics=STATISTICS, **variation):

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-import experiment
-from experiment import logs, model, public_data, runs
+from experiment import logs, public_data
 from experiment.disk import COMPLETE
 from experiment.images import load_split
 from experiment.model import NPZ_NAME, Model
@@ -24,12 +23,10 @@ WEIGHTS = random_weights(SMALL, seed=5)
 
 
 @pytest.fixture
-def root(tmp_path, monkeypatch):
+def root(empty_repository):
     """A repository with data of 20 x 12 pixels, 3 channels and labels from 1, and with nothing else."""
-    for module in (experiment, model, runs):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
-    write_images(tmp_path / "data/other", (20, 12, 3), classes=4, first_label=1)
-    return tmp_path
+    write_images(empty_repository / "data/other", (20, 12, 3), classes=4, first_label=1)
+    return empty_repository
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import shutil
 
 import pytest
 
-import experiment
-from experiment import model, runs
 from experiment.model import Model
 from figs import accuracy_speed, results, sops, sparsity
 from spiking.network import FULL_PRECISION
@@ -22,14 +20,13 @@ def script(request):
 
 
 @pytest.fixture
-def root(tmp_path, monkeypatch):
+def root(empty_repository):
     """A repository with logs of k=0 and of full precision, and the user's own in a folder "mine"."""
-    for module in (experiment, model, runs):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
+    root = empty_repository
     for folder in ("figs/k0", "mine"):
-        write_logs(tmp_path / folder, Model(0), 5, 3, [[1, 2], [0, 1]], [[[(9, 1, 70), (4, 2, 40)]]] * 2)
-    write_logs(tmp_path / "figs/fp32", Model(FULL_PRECISION), 5, 3, [[3], [1]])
-    return tmp_path
+        write_logs(root / folder, Model(0), 5, 3, [[1, 2], [0, 1]], [[[(9, 1, 70), (4, 2, 40)]]] * 2)
+    write_logs(root / "figs/fp32", Model(FULL_PRECISION), 5, 3, [[3], [1]])
+    return root
 
 
 @pytest.fixture

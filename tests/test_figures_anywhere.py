@@ -143,8 +143,7 @@ def test_animation_takes_no_settings_of_the_user(tmp_path, monkeypatch):
     assert (tmp_path / "figs/live.gif").read_bytes() == (ROOT / "figs/live.gif").read_bytes()
 
 
-def test_any_number_of_default_log_folders_is_drawn(log_folder, tmp_path, run_here, monkeypatch):
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
+def test_any_number_of_default_log_folders_is_drawn(default_places, tmp_path, run_here):
     folders = [runs.default_folder(Model(0, seed=seed)) for seed in range(30)]
     for seed, folder in enumerate(folders):
         write_logs(folder, Model(0, seed=seed), 5, 3, [[1, 2], [0, 1]], [[[(9, 1, 70), (4, 2, 40)]]] * 2)

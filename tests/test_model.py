@@ -209,16 +209,9 @@ def test_weights_off_the_grid_are_rounded_with_a_notice(save, capsys):
     np.testing.assert_array_equal(trained.weights["fc/W"], TRAINED.weights["fc/W"])
 
 
-@pytest.fixture
-def repository(tmp_path, monkeypatch):
-    """The default places of models lie in this folder."""
-    monkeypatch.setattr(model, "ROOT", tmp_path)
-    return tmp_path
-
-
-def test_default_file_is_that_of_the_checkpoint_or_the_published_one(repository, save):
-    (repository / "LeNet/pretrained").mkdir(parents=True)
-    (repository / "LeNet/checkpoints" / STRIPES.name).mkdir(parents=True)
+def test_default_file_is_that_of_the_checkpoint_or_the_published_one(default_places, save):
+    (default_places / "LeNet/pretrained").mkdir(parents=True)
+    (default_places / "LeNet/checkpoints" / STRIPES.name).mkdir(parents=True)
     options = choose("--k", 1, "--network", LAYERS, "--data", "stripes", "--recipe", "augmented", "--seed", 3)
     published = f"LeNet/pretrained/{STRIPES.name}.npz"
     expected = f"expected published weights of {STRIPES.name}, or those of a training in .*/{STRIPES.name}; "
@@ -244,8 +237,8 @@ def test_published_number_of_epochs_of_a_network_is_no_trial(data, layers, epoch
 
 
 @pytest.mark.parametrize("settings", [{"k": 2}, {"k": FULL_PRECISION}])
-def test_file_in_the_place_of_another_model_is_refused(repository, save, settings):
-    (repository / "LeNet/pretrained").mkdir(parents=True)
+def test_file_in_the_place_of_another_model_is_refused(default_places, save, settings):
+    (default_places / "LeNet/pretrained").mkdir(parents=True)
     place = Model(1).published
     save(name=place, **settings)
     for reading in (lambda: load(choose("--k", 1), 0), lambda: read_published(Model(1))):

@@ -4,7 +4,6 @@ import os
 
 import pytest
 
-from experiment import model, runs
 from experiment.model import NPZ_NAME, Model
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 from spiking.network import FULL_PRECISION
@@ -26,13 +25,11 @@ def test_name_of_any_length_leaves_room_for_what_sets_a_run_apart():
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch):
+def repository(default_places):
     """A folder that holds the default places of models, and data."""
-    for module in (model, runs):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
     for data in ("stripes", "dots"):
-        write_images(tmp_path / "elsewhere" / data, (20, 12, 3), classes=4)
-    return tmp_path
+        write_images(default_places / "elsewhere" / data, (20, 12, 3), classes=4)
+    return default_places
 
 
 @pytest.mark.parametrize(

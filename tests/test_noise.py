@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from experiment import logs, model, runs
+from experiment import logs
 from experiment.images import HIGHEST_NOISE_RATIO, MNIST, load_split, noisy
 from experiment.model import Model
 from figs import noise
@@ -96,9 +96,7 @@ def test_noise_of_an_image_does_not_depend_on_how_many_follow(evaluate, tmp_path
         assert lines[:20] == first
 
 
-def test_logs_go_to_a_folder_of_their_own(evaluate, tmp_path, monkeypatch):
-    for module in (model, runs):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
+def test_logs_go_to_a_folder_of_their_own(evaluate, default_places, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data/mnist").symlink_to(MNIST)
     evaluate()

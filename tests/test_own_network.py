@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from experiment import images, model, runs
+from experiment import images
 from experiment.logs import read as read_logs
 from experiment.trained import read_npz
 from figs import raster
@@ -103,13 +103,14 @@ def test_model_without_quantiser_is_said_to_be_one(quantized, unquantized, evalu
         assert (said in process.stdout) == (path == unquantized)
 
 
-def test_files_of_the_same_name_have_logs_of_their_own(quantized, unquantized, evaluate, tmp_path, monkeypatch):
-    for module in (model, runs):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
-    for path in (quantized, unquantized):
-        assert evaluate(path, "--k", 2, "--data", images.MNIST).returncode == 0
-    names = [path.name for path in (tmp_path / "figs/logs").iterdir()]
-    assert len(names) == 2
+def test_files_of_the_same_name_and_other_conversions_have_logs_of_their_own(
+    quantized, unquantized, evaluate, default_places
+):
+    for path, calibrate in ((quantized, 50), (unquantized, 0), (unquantized, 50), (unquantized, 51)):
+        process = evaluate(path, "--k", 2, "--calibrate", calibrate, "--data", images.MNIST)
+        assert process.returncode == 0, process.stderr
+    names = [path.name for path in (default_places / "figs/logs").iterdir()]
+    assert len(names) == 4
     # a scale of activations divides the bound on them, too
     assert all(re.fullmatch(r"k2-3C5ps2m[\d.]+-own-my-[0-9a-f]{8}-first40", name) for name in names)
 
@@ -282,14 +283,6 @@ def test_model_itself_is_not_overwritten_by_what_is_saved(unquantized, evaluate)
     process = evaluate(unquantized, "--k", 1, "--save", unquantized)
     assert_refused(process, f"argument --save: {unquantized} does not end in .npz, expected the name of an npz file")
     assert unquantized.read_bytes() == before
-
-
-def test_conversions_of_a_file_that_differ_have_logs_that_lie_apart(unquantized, evaluate, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
-    for images_that_calibrate in (0, 50, 51):
-        process = evaluate(unquantized, "--k", 1, "--calibrate", images_that_calibrate)
-        assert process.returncode == 0, process.stderr
-    assert len(list((tmp_path / "figs/logs").iterdir())) == 3
 
 
 @pytest.mark.parametrize("option", ["--export", "--golden"])

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pytest
 
-from experiment import model, runs
 from experiment.disk import COMPLETE
 from experiment.images import MNIST, Split, scaled
 from experiment.model import HISTORY_NAME, NPZ_NAME, Model
@@ -44,10 +43,8 @@ def assert_same_training(folder, expected):
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch):
+def repository(default_places, tmp_path):
     """A folder of all default places, where LeNet/checkpoints is a link to a folder that does not exist yet."""
-    for module in (model, runs):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
     for folder in ("LeNet", "data"):
         (tmp_path / folder).mkdir()
     (tmp_path / "data/mnist").symlink_to(MNIST)
