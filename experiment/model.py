@@ -1,5 +1,6 @@
 """The name of a trained network, the default places of its files, and the options that choose it."""
 
+import re
 from argparse import ArgumentTypeError
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -19,6 +20,10 @@ NPZ_NAME = "model_MNIST.npz"
 HISTORY_NAME = "training.csv"
 OWN = "own"  # recipe of a user's own network, whose training is unknown
 OPTIONS = ("k", "network", "data", "recipe", "seed")  # that name a model
+# names of data that cannot be mistaken for a network (32C5-P2), a recipe, a seed, or anything else in a name
+PLAIN = re.compile(r"[a-z]{2}[a-z0-9_]*(-[a-z]{2}[a-z0-9_]*)*")
+PLAIN_ORIGIN = r"|[a-z][a-z0-9_]*-[0-9a-f]{8}"
+TAKEN = re.compile(rf"(seed|first|image|steps|shown)\d*|noise.*|burst|positive|{OWN}")
 LONGEST_WORDS = 100  # letters of a name that is not shortened; file systems have room for 255 bytes
 SHORTENED = 40  # letters that are left of one that is
 
@@ -39,8 +44,6 @@ class Model:
         for what, name in (("data", self.data), ("recipe", self.recipe), ("origin", self.origin or "none")):
             if not name.isprintable() or "/" in name or name in ("", ".", "..") or len(name) > 100:
                 raise ValueError(f"{what} is {name[:100]!r}, expected the name of a folder or recipe")
-        if self.data in RECIPES:  # k0-augmented would be two models
-            raise ValueError(f"data is {self.data!r}, expected another name than a recipe's")
 
     @property
     def level(self):
@@ -49,18 +52,20 @@ class Model:
 
     @property
     def differences(self):
-        """Where it differs from the paper's model of this level: network, data, recipe, origin, seed."""
-        return (*self._differing().values(), *self._seed)
+        """Where it differs from the paper's model of this level, in words: network, data, recipe, origin, seed."""
+        words = {"data": "" if _is_plain_data(self.data) else "data ", "origin": "from "}
+        words |= {"recipe": "" if _is_plain_recipe(self.recipe, self.origin) else "recipe "}
+        return (*(f"{words.get(name, '')}{value}" for name, value in self._differing().items()), *self._seed)
 
     @property
     def name(self):
-        """The name of its files and folders: fp32, k0, k1-augmented, k0-usps-seed3."""
-        return self._joined(self.level, *self._differing().values())
+        """The unique name of its files and folders: fp32, k0, k1-augmented, k0-usps-seed3."""
+        return self._unique(self.level, *self._differing().values())
 
     def figure_name(self, figure):
-        """The name of a figure of its levels: scnn_sop_mnist, scnn_sop_mnist-augmented."""
+        """The unique name of a figure of its levels: scnn_sop_mnist, scnn_sop_mnist-augmented."""
         others = {name: value for name, value in self._differing().items() if name != "data"}
-        return self._joined(f"{figure}_{self.data}", *others.values())
+        return self._unique(f"{figure}_{self.data}", *others.values())
 
     def _differing(self):
         """Those of network, data, recipe and origin that differ from the paper's, by name."""
@@ -71,10 +76,11 @@ class Model:
     def _seed(self):
         return [f"seed{self.seed}"] if self.seed else []
 
-    def _joined(self, *words):
-        """The words and the seed as a name, in which a digest replaces the end of long words."""
+    def _unique(self, *words):
+        """The words as a name, with a digest if they could also name another model, capitals ignored."""
         name, values = "-".join(words), (self.network, self.data, self.recipe, *filter(None, [self.origin]))
-        if sum(map(len, values)) > LONGEST_WORDS:
+        plain = _is_plain_data(self.data) and _is_plain_recipe(self.recipe, self.origin)
+        if not plain or sum(map(len, values)) > LONGEST_WORDS:
             name = f"{name[:SHORTENED]}~{digest(*values)}"
         return "-".join([name, *self._seed])
 
@@ -106,6 +112,16 @@ class Model:
     def at(self, k):
         """The same model at another level."""
         return replace(self, k=k)
+
+
+def _is_plain_data(data):
+    """Whether it cannot be mistaken for anything else in the name of a file, run or figure, capitals ignored."""
+    is_recipe = any(f"-{recipe}-" in f"-{data}-" for recipe in RECIPES)
+    return PLAIN.fullmatch(data) and not is_recipe and not any(map(TAKEN.fullmatch, data.split("-")))
+
+
+def _is_plain_recipe(recipe, origin):
+    return (recipe in RECIPES and not origin) or (recipe == OWN and re.fullmatch(PLAIN_ORIGIN, origin))
 
 
 def _network_option(text):

@@ -66,13 +66,19 @@ def test_name_is_the_level_and_what_differs_from_the_paper(found, name, label):
     assert found.history == ROOT / f"LeNet/pretrained/{name}.csv"
 
 
+def test_name_of_a_deep_network_is_short_and_its_own():
+    deep = ["-".join([*["16C3p-16C3p+I@1"] * 40, last]) for last in ("20", "21")]
+    names = {Model(2, network, recipe="own-deep").name for network in deep}
+    assert len(names) == 2
+    assert all(len(name) < 100 for name in names)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"network": "20C5-P2-"}, r"^layer 3 \(\): not a layer, expected nCk"),
         ({"network": "20c5"}, r"^layer 1 \(20c5\): not a layer, expected nCk"),
         ({"data": ".."}, r"^data is '\.\.', expected the name of a folder or recipe$"),
-        ({"data": "augmented"}, r"^data is 'augmented', expected another name than a recipe's$"),
         ({"recipe": "a/b"}, r"^recipe is 'a/b', expected the name of a folder or recipe$"),
     ],
 )
