@@ -18,7 +18,7 @@ class InputError(ValueError):
 
 def shown(path):
     """The path as messages show it: printable, and relative to the repository if it lies inside."""
-    path = Path(path).resolve()
+    path = Path(os.path.realpath(path))  # Path.resolve may fail on links that form a loop
     return printable(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from experiment import InputError, printable
@@ -22,11 +23,29 @@ HIGHEST_THREADS = 1024  # a million would take 21 GB, and a number that overflow
 INSIST_AFTER = 5  # seconds between attempts to interrupt the program
 
 
+class _Once(argparse.Action):
+    """Stores an option's value and refuses a second one; argparse would silently keep the last."""
+
+    namespace = None  # the one it has stored a value in
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if self.namespace is namespace:
+            raise argparse.ArgumentError(self, "found twice, expected once")
+        self.namespace = namespace
+        if self.nargs == "+":
+            for value in values:
+                if values.count(value) > 1:
+                    raise argparse.ArgumentError(self, f"found {value} twice, expected each once")
+        setattr(namespace, self.dest, values if self.nargs != 0 else True)
+
+
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse with one-line errors, and defaults in the help."""
+    """argparse with one-line errors, defaults in the help, and no option accepted twice."""
 
     def __init__(self, docstring):
         super().__init__(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.register("action", None, _Once)
+        self.register("action", "store_true", partial(_Once, nargs=0))
 
     def add_argument(self, *names, help, default=None, default_text=None, **settings):
         """Adds an argument as argparse does; its help ends in the default, or in `default_text` if that is given."""
@@ -168,6 +187,8 @@ def run(main):
         except MemoryError as error:
             _stop(BAD_INPUT, ": ".join(filter(None, ["error: out of memory", str(error)])))
         except Exception as error:
+            if "can't start new thread" in str(error):
+                _stop(BAD_INPUT, "error: cannot start another thread, expected room for one more (see ulimit -u)")
             if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
                 _stop(BAD_INPUT, "error: out of memory, expected room for the network and its images")
             raise

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -143,9 +144,20 @@ def parser():
     parser = command_line.ArgumentParser("A script.")
     command_line.add_limit(parser)
     command_line.add_threads(parser)
+    parser.add_argument("--trial", action="store_true", help="trial")
+    parser.add_argument("--seeds", type=command_line.SEED, nargs="+", help="seeds")
     parser.add_argument("--output", type=command_line.path, help="folder")
     parser.add_argument("--k", type=command_line.LEVEL, help="level")
     return parser
+
+
+def test_options_are_stored(run_here):
+    options = ["--trial", "--seeds", "1", "2", "--output", "a//b/", "--k", "3"]
+    same = parser()
+    for _ in range(2):
+        args = same.parse_args(options)
+        assert (args.trial, args.seeds, args.output, args.k) == (True, [1, 2], Path("a/b"), 3)
+    assert not parser().parse_args([]).trial
 
 
 def test_defaults_stand_in_the_help(run_here):
@@ -163,6 +175,10 @@ def test_defaults_stand_in_the_help(run_here):
         (["--k", "17"], "argument --k: found '17', expected an integer of at least 0 and at most 16"),
         (["--limit", "0"], "argument --limit: found '0', expected an integer of at least 1 and at most 1000000"),
         (["--threads", "1.5"], "argument --threads: found '1.5', expected an integer of at least 1 and at most 1024"),
+        (["--k", "1", "--k", "1"], "argument --k: found twice, expected once"),
+        (["--lim", "1", "--limit=2"], "argument --limit: found twice, expected once"),
+        (["--trial", "--trial"], "argument --trial: found twice, expected once"),
+        (["--seeds", "1", "2", "1"], "argument --seeds: found 1 twice, expected each once"),
         (["--output", ""], "argument --output: found '', expected a text that is not empty"),
         (["run [1]\n\udcff"], r"unrecognized arguments: run [1]\n\udcff"),
     ],

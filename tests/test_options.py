@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from experiment.command_line import ArgumentParser
-from tests.helpers import ROOT
+from experiment.command_line import ArgumentParser, boolean
+from tests.helpers import ROOT, assert_refused
 
 SCRIPTS = [
     "LeNet/Quant_LeNet_MNIST.py",
@@ -43,3 +43,13 @@ def test_no_option_takes_an_empty_text_or_any_number(script):
                 action.type("")
             with suppress(ArgumentTypeError):
                 assert not isinstance(action.type("9" * 20), int), action.dest
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_option_is_taken_twice(script, run_here):
+    parser = parser_of(script)
+    for action in parser._actions:
+        if action.option_strings and action.nargs is None and action.choices is None:
+            option = [action.option_strings[0], "False" if action.type is boolean else "9"]
+            process = run_here(lambda option=option: parser.parse_args([*option, *option]))
+            assert_refused(process, f"argument {option[0]}: found twice, expected once")

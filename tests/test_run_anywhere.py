@@ -17,7 +17,7 @@ from experiment import command_line
 from tests.helpers import ROOT
 
 SCRIPT = """
-import atexit, os, signal, sys
+import atexit, os, resource, signal, sys, threading
 sys.path.insert(0, {root!r})
 from experiment import InputError, command_line
 
@@ -96,6 +96,19 @@ def test_second_ctrl_c_while_python_ends_is_no_traceback(run_in_shell):
     interrupt = "os.kill(os.getpid(), signal.SIGINT)"
     process = run_in_shell(f"atexit.register(lambda: {interrupt}); {interrupt}")
     assert (process.returncode, process.stderr) == (128 + signal.SIGINT, b"interrupted\n")
+
+
+NO_ROOM_FOR_A_THREAD = """
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+threading.stack_size(1 << 30)
+threading.Thread(target=print).start()
+"""
+
+
+def test_thread_that_cannot_be_started_is_one_line(run_in_shell):
+    process = run_in_shell(NO_ROOM_FOR_A_THREAD)
+    assert process.returncode == 2
+    assert process.stderr == b"error: cannot start another thread, expected room for one more (see ulimit -u)\n"
 
 
 def test_command_of_a_benchmark_that_fails_is_one_line(run_in_shell):
