@@ -29,7 +29,7 @@ from spiking.network import FULL_PRECISION
 
 AUTHORS_ACCURACY = "SNN_accuracy.txt"  # name of accuracy.txt in the authors' published logs
 AUTHORS_SIZES = (10_000, 200, 20)  # images, batch size, time steps
-LARGEST_LOG = 64 << 20  # bytes
+LARGEST_LOG = 1 << 30  # bytes
 LARGEST_SUM = 10**18  # of spikes or operations over all batches; int64 holds it
 INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?\r?\n?")
 
