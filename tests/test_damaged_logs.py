@@ -112,8 +112,8 @@ def test_sizes_inconsistent_with_the_logs(folder, sizes, batches):
 @pytest.mark.parametrize("name", FILES)
 def test_too_large_file(folder, name):
     with open(folder / name, "wb") as file:
-        file.truncate(64 * 2**20 + 1)  # sparse, so it costs no disk
-    largest = 2**20 if name == "run.json" else 64 * 2**20
+        file.truncate(2**30 + 1)  # sparse, so it costs no disk
+    largest = 2**20 if name == "run.json" else 2**30
     with pytest.raises(InputError, match=rf"{name}: larger than {largest} bytes, expected a log"):
         logs.read(folder)
 
