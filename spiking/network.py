@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-
 from spiking.edges import IMAGE, Convolution, Edge, Pooling, identity, position_shift
 
 PIXEL_LEVELS = 256  # an input of the network is pixel / 256
@@ -189,8 +187,7 @@ class Network:
 
     def fan_out(self, number):
         """Synapses that a spike of a block drives, by its row and column, in all that reads it: int64 (h, w)."""
-        height, width, _ = self.blocks[number - 1].output_shape
-        return sum((edge.fan_out for edge in self.readers(number)), np.zeros((height, width), np.int64))
+        return sum(edge.fan_out for edge in self.readers(number))
 
     @cached_property
     def weight_shapes(self):

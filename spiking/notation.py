@@ -78,13 +78,14 @@ def parse(notation):
     ValueError
         It cannot be read, or a layer does not fit; the text gives the layer's place and name.
     """
-    first, *layers, last = _split(notation) if "-" in notation else (notation, "")
+    first, *layers = _split(notation)
     if not (sizes := INPUT.fullmatch(first)):
         raise ValueError(f"{_short(first)!r} is no input, expected rows x columns x channels such as 28x28x1")
     shapes = [tuple(map(int, sizes.groups()))]
     position_shift(shapes[0])
-    if not layers:
+    if len(layers) < 2:
         raise ValueError(f"{_short(notation)} has no layer, expected at least one")
+    *layers, last = layers
     blocks = []
     for number, text in enumerate(layers, start=1):
         with named(f"layer {number} ({_short(text)})"):

@@ -95,7 +95,7 @@ def bias_to_grid(bias, exponent):
     """
     with np.errstate(over="ignore"):
         scaled = np.rint(np.ldexp(np.asarray(bias, np.float64), exponent))
-    largest = np.max(np.abs(scaled), initial=0)
+    largest = np.max(np.abs(scaled))
     if largest >= INT32_MAX:
         raise OverflowError(f"bias reaches {largest:g} units of the weight grid, expected less than {INT32_MAX}")
     return scaled.astype(np.int64)

@@ -36,6 +36,15 @@ def test_observed_activations_are_those_of_keras(network):
                 assert_allclose(observation.scale, largest[index], rtol=1e-3)
 
 
+def test_scale_is_the_quantile_of_the_positive_activations():
+    """A quarter of 1 to 100 lies above 75, however many zeros there are and in whatever batches they come."""
+    observation = calibration.Observation(most=200, quantile=0.75)
+    assert observation.scale == 1  # of nothing
+    for batch in np.split(np.random.default_rng(0).permutation(np.float32([*range(101), *[0] * 99])), [3, 150]):
+        observation.add(batch, max_value=80)
+    assert (observation.scale, observation.positive, observation.clipped) == (75, 100, 21)
+
+
 def dense_network(factor, activation="relu"):
     """The same function for any factor: activations of the first layer times it."""
     rng = np.random.default_rng(0)

@@ -136,6 +136,15 @@ def test_multiply_accumulates_are_those_of_the_models_own_layers():
     assert convert(model, 1, np.zeros((1, *IMAGE), np.uint8)).network.counted_multiply_accumulates == expected
 
 
+def test_multiply_accumulates_of_a_kernel_that_is_dilated_along_one_axis():
+    """Pairs of window and tap inside the image: 2 + 3 + 2 in 3 rows; for columns 3 apart, 4 + 7 + 4 of 7."""
+    dilation = layers.Conv2D(5, 3, padding="same", dilation_rate=(1, 3), activation="relu")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 7, 2))
+    network = convert(model_around(layers.Dense(2, "relu"), dilation, shape=(3, 7, 2)), 1, pixels).network
+    assert network.notation == "3x7x2-P1-5C3x7p-3"
+    assert network.counted_multiply_accumulates == (2 + 3 + 2) * (4 + 7 + 4) * 2 * 5 + 3 * 7 * 5 * 3
+
+
 def test_functional_graph_is_taken_even_with_layers_that_others_use_too():
     image = keras.Input(IMAGE)
     shared = layers.ReLU(name="shared")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiking.edges import Convolution, Pooling, reached_windows, window_starts
+from spiking.edges import Convolution, Pooling, padded_starts, reached_windows, window_starts
 from spiking.network import Block, Classifier, Network
-from spiking.notation import check_layers, parse, write
-from tests.networks import LENET, graphs, small_chains
+from spiking.notation import parse
+from tests.networks import LENET, graphs
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -99,21 +99,6 @@ def test_non_square_kernels_and_images():
     assert network.ann_operations == 3 * (3 * 1 * 4 * (1 * 4 * 5) + 20 * 6)
 
 
-def test_suffixes_in_any_order():
-    for suffixes in ("ps2x3m1.5", "m1.5ps2x3", "s2x3m1.5p"):
-        (block,) = parse(f"9x9x1-4C5x2{suffixes}-3").blocks
-        (edge,) = block.inputs
-        assert (edge.kernel_size, edge.stride, block.max_value) == ((5, 2), (2, 3), 1.5)
-        assert edge.padding == ((2, 2), (0, -1))  # the last column is in no window
-        assert block.output_shape == (5, 3, 4)  # ceil(9 / 2), ceil(9 / 3)
-
-
-def test_learned_pooling_keeps_the_channels_and_strides_by_its_kernel():
-    (pooled,), (strided,) = (block.inputs for block in parse("8x9x3-P2x3-P2s1-3").blocks)
-    assert (pooled.kernel_shape, pooled.stride, pooled.output_shape) == ((2, 3, 3, 3), (2, 3), (4, 3, 3))
-    assert (strided.stride, strided.output_shape) == ((1, 1), (3, 2, 3))
-
-
 def test_terms_of_a_layer_read_the_layer_that_they_name():
     network = parse("28x28x1-16C3p-16C3p-16C3p+I@1-32C3ps2-32C3p+32C1s2@3-M3s2p-10")
     assert [block.sources for block in network.blocks] == [(0,), (1,), (2, 1), (3,), (4, 3), (5,)]
@@ -124,26 +109,21 @@ def test_terms_of_a_layer_read_the_layer_that_they_name():
     assert isinstance(network.blocks[5].inputs[0], Pooling)
     assert network.blocks[5].output_shape == (7, 7, 32)
     assert [type(edge) for edge in network.readers(3)] == [Convolution, Convolution]
-    assert network.fan_out(3)[0, 0] == 32 + 32  # the corner is in one window of either reader
+    # of two readers with stride 2, 3 x 3 windows from the corner on, padded after it, and 1 x 1 windows: the corner
+    # is in one of either, its neighbour in one 3 x 3 window, and (2, 2), where four of these meet, in all of them
+    fan_out = network.fan_out(3)
+    assert (fan_out.shape, fan_out.dtype) == ((28, 28), np.int64)
+    assert [fan_out[at] for at in [(0, 0), (0, 1), (2, 2)]] == [32 + 32, 32, 4 * 32 + 32]
+    np.testing.assert_array_equal(network.fan_out(6), np.full((7, 7), 10))
 
 
-def test_windows_may_begin_anywhere():
-    (edge,) = parse("5x6x1-2C3p(1,0,-1,2)s2x1-3").blocks[0].inputs
-    assert (list(edge.rows), list(edge.columns)) == ([-1, 1], [1, 2, 3, 4, 5])
-    assert edge.padding == ((1, -1), (-1, 2))  # the last row is in no window
-
-
-@given(graphs() | small_chains())
-def test_every_network_is_read_back_from_its_notation(network):
-    notation = write(network.blocks, network.classifier)
-    assert parse(notation) == network
-    assert write(*(getattr(parse(notation), part) for part in ("blocks", "classifier"))) == notation
-
-
-@pytest.mark.parametrize("notation", ["28x28x1-20C5-P2-50C5-P2-500-10", "9x9x1-16C3ps2x1m1.5b-M2-16C3pg2+I-10@1+10b"])
-def test_notation_of_a_parsed_network_is_what_it_was_parsed_from(notation):
-    network = parse(notation)
-    assert write(network.blocks, network.classifier) == network.notation == notation
+def test_window_of_the_size_of_a_source_is_the_whole_only_where_it_begins_at_its_corner():
+    convolutions = (
+        Convolution(1, (2, 3, 1), size, rows, columns, 4)
+        for size in [(2, 3), (1, 3)]
+        for rows, columns in [(range(1), range(1)), (range(-1, 0), range(1)), (range(1), range(2))]
+    )
+    assert [edge.whole_input for edge in convolutions] == [True] + 5 * [False]
 
 
 def test_network_whose_edges_do_not_fit_their_sources_is_refused():
@@ -152,8 +132,21 @@ def test_network_whose_edges_do_not_fit_their_sources_is_refused():
         Network((first,), parse("8x8x1-4C3-3").classifier)
     for wrong, found in [
         (Classifier((Convolution(0, (6, 6, 1), (6, 6), range(1), range(1), 3),)), "layer 1: is read by nothing"),
-        (Classifier((*fitting.inputs, Convolution(0, (6, 6, 1), (6, 6), range(1), range(1), 3))), "reads the image"),
-        (Classifier((Convolution(1, (4, 4, 4), (3, 4), range(1), range(1), 3),)), "reads .* a part of a layer"),
+        (
+            Classifier((*fitting.inputs, Convolution(0, (6, 6, 1), (6, 6), range(1), range(1), 3))),
+            "^classifier: reads the image or a part of a layer, expected it to read all of some layers$",
+        ),
+        (
+            Classifier((Convolution(1, (4, 4, 4), (3, 4), range(1), range(1), 3),)),
+            "^classifier: reads the image or a part of a layer, expected it to read all of some layers$",
+        ),
+        *(
+            (
+                Classifier((*fitting.inputs, Convolution(source, (4, 4, 4), (4, 4), range(1), range(1), 3))),
+                rf"^classifier: reads layer {source}, expected the image \(0\) or a layer before it$",
+            )
+            for source in (-1, 2)
+        ),
     ]:
         with pytest.raises(ValueError, match=found):
             Network((first,), wrong)
@@ -175,57 +168,6 @@ def test_bias_of_the_classifier_is_one_more_array():
     assert list(parse("4x4x1-2-3b").weight_shapes)[-2:] == ["fc/W", "fc/b"]
     assert parse("4x4x1-2-3b").weight_shapes["fc/b"] == (3,)
     assert "fc/b" not in parse("4x4x1-2-3").weight_shapes
-
-
-def test_notation_without_its_ends():
-    assert LENET.layers == "20C5-P2-50C5-P2-500"
-
-
-NO_CLASSES = "is no number of classes, expected an integer of at least 1"
-TOO_MANY = "expected at least one of each, and that both numbers and a sign fit into 31 bits"
-
-
-@pytest.mark.parametrize(
-    ("notation", "error"),
-    [
-        ("28x28-5-10", "'28x28' is no input, expected rows x columns x channels such as 28x28x1"),
-        ("28x28x1-5-x", f"'x' {NO_CLASSES}"),
-        ("28x28x1-5-0", f"'0' {NO_CLASSES}"),
-        ("28x28x1-5-10C3", f"'10C3' {NO_CLASSES}"),
-        ("28x28x1-10", "28x28x1-10 has no layer, expected at least one"),
-        ("0x8x1-5-10", f"0 x 8 positions of 1 channels, {TOO_MANY}"),
-        ("8x8x1-5C9-10", r"layer 1 \(5C9\): kernel 9 does not fit into an axis of length 8"),
-        ("8x8x1-5C9p(0,0,0,1)-10", r"layer 1 \(5C9p\(0,0,0,1\)\): kernel 9 does not fit into an axis of length 8"),
-        ("8x8x1-5C3-7Q2-10", r"layer 2 \(7Q2\): not a layer, expected nCk, nCkxl, Pk, Mk, n or I, with suffixes"),
-        ("8x8x1-C3-10", r"layer 1 \(C3\): not a layer"),
-        ("8x8x1-5C3s0-10", r"layer 1 \(5C3s0\): stride must be at least 1"),
-        ("8x8x1-5C3pp-10", r"layer 1 \(5C3pp\): has a suffix twice, expected each once"),
-        ("8x8x1-5C3m1+5C3m1-10", r"layer 1 \(5C3m1\+5C3m1\): has a suffix twice"),
-        ("8x8x1-5p-10", r"layer 1 \(5p\): has the suffix p, expected of such a layer none of this kind"),
-        ("8x8x1-4C3-Ig2-10", r"layer 2 \(Ig2\): has the suffix g2"),
-        ("8x8x1-4C3-M2m1-10", r"layer 2 \(M2m1\): has the suffix m1"),
-        ("8x8x1-0C3-10", r"layer 1 \(0C3\): 1 groups of 1 channels and 0 filters, expected at least one of each"),
-        (
-            "8x8x1-3C1-4C1g2-10",
-            r"layer 2 \(4C1g2\): 2 groups of 3 channels and 4 filters",
-        ),
-        ("8x8x1-4C3-I@3-10", r"layer 2 \(I@3\): reads layer 3, expected the image \(0\) or a layer before it"),
-        ("8x8x1-4C3+4C5-10", r"layer 1 \(4C3\+4C5\): adds \(4, 4, 4\) to \(6, 6, 4\), expected the same shape"),
-        ("8x8x1-M2-10", r"layer 1 \(M2\): pools the image, expected a max pooling of spikes"),
-        ("8x8x1-4C3-M1+I-10", r"layer 2 \(M1\+I\): adds a max pooling to something, expected it alone"),
-        ("8x8x1-4C3-M2p(3,0,0,0)-10", r"layer 2 \(M2p\(3,0,0,0\)\): pools a window of nothing but padding"),
-        ("40000x30000x2-4C3-10", f"40000 x 30000 positions of 2 channels, {TOO_MANY}"),
-    ],
-)
-def test_notation_that_cannot_be_read_is_named(notation, error):
-    with pytest.raises(ValueError, match=f"^{error}"):
-        parse(notation)
-
-
-def test_layers_alone_are_read_on_any_input():
-    check_layers("20C5-P2-M3p(0,-1,0,0)-7C1+I@1-500m1")
-    with pytest.raises(ValueError, match=r"^layer 2 \(P\): not a layer, expected nCk"):
-        check_layers("20C5-P")
 
 
 def test_positions_and_channels_share_the_bits_of_an_event():
@@ -284,10 +226,17 @@ def test_kernel_that_does_not_fit(kernel):
         window_starts(8, kernel, 1)
 
 
+def test_kernel_is_compared_with_the_axis_and_the_zeros_on_both_of_its_sides():
+    assert list(padded_starts(8, kernel=11, stride=1, before=1, after=2)) == [-1]
+    with pytest.raises(ValueError, match=r"^kernel 12 does not fit into an axis of length 11$"):
+        padded_starts(8, kernel=12, stride=1, before=1, after=2)
+
+
+@pytest.mark.parametrize("same", [False, True])
 @pytest.mark.parametrize("stride", [0, -2])
-def test_stride_below_one(stride):
+def test_stride_below_one(stride, same):
     with pytest.raises(ValueError, match=f"^stride must be at least 1. Received: stride={stride}$"):
-        window_starts(8, 2, stride)
+        window_starts(8, 2, stride, same)
 
 
 @pytest.mark.parametrize("module", ["spiking_utils", "spiking.network", "spiking.notation", "spiking.conversion"])

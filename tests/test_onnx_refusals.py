@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from spiking.conversion import convert
+from spiking.conversion.composition import Refusal
+from spiking.conversion.onnx_arguments import limited
 from tests.onnx_graphs import Net
 
 pytestmark = pytest.mark.filterwarnings("ignore:no quantiser was trained")
@@ -56,7 +58,10 @@ REFUSED = [  # operator, what else it reads, attributes, and the message
     ("Conv", [floats(np.ones((4, 4, 1)))], {}, "found windows with 1 axes"),
     ("Conv", [floats(np.ones((4, 4, 9, 1)))], {}, "expected windows that fit into the image"),
     ("Conv", [lambda net: "relu1"], {}, "found weights that depend on the image, expected constants"),
-    ("AveragePool", [], {"kernel_shape": (3, 3), "pads": [1] * 4}, "expected count_include_pad=True, or no padding"),
+    *(
+        ("AveragePool", [], {"kernel_shape": (3, 3), "pads": pads}, "expected count_include_pad=True, or no padding")
+        for pads in np.eye(4, dtype=int).tolist()  # on any of the four sides
+    ),
     (
         "AveragePool",
         [],
@@ -93,6 +98,12 @@ def test_what_blocks_do_not_compute_is_refused_by_its_name(tmp_path, operator, i
     name = f"layer {operator.lower()}2 ({operator}, node 3): "
     lines = refusals(tmp_path, model)
     assert any(line.startswith(name) and expected in line for line in lines), lines
+
+
+def test_tensors_have_at_most_so_many_numbers_that_their_arrays_fit_into_memory():
+    assert limited((4, 1 << 22)) == (4, 1 << 22)
+    with pytest.raises(Refusal, match=re.escape("a tensor of the shape (1, 16777217), expected at most 16,777,216")):
+        limited((1, (1 << 24) + 1))
 
 
 def test_all_refusals_come_at_once_also_behind_one_whose_shape_nobody_knows(tmp_path):

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import spiking_utils
+from spiking.edges import Pooling
+from spiking.layout import window_members
 from spiking.notation import parse
-from spiking.thresholds import TargetCount
+from spiking.thresholds import LargestCount, TargetCount
 from spiking.trains import SOPS, SpikeTrain
 from spiking_utils import SpikingConv, SpikingLinear, SpikingPooling
 from tests import reference
@@ -148,6 +150,17 @@ def test_gamma_zero_gives_a_constant_count_whatever_comes_in(beta, count):
     zero, one = np.zeros(1), np.ones(1)
     thresholds = TargetCount(zero, beta * one, zero, one, unit=1.0, k=0).thresholds(6)
     assert thresholds[0].tolist() == [-(2**31)] * (count + 1) + [2**31 - 1] * (6 - count)
+
+
+def test_thresholds_of_a_max_pooling_are_the_counts_themselves():
+    assert_array_equal(LargestCount(2).thresholds(3), np.array([[0, 1, 2, 3], [0, 1, 2, 3]], np.int32), strict=True)
+
+
+def test_positions_of_windows_that_are_not_square_and_reach_into_the_padding():
+    """1 x 2 windows over 2 x 3 positions, numbered 0 1 2 and 3 4 5, from a column before the first to the last."""
+    members, first = window_members(Pooling(1, (2, 3, 1), (1, 2), range(2), range(-1, 3, 2)))
+    assert_array_equal(members, np.array([0, 1, 2, 3, 4, 5], np.int32), strict=True)
+    assert_array_equal(first, np.array([0, 1, 3, 4, 6], np.int32), strict=True)
 
 
 def test_potentials_up_to_the_last_int32_are_exact_and_beyond_it_refused():

@@ -96,6 +96,12 @@ def test_grid_is_coarser_where_potentials_would_leave_int32(weights, bound):
     np.testing.assert_array_equal(round_to_grid(rounded, bound), rounded)
 
 
+@pytest.mark.parametrize(("last", "f"), [(0.0, 0), (1.0, -1)])
+def test_grid_is_coarser_from_the_potential_2147483647_on(last, f):
+    """65,538 weights of 32,767 reach one less."""
+    assert grid_exponent(np.append(np.full(65_538, 32_767.0), last).reshape(-1, 1), bound=1) == f
+
+
 @pytest.mark.parametrize(
     ("largest", "f", "integer"),
     [
@@ -179,6 +185,14 @@ def test_inputs_of_a_block_share_one_grid():
     ]
 
 
+def test_grid_of_a_block_that_reads_the_image_beside_spikes_leaves_room_for_the_finer_unit_of_either():
+    """256 (64 inputs of at most 255 + 1 of at most 128) 2^f is below 2^31 - 1 for f = 8 and not for 9."""
+    network = parse("1x1x64-1C1-1C1@0+1C1-1")
+    weights = {key: np.ones(shape, np.float32) for key, shape in network.weight_shapes.items()}
+    assert weight_grid.layer_on_grid(network.blocks[0], weights)[1] == 14  # 16384 is the last power of 2 of an int16
+    assert weight_grid.layer_on_grid(network.blocks[1], weights)[1] == 8
+
+
 @given(graphs(), st.integers(0, 2**32 - 1))
 def test_rounding_a_network_twice_changes_nothing(network, seed):
     rounded = random_weights(network, seed)  # they are rounded once
@@ -202,9 +216,18 @@ def test_bias_units_are_the_nearest(bias, f):
         assert abs(value * Fraction(2) ** f - units) <= Fraction(1, 2)
 
 
-def test_bias_that_int32_cannot_hold_is_refused():
-    assert bias_to_grid(np.array([2.0**31 - 2]), 0).tolist() == [2**31 - 2]
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("bias", "f"), [(2.0**31, 0), (-(2.0**31), 0), (2.0**31 - 1, 0), (1e300, 100)])
+def test_bias_that_int32_cannot_hold_is_refused(bias, f):
+    fitting = bias_to_grid(np.array([2.0**31 - 2]), 0)
+    assert (fitting.tolist(), fitting.dtype) == ([2**31 - 2], np.int64)
     with pytest.raises(
         OverflowError, match=r"^bias reaches .* units of the weight grid, expected less than 2147483647$"
     ):
-        bias_to_grid(np.array([2.0**31]), 0)
+        bias_to_grid(np.array([bias]), f)
+
+
+@pytest.mark.filterwarnings("error")
+def test_largest_float32_becomes_infinite_without_a_warning():
+    """Its grid has one point of its size, 2^15 2^113, which no float32 holds."""
+    assert round_to_grid(np.finfo(np.float32).max.reshape(1)).tolist() == [np.inf]
