@@ -8,7 +8,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 import experiment
 from experiment import command_line, model, runs
@@ -20,7 +20,10 @@ from tests.helpers import ROOT
 # ignored where pytest was started in the background, and then by every script that it starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("repeatable", derandomize=True, deadline=None)
+PHASES = (Phase.explicit, Phase.generate)
+settings.register_profile("unshrunk", derandomize=True, deadline=None, phases=PHASES)  # for tests/mutation.py
+# without explaining a failure, which would take minutes
+settings.register_profile("repeatable", settings.get_profile("unshrunk"), phases=(*PHASES, Phase.shrink))
 settings.load_profile("repeatable")
 
 LIMIT = 400  # images of the shared trainings: two steps an epoch

@@ -234,7 +234,7 @@ def unique(name):
 
 
 def set_random_weights(model, seed):
-    """Kernels that keep activations of the size of their inputs, means and biases around 0."""
+    """Kernels that keep activations of the size of their inputs, means and biases around 0, half of them 0."""
     rng = np.random.default_rng(seed)
     for variable in model.variables:
         name, shape = variable.path.split("/")[-1], variable.shape
@@ -249,7 +249,7 @@ def set_random_weights(model, seed):
         elif "seed" in name or ("normalization/" in variable.path and "batch" not in variable.path):
             continue
         else:
-            values = rng.normal(0, 0.3, shape)
+            values = rng.normal(0, 0.3, shape) * rng.integers(0, 2, shape)
         variable.assign(values)
 
 

@@ -40,8 +40,11 @@ class Net:
 
     def weights(self, *shape):
         """The name of one with random numbers that keep activations of the size of their inputs."""
-        fan_in = np.prod(shape[1:]) if len(shape) > 1 else 10
-        return self.constant(self.rng.normal(0, 1.5 / np.sqrt(fan_in), shape))
+        return self.constant(self.rng.normal(0, 1.5 / np.sqrt(np.prod(shape[1:])), shape))
+
+    def biases(self, number):
+        """The name of one with random numbers, half of which are 0."""
+        return self.constant(self.rng.normal(0, 0.5, number) * self.rng.integers(0, 2, number))
 
     def add(self, operator, *inputs, **settings):
         """The name of what an operator gives."""
@@ -62,7 +65,7 @@ class Net:
     def convolve(self, x, filters, size, groups=1, bias=True, **settings):
         channels = self.shape(x)[0]
         inputs = [x, self.weights(filters, channels // groups, *size)]
-        inputs += [self.weights(filters)] if bias else []
+        inputs += [self.biases(filters)] if bias else []
         return self.add("Conv", *inputs, kernel_shape=size, group=groups, **settings)
 
     def normalize(self, x, positive=False):
@@ -137,7 +140,9 @@ def linear(draw, net, x, filters, strides=None):
     if kind == "valid":
         return net.convolve(x, filters, size, bias=bias, strides=draw(PAIRS))
     if kind == "pads":
-        return net.convolve(x, filters, draw(PAIRS), bias=bias, pads=[1, 1, 1, 1], strides=draw(PAIRS))
+        top, left, bottom, right = pads = draw(PADS)
+        size = tuple(map(min, draw(PAIRS), (height + top + bottom, width + left + right)))
+        return net.convolve(x, filters, size, bias=bias, pads=pads, strides=draw(PAIRS))
     if kind == "auto":
         auto = draw(st.sampled_from(["SAME_UPPER", "SAME_LOWER", "VALID"]))
         return net.convolve(x, filters, size, bias=bias, auto_pad=auto, strides=draw(PAIRS))
@@ -176,7 +181,7 @@ def after(draw, net, x):
         return draw(max_pooled(net, x))
     if kind == "average":  # what follows must not pad before the next ReLU
         size = tuple(map(min, draw(PAIRS), net.shape(x)[1:]))
-        pads = draw(st.sampled_from([[0, 0, 0, 0], [length - 1 for length in (*size, *size)]]))
+        pads = [draw(st.integers(0, length - 1)) for length in (*size, *size)]
         settings = {"pads": pads, "count_include_pad": int(any(pads))}
         x = net.add("AveragePool", x, kernel_shape=size, strides=draw(PAIRS), **settings)
         return draw(rectified(net, net.convolve(x, draw(st.integers(1, 4)), (1, 1))))
@@ -217,9 +222,9 @@ def scores(draw, net, x):
         x = net.normalize(x)
     hidden, classes = draw(st.integers(1, 5)), draw(st.integers(2, 5))
     weights = net.constant(net.rng.normal(0, 1, (hidden, *net.shape(x))))
-    x = net.add("Gemm", x, weights, net.weights(hidden), transB=1, alpha=0.5, beta=2.0)
+    x = net.add("Gemm", x, weights, net.biases(hidden), transB=1, alpha=0.5, beta=2.0)
     x = draw(rectified(net, x))
-    x = net.add("Add", net.weights(classes), net.product(x, classes))
+    x = net.add("Add", net.biases(classes), net.product(x, classes))
     last = draw(st.sampled_from([None, "Softmax", "LogSoftmax"]))
     return net.add(last, x, axis=draw(st.sampled_from([1, -1]))) if last else x
 

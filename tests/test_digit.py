@@ -69,8 +69,11 @@ def test_specks_of_paper_do_not_widen_the_box():
     picture = np.zeros((60, 60), np.uint8)
     picture[20:40, 20:40] = 255
     expected = prepare_digit(picture)
-    picture[3, 3] = picture[57, 57] = 15  # fainter than a sixteenth of the darkest ink
+    picture[20:40, 20:40] = 240
+    picture[3, 3] = picture[57, 57] = 14  # fainter than a sixteenth of the darkest ink
     assert_array_equal(prepare_digit(picture), expected)
+    picture[3, 3] = 15
+    assert prepare_digit(picture).tolist() != expected.tolist()
 
 
 @given(PICTURES)

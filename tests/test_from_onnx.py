@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from onnx import helper, numpy_helper
@@ -22,7 +22,6 @@ from tests.onnx_graphs import Net, nets, quantized
 
 EXPORTED = Path(__file__).parent / "data" / "onnx"
 LEVEL = 6
-PHASES = (Phase.generate, Phase.shrink)  # an explanation of a failure would take minutes
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +38,14 @@ def assert_computes_the_same(path, model, level=1, scale=1 / 255, offset=0.0, se
     assert_blocks_compute(*quantized(by or model, graph, inputs, level), graph, level, pixels)
 
 
-@settings(max_examples=60, phases=PHASES)
+@settings(max_examples=60)
 @given(nets(), st.integers(0, 3), st.sampled_from([0.0, 0.25, -1.0]), st.integers(0, 99))
 def test_folded_blocks_compute_what_the_file_computes(path, net, level, offset, seed):
     net, scores = net
     assert_computes_the_same(path, net.model(scores), level, 1 / 255, offset, seed)
 
 
-@settings(max_examples=20, phases=PHASES)
+@settings(max_examples=20)
 @given(nets(), st.integers(0, 3), st.booleans(), st.integers(0, 99))
 def test_every_neuron_equals_the_quantized_network_on_the_rounded_weights(path, net, level, calibrated, seed):
     net, scores = net
