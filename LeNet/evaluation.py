@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from experiment import command_line
+from experiment.runs import last_step_with_spikes
 from spiking.trains import SPIKES
 from spiking_utils import SpikingNetwork, evaluate
 
@@ -24,14 +25,16 @@ def simulate_until_quiescent(snn, test, batch_size, threads):
     while not evaluation.quiescent.all() and snn.time_steps < MOST_TIME_STEPS:
         snn.time_steps *= 2
         evaluation = simulate(snn, test, batch_size, threads)
-    spikes = evaluation.statistics[..., SPIKES].sum(axis=(0, 1))
-    steps = min(int(np.flatnonzero(spikes).max(initial=-1)) + 2, snn.time_steps)
+    steps = min(last_step_with_spikes(evaluation.statistics[..., SPIKES].T) + 1, snn.time_steps)
     return evaluation._replace(right=evaluation.right[:, :steps], statistics=evaluation.statistics[:, :, :steps])
 
 
-def run_until_quiescent(snn, pixels):
-    """Doubles the time steps of a SpikingNetwork until all of these images are quiescent."""
-    while not snn.run(pixels).quiescent().all() and snn.time_steps < MOST_TIME_STEPS:
+def run_until_quiescent(snn, pixels, most=MOST_TIME_STEPS):
+    """The Activity of a SpikingNetwork, whose time steps are doubled until all of these images are quiescent."""
+    while True:
+        activity = snn.run(pixels)
+        if activity.quiescent().all() or snn.time_steps >= most:
+            return activity
         snn.time_steps *= 2
 
 

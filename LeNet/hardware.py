@@ -86,34 +86,14 @@ def _convolve(train, kernel, edge):
     """
     largest = np.abs(kernel.astype(np.int64)).sum(axis=(0, 1, 2)).max() * int(np.abs(train).max(initial=0))
     dtype = np.float32 if largest < FLOAT32_EXACT else np.float64
-    images, time_steps = train.shape[:2]
-    result = np.zeros((images * time_steps, *edge.output_shape), dtype)
-    channels, filters = kernel.shape[2], edge.filters // edge.groups
-    for row, column, seen in _windows(train.reshape(-1, *train.shape[2:]).astype(dtype), edge):
-        for group in range(edge.groups):
-            of_group = slice(group * filters, (group + 1) * filters)
-            read = seen[..., group * channels : (group + 1) * channels]
-            result[..., of_group] += read @ kernel[row, column, :, of_group].astype(dtype)
-    return result.reshape(images, time_steps, *edge.output_shape).astype(np.int64)
+    result = edge.convolve(train.reshape(-1, *train.shape[2:]).astype(dtype), kernel.astype(dtype))
+    return result.reshape(*train.shape[:2], *edge.output_shape).astype(np.int64)
 
 
 def _largest(counts, edge):
     """The largest net count in each window, (images, time steps, h, w, c)."""
-    seen = [window for _, _, window in _windows(counts.reshape(-1, *counts.shape[2:]), edge)]
+    seen = [window for _, window in edge.seen(counts.reshape(-1, *counts.shape[2:]))]
     return np.max(seen, axis=0).reshape(*counts.shape[:2], *edge.output_shape)
-
-
-def _windows(x, edge):
-    """Yields each row and column of a kernel, and what all windows of an edge see there of (images, h, w, c).
-
-    Outside the image they see zeros.
-    """
-    padding = [(max(before, 0), max(after, 0)) for before, after in edge.padding]
-    x = np.pad(x, [(0, 0), *padding, (0, 0)])
-    for row, column in np.ndindex(edge.kernel_size):
-        rows = np.array(edge.rows) + padding[0][0] + row
-        columns = np.array(edge.columns) + padding[1][0] + column
-        yield row, column, x[:, rows[:, None], columns]
 
 
 @dataclass

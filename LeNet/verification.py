@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from experiment import InputError, command_line, images
+from experiment.runs import last_step_with_spikes
+from LeNet.evaluation import run_until_quiescent
 from LeNet.tensorlayer import models
 from spiking.trains import SPIKES
 from spiking_utils import MOST_SPIKES, SpikingNetwork
@@ -60,17 +62,14 @@ def compare(weights, network, k, pixels, batch_size, max_spikes=1):
         batch = pixels[start : start + batch_size]
         expected = exact(batch)
         _refuse_too_many_spikes(expected[:-1])
-        activity = spiking.run(batch)
-        while not activity.quiescent().all():
-            spiking.time_steps *= 2
-            activity = spiking.run(batch)
-        spikes = activity.statistics[:, :, SPIKES].sum(axis=0)
+        activity = run_until_quiescent(spiking, batch, most=np.inf)  # counts have an end, so spikes have, too
         counts = [train.counts() for train in activity.trains]
         _compare_counts(result, counts, expected, single(batch), start)
         result.predictions.append(activity.predictions()[:, -1])
         result.equal_predictions += np.sum(result.predictions[-1] == expected[-1].argmax(axis=1))
         result.images += len(batch)
-        result.time_steps = max(result.time_steps, int(np.flatnonzero(spikes).max(initial=-1)) + 1)
+        last = last_step_with_spikes(activity.statistics[..., SPIKES].T)
+        result.time_steps = max(result.time_steps, last)
     return result
 
 

@@ -146,6 +146,12 @@ def time_steps_needed(right):
     return int(different[-1]) + 2 if len(different) else 1
 
 
+def last_step_with_spikes(spikes):
+    """The last time step in which any neuron fires, counted from 1, or 0 if none does; spikes: (time steps, ...)."""
+    fired = spikes.reshape(len(spikes), -1).any(axis=1)
+    return int(np.flatnonzero(fired).max(initial=-1)) + 1
+
+
 def described(run, trained, evaluation, ann_right, sizes=None):
     """The Run of a Trained model with the results of its spiking evaluation, which are the same on any machine.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from experiment import command_line, images, shown
 from experiment.disk import OutputFolder
+from experiment.runs import last_step_with_spikes
 from figs import plotting
 from figs.live import load_networks
 from figs.raster import feature_maps
@@ -38,7 +39,7 @@ def main():
     pixels, labels, _ = images.load_split("test")
     activity = load_networks()[0].run(pixels[[IMAGE]])
     spikes = [train.to_dense()[0] for train in activity.trains]  # (time steps, h, w, channels) each
-    last = 1 + max(int(np.flatnonzero(block.any(axis=(1, 2, 3)))[-1]) for block in spikes)
+    last = max(map(last_step_with_spikes, spikes))
     frames = [
         frame(step, pixels[IMAGE, ..., 0], labels[IMAGE], spikes, activity.potentials[0]) for step in range(last + 1)
     ]

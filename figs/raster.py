@@ -19,7 +19,7 @@ import numpy as np
 
 from experiment import InputError, command_line, digest, images, model, printable, weights
 from experiment.digit import IMAGE_SIZE, read_digit
-from experiment.runs import TIME_STEPS, Variation, time_steps_needed
+from experiment.runs import TIME_STEPS, Variation, last_step_with_spikes, time_steps_needed
 from figs import plotting
 
 K = 0  # if neither --k nor --weights gives it
@@ -111,22 +111,16 @@ def picture_name(args, drawn_model, conversion):
     return "-".join([drawn_model.figure_name("scnn_raster"), *settings])
 
 
-def last_spike_step(spikes):
-    """The last time step in which a block fires, counted from 1, or 0 if it never does; spikes: (time steps, ...)."""
-    fired = spikes.reshape(len(spikes), -1).any(axis=1)
-    return int(np.flatnonzero(fired).max(initial=-1)) + 1
-
-
 def until_silence(spikes):
     """The time steps, counted from 0, up to the first one from which no neuron fires any more."""
-    return range(min(max(map(last_spike_step, spikes)) + 1, len(spikes[0])))
+    return range(min(max(map(last_step_with_spikes, spikes)) + 1, len(spikes[0])))
 
 
 def report(spikes, potentials, steps):
     """Prints the numbers of the figure."""
     print(f"{'':10}{'neurons':>10}{'+ spikes':>10}{'- spikes':>10}{'last in step':>14}")
     for number, block in enumerate(spikes, start=1):
-        positive, negative, last = (block > 0).sum(), (block < 0).sum(), last_spike_step(block)
+        positive, negative, last = (block > 0).sum(), (block < 0).sum(), last_step_with_spikes(block)
         print(f"{f'block {number}':10}{block[0].size:10,}{positive:10,}{negative:10,}{last or 'none':>14}")
     print(f"{'potential':10}{''.join(f'{number:7}' for number in range(potentials.shape[1]))}")
     for step in steps:
@@ -137,7 +131,7 @@ def report(spikes, potentials, steps):
 
 def since(chosen, spikes):
     """Says since when the final class has been chosen, or that it is not settled because neurons still fire."""
-    if max(map(last_spike_step, spikes)) == len(chosen):
+    if max(map(last_step_with_spikes, spikes)) == len(chosen):
         return f"not settled: neurons still fire in step {len(chosen)}"
     return f"from step {time_steps_needed(chosen)} on"
 
@@ -239,7 +233,7 @@ def draw_image(row, image, label, steps):
 
 def draw_block(row, name, spikes, maps, colours, steps):
     """Draws a block's map in each step that is shown, and writes how many spikes it has fired in total."""
-    last, positive, negative = last_spike_step(spikes), (spikes > 0).sum(), (spikes < 0).sum()
+    last, positive, negative = last_step_with_spikes(spikes), (spikes > 0).sum(), (spikes < 0).sum()
     silence = f"silent after step {last}" if last < len(spikes) else f"still firing in step {last}"
     silence = silence if last else "never fires"
     name_row(row[0], f"{name}: {' × '.join(map(str, spikes.shape[1:]))}", f"+{positive:,}   −{negative:,}\n{silence}")

@@ -1,4 +1,7 @@
-"""The edges of a network: the windows through which a block reads a source, and what it does with them."""
+"""The edges of a network: the windows through which a block reads a source, and what it does with them.
+
+The engine computes with their synapses, see layout.py. `seen` and `convolve` are the same for dense arrays.
+"""
 
 from dataclasses import dataclass
 
@@ -102,6 +105,18 @@ class Edge:
         """Whether its only window is the whole source."""
         return self.kernel_size == self.input_shape[:2] and self.padding == ((0, 0), (0, 0))
 
+    def seen(self, x):
+        """Yields each place (row, column) in a window, and what all windows see there of an array x.
+
+        x has the shape (n, h, w, channels), what is seen (n, windows of rows, windows of columns, channels); beyond
+        the border of x, windows see zeros.
+        """
+        added = [(max(before, 0), max(after, 0)) for before, after in self.padding]
+        x = np.pad(x, [(0, 0), *added, (0, 0)])[:, max(self.rows[0], 0) :, max(self.columns[0], 0) :]
+        for row, column in np.ndindex(self.kernel_size):
+            seen = x[:, row :: self.rows.step, column :: self.columns.step]
+            yield (row, column), seen[:, : len(self.rows), : len(self.columns)]
+
     @property
     def fan_out(self):
         """Synapses that a spike drives, by its row and column, int64 (h, w): its windows times its filters."""
@@ -131,6 +146,23 @@ class Convolution(Edge):
     def multiply_accumulates(self):
         """For one image; those with the zeros of the padding do not count, and an identity multiplies nothing."""
         return 0 if self.identity else self.input_shape[2] * int(self.fan_out.sum())
+
+    def convolve(self, x, kernel):
+        """The sums for all windows and filters of an array x (n, h, w, channels), in its type; zeros are around it.
+
+        The kernel is an array of kernel_shape.
+        """
+        result = np.zeros((len(x), *self.output_shape), x.dtype)
+        inputs, filters = kernel.shape[2], self.filters_of_spike
+        for place, seen in self.seen(x):
+            if inputs == filters == 1:
+                result += seen * kernel[place][0]
+                continue
+            for group in range(self.groups):
+                of_group = slice(group * filters, (group + 1) * filters)
+                read = seen[..., group * inputs : (group + 1) * inputs].reshape(-1, inputs)
+                result[..., of_group] += (read @ kernel[place][:, of_group]).reshape(*result.shape[:3], -1)
+        return result
 
 
 def identity(source, shape):

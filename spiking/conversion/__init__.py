@@ -2,7 +2,17 @@
 
     from spiking.conversion import MedianQuantizer, convert, with_quantizers
 
-Keras is imported only when one of these names is used, and keeps the user's own settings.
+Keras is imported only when one of these names is used, and keeps the user's own settings. A model passes these files:
+
+    from_keras.py     reads a Keras model: a walk (keras_models.py) and tables of layers and of operators
+    from_onnx.py      reads an ONNX file (onnx_files.py) by the table in onnx_operators.py
+    graph.py          the builder that both call: a method for each thing that layers do, from Tensors to a Tensor
+    tensor.py         a Tensor: Parts that divide its channels, and what linear layers make of them
+    affine.py         a Part: a sum of Terms, the linear layers since the last ReLU; composition.py merges two kernels
+    nodes.py          ReLU and max pooling, which make nodes of Parts: the blocks to be
+    calibration.py    the scale of each node's activations, from images, where no quantiser was trained
+    assembly.py       the finished graph as a Network and its weights
+    converted.py      convert: all of this in turn, then the weight grid, and warnings
 """
 
 from importlib import import_module

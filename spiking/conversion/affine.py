@@ -20,7 +20,7 @@ from spiking.conversion.composition import (
     patch,
     regrouped,
 )
-from spiking.edges import IMAGE
+from spiking.edges import IMAGE, Convolution
 
 
 @dataclass(frozen=True)
@@ -43,28 +43,21 @@ class Term:
         return cls(source, shape, kernel, channels, range(height), range(width), np.ones(channels), level)
 
     @property
-    def output_shape(self):
-        """(h, w, channels)"""
-        return len(self.rows), len(self.columns), self.kernel.shape[3]
-
-    @property
-    def by_channel(self):
-        """Whether filter i reads channel i only."""
-        return self.groups == self.shape[2] == self.kernel.shape[3]
+    def edge(self):
+        """The Convolution that it becomes."""
+        height, width, _, filters = self.kernel.shape
+        return Convolution(self.source, self.shape, (height, width), self.rows, self.columns, filters, self.groups)
 
     @property
     def selects(self):
         """Whether, apart from the gain, it copies the source's numbers at some or all of its positions."""
-        return self.by_channel and self.kernel.shape[:2] == (1, 1) and bool(np.all(self.kernel == 1))
+        by_channel = self.groups == self.shape[2] == self.kernel.shape[3]
+        return by_channel and self.kernel.shape[:2] == (1, 1) and bool(np.all(self.kernel == 1))
 
     @property
     def is_identity(self):
         """Whether it copies all of them, each to its own position."""
         return self.selects and (self.rows, self.columns) == tuple(map(range, self.shape[:2]))
-
-    @property
-    def window(self):
-        return self.kernel.shape[:2]
 
     def scaled(self, factor):
         """Returns the term multiplied by an array (filters,) or (h, w, filters)."""
@@ -80,7 +73,7 @@ class Term:
         """
         begins = [
             composed(*axis)
-            for axis in zip((self.rows, self.columns), self.window, self.shape, (rows, columns), kernel.shape)
+            for axis in zip((self.rows, self.columns), self.kernel.shape, self.shape, (rows, columns), kernel.shape)
         ]
         filters, gain = kernel.shape[3], self.gain
         if gain.ndim == 3:
@@ -107,11 +100,8 @@ class Term:
 
     def plus(self, other):
         """Returns the sum with another Term as a single Term, or None if that takes two."""
-        same = [
-            (term.source, term.level, term.groups, term.rows, term.columns, term.kernel.shape)
-            for term in (self, other)
-        ]
-        if same[0] != same[1] or self.gain.ndim == 3 or other.gain.ndim == 3:
+        same = (self.edge, self.level) == (other.edge, other.level)
+        if not same or self.gain.ndim == 3 or other.gain.ndim == 3:
             return None
         if np.array_equal(self.kernel, other.kernel):
             return replace(self, gain=self.gain + other.gain)
@@ -124,7 +114,7 @@ class Term:
         """Returns the term as a float64 matrix (inputs, outputs), both flattened in the order (h, w, channels)."""
         kernel = regrouped(self.kernel, self.groups, 1)
         height, width, channels = self.shape
-        result = np.zeros((*self.shape, *self.output_shape))
+        result = np.zeros((*self.shape, *self.edge.output_shape))
         for (window_row, top), (window_column, left) in product(enumerate(self.rows), enumerate(self.columns)):
             rows, kernel_rows = inside(top, kernel.shape[0], height)
             columns, kernel_columns = inside(left, kernel.shape[1], width)
@@ -159,7 +149,7 @@ class Part:
     @property
     def shape(self):
         """(h, w, channels)"""
-        height, width, channels = self.terms[0].output_shape
+        height, width, channels = self.terms[0].edge.output_shape
         if self.waits:
             _, rows, columns = self.poolings[-1] if self.poolings else (None, self.frame.rows, self.frame.columns)
             height, width = len(rows), len(columns)
@@ -194,7 +184,7 @@ class Part:
             return self.convolved(one, self.shape[2], rows, columns)
         except Refusal:
             if self.frame and not self.poolings and not np.any(self.frame.values):
-                starts = zip((self.frame.rows, self.frame.columns), self.terms[0].output_shape, (rows, columns))
+                starts = zip((self.frame.rows, self.frame.columns), self.terms[0].edge.output_shape, (rows, columns))
                 rows, columns = (composed(first, 1, size, second, 1) for first, size, second in starts)
                 return replace(self, frame=replace(self.frame, rows=rows, columns=columns))
             return replace(self.settled(), frame=Frame(rows, columns, np.zeros(self.shape[2])))

@@ -4,10 +4,12 @@ With a scale alpha for each source, an activation is alpha * count / S: kernels 
 by its alpha, and the gamma and beta of a block are divided by the block's own.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from spiking.conversion.nodes import Pooled
-from spiking.edges import Convolution, Pooling
+from spiking.edges import Convolution
 from spiking.network import BN_EPSILON, PIXEL_LEVELS, Block, Classifier, Network
 from spiking.notation import write
 
@@ -25,8 +27,7 @@ def assemble(graph, scales=None):
     blocks, weights = [], {}
     for number, node in enumerate(graph.nodes, start=1):
         if isinstance(node, Pooled):
-            edge = Pooling(node.source, node.input_shape, node.window, node.rows, node.columns)
-            blocks.append(Block(str(number), (edge,)))
+            blocks.append(Block(str(number), (node.edge,)))
             continue
         edges, kernels, gain, offset, initial = _block(node.part, scales)
         bound = None if node.max_value is None else node.max_value / scales[number]
@@ -60,8 +61,7 @@ def _block(part, scales):
         ratio = gain / common
         kernels.append(term.kernel if np.all(ratio == 1) else term.kernel * ratio)
         same = term.is_identity and np.all(ratio == 1)
-        shape = term.shape, term.window, term.rows, term.columns, term.kernel.shape[3], term.groups
-        edges.append(Convolution(term.source, *shape, identity=bool(same)))
+        edges.append(replace(term.edge, identity=bool(same)))
     offset, initial = part.offset, None
     if offset.ndim == 3:
         inside = offset[offset.shape[0] // 2, offset.shape[1] // 2]

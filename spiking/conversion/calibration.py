@@ -78,48 +78,9 @@ def scales_of(graph, observations):
 def _computed(node, tensors):
     """Computes the activations of a node, float32 (images, h, w, channels), from those of all nodes before it."""
     if isinstance(node, Pooled):
-        x = _padded(tensors[node.source], node.rows, node.columns, node.window)
-        return np.maximum.reduce([window for _, window in _windows(x, node.rows, node.columns, node.window)])
+        return np.maximum.reduce([seen for _, seen in node.edge.seen(tensors[node.edge.source])])
     total = np.asarray(node.part.offset, np.float32)
     for term in node.part.terms:
-        total = total + _convolved(tensors[term.source], term) * term.gain.astype(np.float32)
+        sums = term.edge.convolve(tensors[term.source], term.kernel.astype(np.float32))
+        total = total + sums * term.gain.astype(np.float32)
     return np.clip(total, 0, node.max_value)
-
-
-def _convolved(x, term):
-    kernel, filters = term.kernel.astype(np.float32), term.kernel.shape[3]
-    x = _padded(x, term.rows, term.columns, term.window)
-    shape = (len(x), *term.output_shape)
-    if shape[1:3] == (1, 1) and term.groups == 1:
-        return (x.reshape(len(x), -1) @ kernel.reshape(-1, filters)).reshape(shape)
-    result = np.zeros(shape, np.float32)
-    for (row, column), window in _windows(x, term.rows, term.columns, term.window):
-        weights = kernel[row, column]
-        if term.by_channel:
-            result += window * weights[0]
-        elif term.groups == 1:
-            result += (np.ascontiguousarray(window).reshape(-1, x.shape[3]) @ weights).reshape(shape)
-        else:
-            grouped = window.reshape(*window.shape[:3], term.groups, -1)
-            by_groups = weights.reshape(weights.shape[0], term.groups, -1)
-            result += np.einsum("nhwgi,igo->nhwgo", grouped, by_groups).reshape(shape)
-    return result
-
-
-def _padded(x, rows, columns, window):
-    """Returns the part of x that the windows read, padded with zeros where they reach beyond x."""
-    sizes = [starts[-1] + size - starts[0] for starts, size in zip((rows, columns), window)]
-    result = np.zeros((len(x), *sizes, x.shape[3]), x.dtype)
-    cuts = []
-    for starts, size, length in zip((rows, columns), sizes, x.shape[1:3]):
-        first, last = max(starts[0], 0), min(starts[0] + size, length)
-        cuts.append((slice(first, last), slice(first - starts[0], last - starts[0])))
-    (from_rows, to_rows), (from_columns, to_columns) = cuts
-    result[:, to_rows, to_columns] = x[:, from_rows, from_columns]
-    return result
-
-
-def _windows(x, rows, columns, window):
-    """Yields, for each (row, column) inside a window, what all windows read there."""
-    for row, column in np.ndindex(*window):
-        yield (row, column), x[:, row :: rows.step, column :: columns.step][:, : len(rows), : len(columns)]

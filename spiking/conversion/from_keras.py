@@ -12,7 +12,7 @@ from keras import activations, layers, ops
 from spiking.conversion.composition import Refusal
 from spiking.conversion.graph import Graph
 from spiking.conversion.keras_models import functional, walk
-from spiking.conversion.keras_operators import OPERATORS, axis_without_batch, relu, unknown
+from spiking.conversion.keras_operators import OPERATORS, concatenate, globally, relu, softmax, unknown
 from spiking.conversion.median_quantizer import MedianQuantizer
 from spiking.edges import same_padding
 
@@ -55,14 +55,25 @@ def fold(model):
 def _apply(graph, name, node, arguments, settings):
     """Applies a layer or an operator to its arguments; returns a list of Tensors."""
     shapes = [output.shape[1:] for output in node.outputs]
-    handler = _handler(node.operation)
     if settings.pop("training", None):
         graph.refuse(f"layer {name}: found a call with training=True, expected one without it, as at inference")
-    elif len(shapes) == 1 and handler:
-        return [graph.attempt(name, shapes[0], handler, graph, node.operation, *arguments, **settings)]
+    elif len(shapes) == 1:
+        return [graph.attempt(name, shapes[0], _computed, graph, node.operation, *arguments, **settings)]
     else:
         graph.refuse(f"layer {name}: {unknown(node.operation)}")
     return [graph.opaque(shape) for shape in shapes]
+
+
+def _computed(graph, operation, *arguments, **settings):
+    """Calls the handler of a layer or an operator; raises Refusal without one, or for settings that none takes."""
+    handler = _handler(operation)
+    if not handler:
+        raise unknown(operation)
+    if getattr(operation, "data_format", "channels_last") != "channels_last":
+        raise Refusal(f"data_format={operation.data_format}", "channels_last")
+    if getattr(operation, "quantization_mode", None):
+        raise Refusal(f"weights quantised to {operation.quantization_mode}", "weights in floating point")
+    return handler(graph, operation, *arguments, **settings)
 
 
 def _handler(operation):
@@ -84,43 +95,32 @@ def values(variable):
     return array
 
 
-def weights_of(layer, *names):
-    """Returns the variables of these names in float64; raises Refusal for channels_first or quantised weights."""
-    if getattr(layer, "data_format", "channels_last") != "channels_last":
-        raise Refusal(f"data_format={layer.data_format}", "channels_last")
-    if getattr(layer, "quantization_mode", None):
-        raise Refusal(f"weights quantised to {layer.quantization_mode}", "weights in floating point")
-    return [values(getattr(layer, name)) for name in names]
-
-
 # layers
 
 
 def convolution(graph, layer, x):
-    (kernel,) = weights_of(layer, "kernel")
-    x = graph.convolve(x, kernel, layer.strides, layer.padding, layer.dilation_rate, layer.groups)
+    x = graph.convolve(x, values(layer.kernel), layer.strides, layer.padding, layer.dilation_rate, layer.groups)
     return biased_and_activated(graph, layer, x)
 
 
 def depthwise(graph, layer, x):
-    (kernel,) = weights_of(layer, "kernel")  # (h, w, channels, filters of a channel)
-    return biased_and_activated(graph, layer, by_channel(graph, layer, x, kernel))
+    return biased_and_activated(graph, layer, by_channel(graph, layer, x, layer.kernel))
 
 
 def separable(graph, layer, x):
-    depth, point = weights_of(layer, "depthwise_kernel", "pointwise_kernel")
-    return biased_and_activated(graph, layer, graph.convolve(by_channel(graph, layer, x, depth), point))
+    x = graph.convolve(by_channel(graph, layer, x, layer.depthwise_kernel), values(layer.pointwise_kernel))
+    return biased_and_activated(graph, layer, x)
 
 
 def by_channel(graph, layer, x, kernel):
-    channels = kernel.shape[2]
+    """Convolves each channel with a kernel (h, w, channels, filters of a channel)."""
+    kernel, channels = values(kernel), kernel.shape[2]
     kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
     return graph.convolve(x, kernel, layer.strides, layer.padding, layer.dilation_rate, channels)
 
 
 def dense(graph, layer, x):
-    (kernel,) = weights_of(layer, "kernel")
-    return biased_and_activated(graph, layer, graph.dense(x, kernel))
+    return biased_and_activated(graph, layer, graph.dense(x, values(layer.kernel)))
 
 
 def biased_and_activated(graph, layer, x):
@@ -163,12 +163,7 @@ def standardization(graph, layer, x):
     return graph.rescale(x, 1 / deviation, -mean / deviation)
 
 
-def rescaling(graph, layer, x):
-    return graph.rescale(x, layer.scale, layer.offset)
-
-
 def average_pooling(graph, layer, x):
-    weights_of(layer)
     if layer.padding == "same":
         sizes = x.shape[:2]
         if any(sum(same_padding(*axis)) for axis in zip(sizes, layer.pool_size, layer.strides)):
@@ -177,117 +172,45 @@ def average_pooling(graph, layer, x):
     return graph.average_pool(x, layer.pool_size, layer.strides, layer.padding)
 
 
-def max_pooling(graph, layer, x):
-    weights_of(layer)
-    return graph.max_pool(x, layer.pool_size, layer.strides, layer.padding)
-
-
-def global_average_pooling(graph, layer, x):
-    return globally(graph, layer, x, graph.average_pool)
-
-
-def global_max_pooling(graph, layer, x):
-    return globally(graph, layer, x, graph.max_pool)
-
-
-def globally(graph, layer, x, pool):
-    weights_of(layer)
-    x = pool(x, x.shape[:2], x.shape[:2])
-    return x if layer.keepdims else graph.flatten(x)
-
-
-def zero_padding(graph, layer, x):
-    weights_of(layer)
-    return graph.pad(x, layer.padding)
-
-
-def cropping(graph, layer, x):
-    weights_of(layer)
-    return graph.pad(x, [(-before, -after) for before, after in layer.cropping])
-
-
-def flatten(graph, layer, x):
-    weights_of(layer)
-    return graph.flatten(x)
-
-
-def reshape(graph, layer, x):
-    return graph.reshape(x, layer.target_shape)
-
-
-def permute(graph, layer, x):
-    return graph.transpose(x, [axis - 1 for axis in layer.dims])
-
-
-def softmax(graph, layer, x):
-    return graph.softmax(x, axis_without_batch(layer.axis, x))
-
-
-def median_quantizer(graph, layer, x):
-    return graph.quantize(x, layer.k)
-
-
-def add(graph, layer, tensors):
-    return graph.add(*tensors)
-
-
-def subtract(graph, layer, tensors):
-    return graph.add(*tensors, factors=(1, -1))
-
-
-def average(graph, layer, tensors):
-    return graph.scale(graph.add(*tensors), 1 / len(tensors))
-
-
-def concatenate(graph, layer, tensors):
-    return graph.concatenate(tensors, axis_without_batch(layer.axis, tensors[0]))
-
-
-def unchanged_at_inference(graph, layer, x):
-    return x
-
-
 LAYERS = {
     layers.Activation: activation,
-    layers.Add: add,
-    layers.Average: average,
+    layers.Add: lambda graph, layer, tensors: graph.add(*tensors),
+    layers.Average: lambda graph, layer, tensors: graph.scale(graph.add(*tensors), 1 / len(tensors)),
     layers.AveragePooling2D: average_pooling,
     layers.BatchNormalization: normalization,
     layers.Concatenate: concatenate,
     layers.Conv2D: convolution,
-    layers.Cropping2D: cropping,
+    layers.Cropping2D: lambda graph, layer, x: graph.pad(x, -np.array(layer.cropping)),
     layers.Dense: dense,
     layers.DepthwiseConv2D: depthwise,
-    layers.Flatten: flatten,
-    layers.GlobalAveragePooling2D: global_average_pooling,
-    layers.GlobalMaxPooling2D: global_max_pooling,
-    layers.MaxPooling2D: max_pooling,
+    layers.Flatten: lambda graph, layer, x: graph.flatten(x),
+    layers.GlobalAveragePooling2D: lambda graph, layer, x: globally(graph, layer, x, graph.average_pool),
+    layers.GlobalMaxPooling2D: lambda graph, layer, x: globally(graph, layer, x, graph.max_pool),
+    layers.MaxPooling2D: lambda graph, layer, x: graph.max_pool(x, layer.pool_size, layer.strides, layer.padding),
     layers.Normalization: standardization,
-    layers.Permute: permute,
+    layers.Permute: lambda graph, layer, x: graph.transpose(x, [axis - 1 for axis in layer.dims]),
     layers.ReLU: relu,
-    layers.Rescaling: rescaling,
-    layers.Reshape: reshape,
+    layers.Rescaling: lambda graph, layer, x: graph.rescale(x, layer.scale, layer.offset),
+    layers.Reshape: lambda graph, layer, x: graph.reshape(x, layer.target_shape),
     layers.SeparableConv2D: separable,
     layers.Softmax: softmax,
-    layers.Subtract: subtract,
-    layers.ZeroPadding2D: zero_padding,
-    MedianQuantizer: median_quantizer,
-    **dict.fromkeys(
-        (
-            layers.ActivityRegularization,
-            layers.AlphaDropout,
-            layers.Dropout,
-            layers.GaussianDropout,
-            layers.GaussianNoise,
-            layers.Identity,
-            layers.RandomBrightness,
-            layers.RandomContrast,
-            layers.RandomFlip,
-            layers.RandomRotation,
-            layers.RandomTranslation,
-            layers.RandomZoom,
-            layers.SpatialDropout2D,
-        ),
-        unchanged_at_inference,
-    ),
+    layers.Subtract: lambda graph, layer, tensors: graph.add(*tensors, factors=(1, -1)),
+    layers.ZeroPadding2D: lambda graph, layer, x: graph.pad(x, layer.padding),
+    MedianQuantizer: lambda graph, layer, x: graph.quantize(x, layer.k),
 }
+UNCHANGED_AT_INFERENCE = (
+    layers.ActivityRegularization,
+    layers.AlphaDropout,
+    layers.Dropout,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.Identity,
+    layers.RandomBrightness,
+    layers.RandomContrast,
+    layers.RandomFlip,
+    layers.RandomRotation,
+    layers.RandomTranslation,
+    layers.RandomZoom,
+    layers.SpatialDropout2D,
+)
+LAYERS |= dict.fromkeys(UNCHANGED_AT_INFERENCE, lambda graph, layer, x: x)

@@ -10,9 +10,9 @@ import numpy as np
 
 from spiking.conversion.composition import Refusal
 from spiking.conversion.graph import Graph
-from spiking.conversion.onnx_arguments import limited
+from spiking.conversion.onnx_arguments import limited, require_tensor
 from spiking.conversion.onnx_files import OnnxFile, legible
-from spiking.conversion.onnx_operators import OF_CONSTANTS, OPERATORS, unknown
+from spiking.conversion.onnx_operators import ANY_TENSOR, OF_CONSTANTS, OPERATORS, unknown
 from spiking.conversion.tensor import Tensor
 
 UNKNOWN = object()  # a tensor of unknown shape, computed by a node that was refused
@@ -35,7 +35,7 @@ def fold(path, scale, offset=0):
         use instead.
     OSError
     """
-    file = path if isinstance(path, OnnxFile) else OnnxFile(path)
+    file = OnnxFile(path)
     graph = Graph(limited(file.image_shape))
     numbers = by_channel(file.image_shape, scale=scale, offset=offset)
     image = graph.attempt(legible(file.image_name), file.image_shape, graph.rescale, graph.image, *numbers)
@@ -93,6 +93,8 @@ class _Walk:
             return self.file.computed(node, inputs)
         if node.operator not in OPERATORS:
             raise unknown(node)
+        if node.operator not in ANY_TENSOR:
+            require_tensor(inputs[0])
         result = OPERATORS[node.operator](self.graph, node, *inputs)
         limited(result.shape)
         return result

@@ -23,11 +23,10 @@ from functools import reduce
 
 import numpy as np
 
-from spiking.conversion import linear
 from spiking.conversion.affine import Part
 from spiking.conversion.composition import Refusal
 from spiking.conversion.nodes import Opaque, Rectified, pooled, rectified, unchanged
-from spiking.conversion.tensor import Tensor, renumbered
+from spiking.conversion.tensor import Tensor, dilated, multiply_accumulates, windows_of
 from spiking.edges import IMAGE
 
 
@@ -94,11 +93,11 @@ class Graph:
         """
         self._need_image(x)
         kernel = np.asarray(kernel, np.float64)
-        wide = linear.dilated(kernel, dilation)
-        windows = linear.windows_of(x, wide.shape, strides, padding)
+        wide = dilated(kernel, dilation)
+        windows = windows_of(x, wide.shape, strides, padding)
         if not x.only_image:
-            self.multiply_accumulates += linear.multiply_accumulates(x, kernel, dilation, windows)
-        return linear.convolved(x, wide, groups, windows).passed(self.layer)
+            self.multiply_accumulates += multiply_accumulates(x, kernel, dilation, windows)
+        return x.convolved(wide, groups, windows).passed(self.layer)
 
     def dense(self, x, matrix):
         """Multiplies a vector, or an image at each position, by a matrix (inputs, outputs)."""
@@ -109,29 +108,29 @@ class Graph:
             raise Refusal(f"a tensor of the shape {x.shape}", "a Flatten layer before it")
         if not x.only_image:
             self.multiply_accumulates += matrix.size
-        return linear.multiplied(x, matrix).passed(self.layer)
+        return x.multiplied(matrix).passed(self.layer)
 
     def average_pool(self, x, size, strides, padding="valid"):
         """Averages windows; the zeros of the padding count."""
         self._need_image(x)
-        windows = linear.windows_of(x, size, strides, padding)
-        sums = linear.convolved(x, np.ones((*size, 1, x.shape[2])), x.shape[2], windows)
+        windows = windows_of(x, size, strides, padding)
+        sums = x.convolved(np.ones((*size, 1, x.shape[2])), x.shape[2], windows)
         return self.scale(sums, 1 / math.prod(size))
 
     def pad(self, x, padding):
         """Pads an image with zeros, ((top, bottom), (left, right)); negative numbers crop."""
         self._need_image(x)
-        windows = linear.windows_of(x, (1, 1), (1, 1), padding)
+        windows = windows_of(x, (1, 1), (1, 1), padding)
         parts = tuple(part.framed(*windows) for part in x.parts)
         return Tensor((*map(len, windows), x.shape[2]), parts).passed(self.layer)
 
     def scale(self, x, factor):
         """Multiplies by a number, or by an array that broadcasts to the tensor's shape."""
-        return linear.broadcast(x, Part.scaled, factor).passed(self.layer)
+        return x.broadcast(Part.scaled, factor).passed(self.layer)
 
     def shift(self, x, offset):
         """Adds a number, or an array that broadcasts to the tensor's shape."""
-        return linear.broadcast(x, Part.shifted, offset).passed(self.layer)
+        return x.broadcast(Part.shifted, offset).passed(self.layer)
 
     def rescale(self, x, factor, offset):
         """Returns factor * x + offset. The image must be rescaled before the first ReLU, or its units are unknown."""
@@ -148,7 +147,7 @@ class Graph:
             raise Refusal(f"tensors of the shapes {shapes}", "one shape")
         if len(x.shape) == 1:  # vectors, perhaps of one position
             tensors = [self.reshape(tensor, (1, 1, -1)) for tensor in tensors]
-        return self.reshape(reduce(linear.added, tensors), x.shape).passed(self.layer)
+        return self.reshape(reduce(Tensor.plus, tensors), x.shape).passed(self.layer)
 
     def concatenate(self, tensors, axis=-1):
         """Concatenates images along the channels, or vectors."""
@@ -174,7 +173,7 @@ class Graph:
         """Keeps the numbers and their order; one size may be -1."""
         known = math.prod(size for size in shape if size != -1)
         shape = tuple(math.prod(x.shape) // known if size == -1 else int(size) for size in shape)
-        return x if shape == x.shape else renumbered(x, shape, x.indices())
+        return x if shape == x.shape else x.renumbered(shape, x.indices())
 
     def flatten(self, x):
         return self.reshape(x, (-1,))
@@ -185,7 +184,7 @@ class Graph:
             return x
         numbers = np.arange(math.prod(x.shape)).reshape(x.shape).transpose(order)
         moved_to = np.argsort(numbers, axis=None)  # the new index of each old one
-        return renumbered(x, numbers.shape, tuple(moved_to[places] for places in x.indices()))
+        return x.renumbered(numbers.shape, tuple(moved_to[places] for places in x.indices()))
 
     # layers that create nodes
 
@@ -206,7 +205,7 @@ class Graph:
         self._need_image(x)
         if tuple(size) == (1, 1):
             return self.average_pool(x, size, strides, padding)
-        rows, columns = linear.windows_of(x, size, strides, padding)
+        rows, columns = windows_of(x, size, strides, padding)
         parts = tuple(pooled(self.nodes, part, tuple(size), rows, columns, self.layer) for part in x.parts)
         return Tensor((len(rows), len(columns), x.shape[2]), parts)
 

@@ -1,4 +1,7 @@
-"""The table of operators on tensors for from_keras.py; x / 255.0 is such an operator."""
+"""The table of operators on tensors for from_keras.py; x / 255.0 is such an operator.
+
+Some handlers serve a layer as well, which has the same settings as the operator.
+"""
 
 import keras
 import numpy as np
@@ -47,31 +50,42 @@ def axis_without_batch(axis, x):
 
 
 def relu(graph, operation, x):
-    """Handles the layer ReLU and the activation, which have the same settings."""
     if operation.negative_slope != 0 or operation.threshold != 0:
         found = f"negative_slope={operation.negative_slope}, threshold={operation.threshold}"
         raise Refusal(found, "0 for both")
     return graph.rectify(x, operation.max_value)
 
 
+def softmax(graph, operation, x):
+    return graph.softmax(x, axis_without_batch(operation.axis, x))
+
+
+def concatenate(graph, operation, tensors):
+    return graph.concatenate(tensors, axis_without_batch(operation.axis, tensors[0]))
+
+
+def globally(graph, operation, x, pool):
+    """Pools over all rows and columns."""
+    x = pool(x, x.shape[:2], (1, 1))
+    return x if operation.keepdims else graph.flatten(x)
+
+
 def plus(graph, operation, x1, x2):
     if isinstance(x1, Tensor) and isinstance(x2, Tensor):
         return graph.add(x1, x2)
-    x, number = _with_constant(x1, x2)
+    x, number = _with_constant(operation, x1, x2)
     return graph.rescale(x, 1, number)
 
 
 def minus(graph, operation, x1, x2):
     if isinstance(x1, Tensor) and isinstance(x2, Tensor):
         return graph.add(x1, x2, factors=(1, -1))
-    x, number = _with_constant(x1, x2)
+    x, number = _with_constant(operation, x1, x2)
     return graph.rescale(x, 1, -number) if x is x1 else graph.rescale(x, -1, number)
 
 
 def times(graph, operation, x1, x2):
-    if isinstance(x1, Tensor) and isinstance(x2, Tensor):
-        raise unknown(operation)
-    x, number = _with_constant(x1, x2)
+    x, number = _with_constant(operation, x1, x2)
     return graph.rescale(x, number, 0)
 
 
@@ -85,19 +99,12 @@ def divided(graph, operation, x1, x2):
 def mean(graph, operation, x):
     if len(x.shape) != 3 or sorted(axis % 4 for axis in operation.axis or ()) != [1, 2]:
         raise Refusal(f"a mean over the axes {operation.axis}", "the rows and columns, (1, 2)")
-    x = graph.average_pool(x, x.shape[:2], (1, 1))
-    return x if operation.keepdims else graph.flatten(x)
-
-
-def negative(graph, operation, x):
-    return graph.scale(x, -1)
+    return globally(graph, operation, x, graph.average_pool)
 
 
 def larger(graph, operation, x1, x2):
     """Handles the maximum with 0, which is a ReLU."""
-    if isinstance(x1, Tensor) and isinstance(x2, Tensor):
-        raise unknown(operation)
-    x, number = _with_constant(x1, x2)
+    x, number = _with_constant(operation, x1, x2)
     if np.any(number != 0):
         raise Refusal("a maximum with numbers other than 0", "a ReLU")
     return graph.rectify(x)
@@ -109,41 +116,24 @@ def clipped(graph, operation, x):
     return graph.rectify(x, float(operation.x_max))
 
 
-def relu_operator(graph, operation, x):
-    return graph.rectify(x)
+def reshape(graph, operation, x):
+    shape = operation.newshape
+    if not shape or shape[0] not in (-1, None):
+        raise Refusal(f"the shape {shape}", "the batch (-1) first")
+    return graph.reshape(x, shape[1:])
 
 
-def relu6_operator(graph, operation, x):
-    return graph.rectify(x, 6.0)
-
-
-def softmax_operator(graph, operation, x):
-    return graph.softmax(x, axis_without_batch(operation.axis, x))
-
-
-def concatenate_operator(graph, operation, tensors):
-    return graph.concatenate(tensors, axis_without_batch(operation.axis, tensors[0]))
-
-
-def reshape_operator(graph, operation, x):
-    return graph.reshape(x, _without_batch(operation.newshape))
-
-
-def transpose_operator(graph, operation, x):
+def transpose(graph, operation, x):
     axes = operation.axes
     if axes is None or axes[0] != 0:
         raise Refusal(f"axes={axes}", "the batch first")
     return graph.transpose(x, [axis - 1 for axis in axes[1:]])
 
 
-def _without_batch(shape):
-    if not shape or shape[0] not in (-1, None):
-        raise Refusal(f"the shape {shape}", "the batch (-1) first")
-    return tuple(shape[1:])
-
-
-def _with_constant(x1, x2):
-    """Returns the one that is a Tensor, and the other as numbers."""
+def _with_constant(operation, x1, x2):
+    """Returns the one that is a Tensor, and the other as numbers; refuses the operation for two Tensors."""
+    if isinstance(x1, Tensor) and isinstance(x2, Tensor):
+        raise unknown(operation)
     return (x1, _constant(x2)) if isinstance(x1, Tensor) else (x2, _constant(x1))
 
 
@@ -156,18 +146,18 @@ def _constant(numbers):
 OPERATORS = {
     "Add": plus,
     "Clip": clipped,
-    "Concatenate": concatenate_operator,
+    "Concatenate": concatenate,
     "Divide": divided,
     "Maximum": larger,
     "Mean": mean,
     "Multiply": times,
-    "Negative": negative,
+    "Negative": lambda graph, operation, x: graph.scale(x, -1),
     "ReLU": relu,
-    "Relu": relu_operator,
-    "Relu6": relu6_operator,
-    "Reshape": reshape_operator,
-    "Softmax": softmax_operator,
+    "Relu": lambda graph, operation, x: graph.rectify(x),
+    "Relu6": lambda graph, operation, x: graph.rectify(x, 6.0),
+    "Reshape": reshape,
+    "Softmax": softmax,
     "Subtract": minus,
-    "Transpose": transpose_operator,
+    "Transpose": transpose,
     "TrueDivide": divided,
 }

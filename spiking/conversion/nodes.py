@@ -6,7 +6,7 @@ import numpy as np
 
 from spiking.conversion.affine import Part
 from spiking.conversion.composition import Refusal, composed
-from spiking.edges import IMAGE
+from spiking.edges import IMAGE, Pooling
 
 
 @dataclass
@@ -32,25 +32,21 @@ class Rectified:
 class Pooled:
     """A node that takes the largest activation of each window."""
 
-    source: int
-    input_shape: tuple[int, int, int]
-    window: tuple[int, int]
-    rows: range
-    columns: range
+    edge: Pooling
     layers: tuple[str, ...]
     max_value: float | None  # the bound of the source's activations
 
     @property
     def scale_of(self):
-        return self.source
+        return self.edge.source
 
     @property
     def sources(self):
-        return [self.source]
+        return [self.edge.source]
 
     @property
     def shape(self):
-        return len(self.rows), len(self.columns), self.input_shape[2]
+        return self.edge.output_shape
 
 
 @dataclass
@@ -113,11 +109,10 @@ def pooled(nodes, part, window, rows, columns, layer):
         composed(of_term, 1, size, second, extent)
         for of_term, size, second, extent in zip((term.rows, term.columns), term.shape, (rows, columns), window)
     ]
-    ends = zip(starts, window, term.shape)
-    if any(begin[0] + extent <= 0 or begin[-1] >= size for begin, extent, size in ends):
+    edge = Pooling(term.source, term.shape, window, *starts)
+    if edge.has_empty_window:
         raise Refusal("a window that lies entirely in the padding", "padding narrower than the window")
-    bound = nodes[term.source - 1].max_value
-    nodes.append(Pooled(term.source, term.shape, window, *starts, part.passed(layer).layers, bound))
+    nodes.append(Pooled(edge, part.passed(layer).layers, nodes[term.source - 1].max_value))
     spikes = Part.identity(len(nodes), nodes[-1].shape, term.level)
     return spikes.scaled(term.gain).shifted(part.offset)
 

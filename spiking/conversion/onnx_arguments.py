@@ -89,6 +89,6 @@ def beside(x, value):
 
 
 def require_image(x):
-    if len(require_tensor(x).shape) != 3:
+    if len(x.shape) != 3:
         raise Refusal(f"the shape {onnx_shape(x)}", "an image of channels, rows and columns")
     return x

@@ -25,6 +25,7 @@ EXPECTED = "expected an ONNX file of a network, as torch.onnx.export writes it"
 LARGEST_FILE = (1 << 31) - 1  # bytes, the limit of a protobuf message
 LARGEST_ARRAYS = 1 << 28  # numbers in all arrays together
 OPSETS = range(7, onnx.defs.onnx_opset_version() + 1)  # since opset 7, Add and Mul broadcast as NumPy does
+KINDS = TensorProto.DataType.values()  # of numbers in an array
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
@@ -259,18 +260,14 @@ def _alone(node):
 
 def _item_size(array):
     """Returns the bytes per number of an array, or None for kinds that are not read: text, 4-bit numbers etc."""
-    if array.data_type not in _kinds() or array.data_type in (TensorProto.UNDEFINED, TensorProto.STRING):
+    if array.data_type not in KINDS or array.data_type in (TensorProto.UNDEFINED, TensorProto.STRING):
         return None
     dtype = helper.tensor_dtype_to_np_dtype(array.data_type)
     return dtype.itemsize if dtype.kind in "fiub" or array.data_type == TensorProto.BFLOAT16 else None
 
 
-def _kinds():
-    return TensorProto.DataType.values()
-
-
 def _kind_name(kind):
-    return TensorProto.DataType.Name(kind) if kind in _kinds() else f"kind {kind}"
+    return TensorProto.DataType.Name(kind) if kind in KINDS else f"kind {kind}"
 
 
 def legible(text, most=80):

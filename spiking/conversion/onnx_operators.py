@@ -1,6 +1,7 @@
 """The table of ONNX operators for from_onnx.py, each with a short handler that calls the builder.
 
-A handler gets the Graph, the Node and its inputs: each a Tensor, a constant array, or None if it is left out.
+A handler gets the Graph, the Node and its inputs: a Tensor and perhaps further ones, each a Tensor, a constant array,
+or None if it is left out. Only for operators in ANY_TENSOR the first may be a constant, and another one the Tensor.
 """
 
 import math
@@ -22,8 +23,7 @@ from spiking.conversion.onnx_arguments import (
 from spiking.conversion.onnx_windows import (
     average_pooling,
     convolution,
-    global_average_pooling,
-    global_max_pooling,
+    globally,
     max_pooling,
     mean,
     pad,
@@ -80,7 +80,7 @@ def dense(graph, node, a, b, c=None):
 
 def product(graph, node, a, b):
     """Handles the product of a vector and a constant matrix."""
-    a, matrix = require_tensor(a), constant(b, "weights")
+    matrix = constant(b, "weights")
     if len(a.shape) != 1 or matrix.ndim != 2 or matrix.shape[0] != a.shape[0]:
         found = f"a product of the shapes {onnx_shape(a)} and {matrix.shape}"
         raise Refusal(found, "a vector and a matrix with a row for each of its numbers")
@@ -94,7 +94,7 @@ def normalization(graph, node, x, scale, bias, mean, variance):
     variance = variance + node.settings.get("epsilon", 1e-5)
     if np.any(variance <= 0):
         raise Refusal(f"variance + epsilon of {variance.min():g}", "above 0")
-    if len(require_tensor(x).shape) not in (1, 3):
+    if len(x.shape) not in (1, 3):
         raise Refusal(f"the shape {x.shape}", "an image or a vector")
     factor = scale / np.sqrt(variance)
     return graph.shift(graph.scale(x, factor), bias - mean * factor)
@@ -129,7 +129,7 @@ def times(graph, node, a, b):
 
 
 def divided(graph, node, a, b):
-    divisor = beside(require_tensor(a), constant(b, "a divisor"))
+    divisor = beside(a, constant(b, "a divisor"))
     if np.any(divisor == 0):
         raise Refusal("a division by 0", "another divisor")
     return graph.scale(a, 1 / divisor)
@@ -145,16 +145,12 @@ def concatenation(graph, node, *tensors):
 # activations
 
 
-def relu(graph, node, x):
-    return graph.rectify(x)
-
-
 def clip(graph, node, x, low=None, high=None):
     low = number(low, "a lower bound", node.settings.get("min", -np.inf))
     high = number(high, "an upper bound", node.settings.get("max", np.inf))
     if low != 0 or not high > 0:
         raise Refusal(f"a clip to [{low:g}, {high:g}]", "one from 0 to a number above 0, such as ReLU6's Clip(0, 6)")
-    return graph.rectify(require_tensor(x), high if high < LARGEST_FLOAT else None)
+    return graph.rectify(x, high if high < LARGEST_FLOAT else None)
 
 
 def softmax(graph, node, x):
@@ -162,7 +158,7 @@ def softmax(graph, node, x):
     axis = node.settings.get("axis", 1 if node.opset < 13 else -1)
     if node.opset >= 13:
         return graph.softmax(x, axis_of(x, axis))
-    if axis not in (1, -len(require_tensor(x).shape)):
+    if axis not in (1, -len(x.shape)):
         raise Refusal(f"axis={axis}", "axis=1, which stands for all numbers of an image")
     return graph.softmax(graph.flatten(channels_first(graph, x)))
 
@@ -187,8 +183,7 @@ def flatten(graph, node, x):
 
 
 def reshape(graph, node, x, shape):
-    x, new = require_tensor(x), setting(node, "shape", shape)
-    old = (1, *onnx_shape(x))
+    old, new = (1, *onnx_shape(x)), setting(node, "shape", shape)
     copied = 0 if not node.settings.get("allowzero", 0) else None  # a size that stands for the old one
     sizes = [old[axis] if size == copied and axis < len(old) else size for axis, size in enumerate(new)][1:]
     known = math.prod(size for size in sizes if size != -1)
@@ -201,8 +196,7 @@ def reshape(graph, node, x, shape):
 
 
 def squeeze(graph, node, x, axes=None):
-    x, axes = require_tensor(x), setting(node, "axes", axes)
-    sizes = (0, *onnx_shape(x))
+    sizes, axes = (0, *onnx_shape(x)), setting(node, "axes", axes)
     fits = axes is not None and all(-len(sizes) <= axis < len(sizes) and sizes[axis] == 1 for axis in axes)
     removed = {axis % len(sizes) for axis in axes} if fits else set()
     kept = [size for axis, size in enumerate(sizes) if axis not in removed][1:]
@@ -224,10 +218,6 @@ def shape(graph, node, x):
     return np.array((1, *onnx_shape(x)))[node.settings.get("start", 0) : node.settings.get("end")]
 
 
-def unchanged(graph, node, x):
-    return x
-
-
 def dropout(graph, node, x, ratio=None, training=None):
     if training is not None and number(training, "training_mode", 0):
         raise Refusal("training_mode=1", "0, as in model.eval()")
@@ -245,9 +235,9 @@ OPERATORS = {
     "Dropout": dropout,
     "Flatten": flatten,
     "Gemm": dense,
-    "GlobalAveragePool": global_average_pooling,
-    "GlobalMaxPool": global_max_pooling,
-    "Identity": unchanged,
+    "GlobalAveragePool": lambda graph, node, x: globally(graph, x, graph.average_pool),
+    "GlobalMaxPool": lambda graph, node, x: globally(graph, x, graph.max_pool),
+    "Identity": lambda graph, node, x: x,
     "LogSoftmax": softmax,
     "MatMul": product,
     "Max": larger,
@@ -255,7 +245,7 @@ OPERATORS = {
     "Mul": times,
     "Pad": pad,
     "ReduceMean": mean,
-    "Relu": relu,
+    "Relu": lambda graph, node, x: graph.rectify(x),
     "Reshape": reshape,
     "Shape": shape,
     "Softmax": softmax,
@@ -264,6 +254,7 @@ OPERATORS = {
     "Sum": total,
     "Transpose": transpose,
 }
+ANY_TENSOR = {"Add", "Concat", "Max", "Mul", "Sub", "Sum"}
 OF_CONSTANTS = {  # operators with which exporters compute shapes
     "Add",
     "Cast",

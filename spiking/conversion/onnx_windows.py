@@ -3,15 +3,7 @@
 import numpy as np
 
 from spiking.conversion.composition import Refusal
-from spiking.conversion.onnx_arguments import (
-    constant,
-    limited,
-    number,
-    onnx_shape,
-    require_image,
-    require_tensor,
-    setting,
-)
+from spiking.conversion.onnx_arguments import constant, limited, number, onnx_shape, require_image, setting
 from spiking.edges import same_padding
 
 
@@ -53,7 +45,7 @@ def rounded_up(x, size, strides, padding):
 
 
 def convolution(graph, node, x, kernel, bias=None):
-    x, kernel, groups = require_tensor(x), constant(kernel, "weights"), node.settings.get("group", 1)
+    kernel, groups = constant(kernel, "weights"), node.settings.get("group", 1)
     _, strides, dilation, padding = windows(node, x, kernel.shape[2:], len(kernel))
     filters, channels, *size = kernel.shape
     if tuple(node.settings.get("kernel_shape", size)) != tuple(size) or groups < 1:
@@ -66,40 +58,36 @@ def convolution(graph, node, x, kernel, bias=None):
     return x if bias is None else graph.shift(x, constant(bias, "a bias"))
 
 
-def max_pooling(graph, node, x):
-    x = require_tensor(x)
+def pooling_windows(node, x):
+    """Returns the size, the strides, the padding as it is written, and with what ceil_mode adds to it."""
     size, strides, dilation, padding = windows(node, x)
     if dilation != (1, 1):
         raise Refusal(f"dilations={dilation}", "(1, 1)")
-    if node.settings.get("ceil_mode", 0):
-        padding = rounded_up(x, size, strides, padding)
+    ceil_mode = node.settings.get("ceil_mode", 0)
+    return size, strides, padding, rounded_up(x, size, strides, padding) if ceil_mode else padding
+
+
+def max_pooling(graph, node, x):
+    size, strides, _, padding = pooling_windows(node, x)
     if any(max(zeros) >= window for zeros, window in zip(padding, size)):
         raise Refusal(f"padding {padding} for windows of {size}", "less, so that no window lies entirely in it")
     return graph.max_pool(x, size, strides, padding)
 
 
 def average_pooling(graph, node, x):
-    x = require_tensor(x)
-    size, strides, dilation, padding = windows(node, x)
-    if dilation != (1, 1):
-        raise Refusal(f"dilations={dilation}", "(1, 1)")
-    if node.settings.get("ceil_mode", 0):
-        floored, padding = padding, rounded_up(x, size, strides, padding)
-        if any(after > before for (_, after), (_, before) in zip(padding, floored)):
-            found = "ceil_mode that adds windows beyond the border, which average fewer numbers"
-            raise Refusal(found, "ceil_mode=False, or a size for which it adds none")
+    size, strides, floored, padding = pooling_windows(node, x)
+    if any(after > before for (_, after), (_, before) in zip(padding, floored)):
+        found = "ceil_mode that adds windows beyond the border, which average fewer numbers"
+        raise Refusal(found, "ceil_mode=False, or a size for which it adds none")
     if np.max(padding) > 0 and not node.settings.get("count_include_pad", 0):
         found = f"padding {padding} that does not count, so that windows at the border average fewer numbers"
         raise Refusal(found, "count_include_pad=True, or no padding")
     return graph.average_pool(x, size, strides, padding)
 
 
-def global_average_pooling(graph, node, x):
-    return graph.average_pool(require_image(x), x.shape[:2], (1, 1))
-
-
-def global_max_pooling(graph, node, x):
-    return graph.max_pool(require_image(x), x.shape[:2], (1, 1))
+def globally(graph, x, pool):
+    """Pools over all rows and columns."""
+    return pool(require_image(x), x.shape[:2], (1, 1))
 
 
 def mean(graph, node, x, axes=None):
@@ -107,16 +95,16 @@ def mean(graph, node, x, axes=None):
     axes = setting(node, "axes", axes)
     if sorted(axis % 4 for axis in axes or ()) != [2, 3]:
         raise Refusal(f"axes={axes}", "the rows and columns, 2 and 3")
-    x = global_average_pooling(graph, node, x)
+    x = globally(graph, x, graph.average_pool)
     return x if node.settings.get("keepdims", 1) else graph.flatten(x)
 
 
 def pad(graph, node, x, pads=None, value=None, axes=None):
-    x, mode = require_image(x), node.settings.get("mode", b"constant").decode()
+    mode, rank = node.settings.get("mode", b"constant").decode(), len(require_image(x).shape) + 1
     value = number(value, "a padding value", node.settings.get("value", 0))
     if mode != "constant" or value != 0:
         raise Refusal(f"padding of mode {mode} with {value:g}", "constant padding with 0")
-    pads, rank = setting(node, "pads", pads), len(x.shape) + 1
+    pads = setting(node, "pads", pads)
     axes = setting(node, "axes", axes, list(range(rank)))
     if len(pads) != 2 * len(axes):
         raise Refusal(f"pads={pads} for axes={axes}", "two numbers for each axis")
