@@ -11,24 +11,33 @@ EVENT_BITS = 31  # of a spike event, shared by the position, the channel and the
 IMAGE = 0  # the source that is the image
 
 
-def window_starts(size, kernel, stride, same=False):
-    """Where the windows along an axis begin, a range; below 0 where they begin in the padding.
+def window_ranges(shape, size, strides, padding="valid"):
+    """Where the windows of a size (h, w) begin in the rows and in the columns of a shape (h, w, ...): two ranges.
 
-    With `same` there are ceil(size / stride) windows, and the zeros that they need are divided as Keras does it:
-    half before the axis, the odd one after it. Otherwise the windows are all those that lie inside the axis.
+    Parameters
+    ----------
+    padding : "valid", "same" with Keras's placement, or ((top, bottom), (left, right)); negative numbers crop
     """
-    before, after = same_padding(size, kernel, stride) if same and stride > 0 else (0, 0)
-    return padded_starts(size, kernel, stride, before, after)
+    axes = list(zip(shape, size, strides))
+    if isinstance(padding, str):
+        padding = [same_padding(*axis) if padding == "same" else (0, 0) for axis in axes]
+    return [window_starts(*axis, *zeros) for axis, zeros in zip(axes, padding)]
 
 
 def same_padding(size, kernel, stride):
-    """The zeros before and after an axis that ceil(size / stride) windows need, as `window_starts` places them."""
-    zeros = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    """The zeros before and after an axis that Keras's padding "same" adds for ceil(size / stride) windows.
+
+    Half of them come before the axis, and the odd one after it.
+    """
+    zeros = max((-(-size // stride) - 1) * stride + kernel - size, 0) if stride > 0 else 0
     return zeros // 2, zeros - zeros // 2
 
 
-def padded_starts(size, kernel, stride, before, after):
-    """Where the windows along an axis begin that has zeros before and after it; a negative number cuts rows off."""
+def window_starts(size, kernel, stride, before=0, after=0):
+    """Where the windows along an axis begin that has zeros before and after it: a range, below 0 in these zeros.
+
+    A negative number of zeros cuts the axis off.
+    """
     if stride < 1:
         raise ValueError(f"stride must be at least 1. Received: stride={stride}")
     if kernel < 1 or kernel > size + before + after:
@@ -66,7 +75,7 @@ class Edge:
     source: int  # 0 for the image, n for block n
     input_shape: tuple[int, int, int]  # of the source, (h, w, channels)
     kernel_size: tuple[int, int]  # of a window, (h, w)
-    rows: range  # where the windows begin, as padded_starts gives it
+    rows: range  # where the windows begin, as window_starts gives it
     columns: range
 
     @property
@@ -94,6 +103,15 @@ class Edge:
         A negative number means that so many rows or columns are in no window.
         """
         return tuple((-starts[0], starts[-1] + kernel - size) for starts, kernel, size in self.axes)
+
+    @property
+    def padding_name(self):
+        """The padding with which Keras places windows like this, "valid" or "same"; None if neither does."""
+        inside = all(kernel <= size for _, kernel, size in self.axes)
+        for name in ("valid", "same") if inside else ("same",):
+            if [self.rows, self.columns] == window_ranges(self.input_shape, self.kernel_size, self.stride, name):
+                return name
+        return None
 
     @property
     def output_shape(self):

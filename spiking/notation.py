@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spiking.edges import Convolution, Pooling, identity, padded_starts, position_shift, window_starts
+from spiking.edges import Convolution, Pooling, identity, position_shift, window_ranges
 from spiking.network import Block, Classifier, Network, check_block, named
 
 INPUT = re.compile(r"(\d+)x(\d+)x(\d+)", re.ASCII)
@@ -171,20 +171,19 @@ def _edge(term, shapes):
     stride = kernel if term.kind in "PM" else (1, 1)
     if "stride" in term.suffixes:
         stride = _pair(*term.suffixes["stride"][1:].partition("x")[::2])
-    starts = _starts(shape, kernel, stride, term.suffixes.get("padding", ""))
+    starts = window_ranges(shape, kernel, stride, _padding(term.suffixes.get("padding", "")))
     if term.kind == "M":
         return Pooling(source, shape, kernel, *starts)
     groups = int(term.suffixes.get("groups", "g1")[1:])
     return Convolution(source, shape, kernel, *starts, channels if term.kind == "P" else term.filters, groups)
 
 
-def _starts(shape, kernel, stride, padding):
-    """Where windows begin, in rows and in columns, for a padding as it is written."""
-    if padding in ("", "p"):
-        return [window_starts(*axis, same=padding == "p") for axis in zip(shape, kernel, stride)]
-    top, bottom, left, right = map(int, padding[2:-1].split(","))
-    axes = zip(shape, kernel, stride, ((top, bottom), (left, right)))
-    return [padded_starts(size, window, step, *zeros) for size, window, step, zeros in axes]
+def _padding(text):
+    """What a padding suffix means, as window_ranges takes it."""
+    if text in ("", "p"):
+        return "same" if text else "valid"
+    top, bottom, left, right = map(int, text[2:-1].split(","))
+    return (top, bottom), (left, right)
 
 
 def _pair(rows, columns):
@@ -219,12 +218,8 @@ def _term_text(edge):
 
 def _padding_text(edge):
     """The suffix that gives an edge its windows."""
-    for text in ("", "p"):
-        try:
-            if [edge.rows, edge.columns] == _starts(edge.input_shape, edge.kernel_size, edge.stride, text):
-                return text
-        except ValueError:  # the kernel does not fit inside
-            continue
+    if edge.padding_name:
+        return "p" if edge.padding_name == "same" else ""
     (top, bottom), (left, right) = edge.padding
     return f"p({top},{bottom},{left},{right})"
 

@@ -23,7 +23,6 @@ from LeNet.tensorlayer.layers import (
     SynapticOperationPenalty,
 )
 from spiking.conversion import MedianQuantizer
-from spiking.edges import window_starts
 from spiking.network import BN_EPSILON, FULL_PRECISION, Classifier
 
 
@@ -102,11 +101,8 @@ def _convolution(x, edge, name, dtype):
 
 def _windowed(x, edge, name, dtype):
     """Pads or crops a source so that an edge's windows are its "valid" or "same" ones; returns it and which ones."""
-    axes = list(zip(edge.input_shape, edge.kernel_size, edge.stride))
-    inside = all(kernel <= size for size, kernel, _ in axes)
-    for padding in ("valid", "same") if inside else ("same",):
-        if [edge.rows, edge.columns] == [window_starts(*axis, same=padding == "same") for axis in axes]:
-            return x, padding
+    if edge.padding_name:
+        return x, edge.padding_name
     # padding with zeros does not change a max pooling, as activations are >= 0
     zeros = [[max(number, 0) for number in pair] for pair in edge.padding]
     cropped = [[max(-number, 0) for number in pair] for pair in edge.padding]

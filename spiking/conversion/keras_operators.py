@@ -66,7 +66,7 @@ def concatenate(graph, operation, tensors):
 
 def globally(graph, operation, x, pool):
     """Pools over all rows and columns."""
-    x = pool(x, x.shape[:2], (1, 1))
+    x = pool(x, x.shape[:2], x.shape[:2])
     return x if operation.keepdims else graph.flatten(x)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from spiking.conversion.affine import Part
 from spiking.conversion.composition import Refusal, regrouped
-from spiking.edges import padded_starts, window_starts
+from spiking.edges import window_ranges
 
 
 @dataclass(frozen=True)
@@ -111,17 +111,9 @@ class Tensor:
 
 
 def windows_of(x, size, strides, padding):
-    """Returns where windows of a size (h, w) begin in the rows and in the columns of an image: two ranges.
-
-    Parameters
-    ----------
-    padding : "valid", "same" with Keras's placement, or ((top, bottom), (left, right)); negative numbers crop
-    """
-    axes = zip(x.shape, size, strides)
+    """Returns what window_ranges does for an image, or raises Refusal."""
     try:
-        if isinstance(padding, str):
-            return [window_starts(*axis, same=padding == "same") for axis in axes]
-        return [padded_starts(*axis, *zeros) for axis, zeros in zip(axes, padding)]
+        return window_ranges(x.shape, size, strides, padding)
     except ValueError as error:
         raise Refusal(str(error), "windows that fit into the image") from None
 
