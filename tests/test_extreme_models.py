@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
 
 from spiking.network import HIGHEST_LEVEL
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
 from spiking_utils import SpikingNetwork
-from tests import reference
+from tests.exactness import assert_as_the_artificial_network, assert_as_the_equations
 from tests.networks import random_weights
 
 SMALL = parse("5x6x2-4C3x2-5C2s2-3")
@@ -69,23 +68,12 @@ def random_pixels(network, images=3):
     return np.random.default_rng(0).integers(0, 256, (images, *network.input_shape))
 
 
-def assert_exact(weights, network, k, time_steps, pixels):
-    """Every spike and every potential of the classifier is that of the equations; returns the Activity."""
-    spiking = SpikingNetwork(weights, network, k, time_steps)
-    activity = spiking.run(pixels)
-    trains, potentials = reference.spiking(weights, network, k, time_steps, pixels)
-    for ours, expected in zip(activity.trains, trains, strict=True):
-        assert_array_equal(ours.to_dense(), expected)
-    assert_array_equal(activity.potentials * 2.0**-spiking.classifier.exponent, potentials)
-    return activity
-
-
 @pytest.mark.parametrize("k", [0, 1, 2, 3, 4, 5, 6, HIGHEST_LEVEL])
 @pytest.mark.parametrize("change", EXTREMES.values(), ids=EXTREMES)
 def test_extreme_model_is_exact(change, k):
     for network in (SMALL, GRAPH):
         weights, _ = on_grid(changed(random_weights(network, seed=k), change), network)
-        assert_exact(weights, network, k, 12, random_pixels(network))
+        assert_as_the_equations(SpikingNetwork(weights, network, k, 12), weights, random_pixels(network))
 
 
 magnitudes = st.sampled_from([0.0, SMALLEST, 1e-30, 1e-5, 0.25, 0.5, 1.0, 3.0, 1e5, 1e30, ON_THE_GRID])
@@ -106,20 +94,17 @@ def extreme_weights(draw):
 @settings(max_examples=150)
 @given(extreme_weights(), st.integers(0, HIGHEST_LEVEL), st.integers(1, 8))
 def test_any_mixture_of_extremes_is_exact(weights, k, time_steps):
-    assert_exact(weights, SMALL, k, time_steps, random_pixels(SMALL))
+    assert_as_the_equations(SpikingNetwork(weights, SMALL, k, time_steps), weights, random_pixels(SMALL))
 
 
 @pytest.mark.parametrize("k", range(7))
 def test_quiescent_network_of_any_level_is_the_artificial_one(k):
     weights = changed(random_weights(SMALL, seed=3), negated)
     pixels = random_pixels(SMALL)
-    activity = assert_exact(weights, SMALL, k, 16 + 8 * 2**k, pixels)
+    activity = assert_as_the_equations(SpikingNetwork(weights, SMALL, k, 16 + 8 * 2**k), weights, pixels)
     assert activity.quiescent().all()
-    counts, logits = reference.artificial(weights, SMALL, k, pixels)
-    assert counts[0].max() >= 2**k  # a whole unit of activation
-    for train, expected in zip(activity.trains, counts, strict=True):
-        assert_array_equal(train.counts(), expected)
-    assert_array_equal(activity.predictions()[:, -1], logits.argmax(axis=1))
+    assert activity.trains[0].peak_count >= 2**k  # a whole unit of activation
+    assert_as_the_artificial_network(activity, weights, SMALL, k, pixels)
 
 
 def test_identity_beside_weights_whose_grid_has_no_1_is_refused():

@@ -13,29 +13,14 @@ from spiking import layers
 from spiking.encoding import image_train
 from spiking.layers import FIRST_COUNTS
 from spiking.notation import parse
-from spiking.trains import NEGATIVE, SOPS, SPIKES, SpikeTrain
+from spiking.trains import SpikeTrain
 from spiking_utils import SpikingNetwork
 from tests import reference
+from tests.exactness import assert_as_the_artificial_network, assert_as_the_equations
 from tests.networks import LENET, graphs, random_weights, small_chains, with_gammas
 
 NARROW = parse("6x6x1-3C3-P2-4-2")
 ANY_RULE = st.sampled_from([1, 1, 2, 3, 4, 50, None]), st.booleans()
-
-
-def assert_as_the_equations(spiking, weights, pixels):
-    """Every spike, potential and statistic of a SpikingNetwork is that of the equations."""
-    network, rule = spiking.network, (spiking.max_spikes, spiking.negative_spikes)
-    activity = spiking.run(pixels)
-    trains, potentials = reference.spiking(weights, network, spiking.k, spiking.time_steps, pixels, *rule)
-    for ours, spikes in zip(activity.trains, trains, strict=True):
-        assert_array_equal(ours.to_dense(), spikes)
-        assert_array_equal(ours.counts(), spikes.sum(axis=1))
-        assert ours.peak_count == spikes.cumsum(axis=1).max()
-    assert_array_equal(activity.potentials * 2.0**-spiking.classifier.exponent, potentials)
-    counted = np.moveaxis(activity.statistics, -1, 0)
-    assert_array_equal(counted[SPIKES], [np.abs(train).sum(axis=(0, 2, 3, 4)) for train in trains])
-    assert_array_equal(counted[NEGATIVE], [np.maximum(-train, 0).sum(axis=(0, 2, 3, 4)) for train in trains])
-    assert_array_equal(counted[SOPS], reference.synaptic_operations(network, trains))
 
 
 def random_case(network, seed, images=3):
@@ -110,10 +95,7 @@ def test_quiescent_lenet_has_emitted_the_artificial_activations(k):
     activity = SpikingNetwork(weights, LENET, k, time_steps=200).run(pixels)
 
     assert activity.quiescent().all()
-    counts, logits = reference.artificial(weights, LENET, k, pixels)
-    for train, expected in zip(activity.trains, counts, strict=True):
-        assert_array_equal(train.counts(), expected)
-    assert_array_equal(activity.predictions()[:, -1], logits.argmax(axis=1))
+    assert_as_the_artificial_network(activity, weights, LENET, k, pixels)
 
 
 def test_images_are_run_in_parts_of_what_memory_is_reserved_for(monkeypatch):
