@@ -38,10 +38,6 @@ class Activity:
     trains: list  # SpikeTrain of each block
     potentials: np.ndarray  # int32 (images, time steps, classes), of the classifier
 
-    def compact(self):
-        """The same without the memory that was reserved for spikes and not needed."""
-        return Activity([train.compact() for train in self.trains], self.potentials)
-
     @property
     def statistics(self):
         """int64 (blocks, time steps, 3), of all images; columns SPIKES, NEGATIVE and SOPS of spiking.trains."""
@@ -99,10 +95,12 @@ class SpikingNetwork:
         parts = self.run_in_parts(images)
         if self._parts(images) == 1:
             return next(parts)
-        first = next(parts).compact()
-        trains, potentials = first.trains, [first.potentials]
+        trains, potentials = [], []
         for part in parts:
-            trains = [train.extended(further) for train, further in zip(trains, part.trains, strict=True)]
+            if trains:
+                trains = [train.extended(more) for train, more in zip(trains, part.trains, strict=True)]
+            else:
+                trains = [train.compact() for train in part.trains]
             potentials.append(part.potentials)
         return Activity(trains, np.concatenate(potentials))
 

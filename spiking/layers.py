@@ -20,9 +20,9 @@ from spiking.layout import (
     synapses,
     window_members,
 )
-from spiking.network import PIXEL_LEVELS, check_integer
+from spiking.network import BN_EPSILON, PIXEL_LEVELS, check_integer
 from spiking.pooling import Pool
-from spiking.thresholds import LargestCount, TargetCount
+from spiking.thresholds import TargetCount
 from spiking.trains import SOPS, Events, SpikeTrain
 from spiking.weight_grid import INT32_MAX, bias_to_grid, layer_on_grid
 
@@ -114,7 +114,7 @@ class SpikingBlock(SpikingLayer):
     ----------
     block : Block
     kernels, initial, factors : as of SpikingLayer
-    target : TargetCount or LargestCount
+    target : TargetCount
         Gives the thresholds.
     pool : Pool
         NO_POOL for a sum.
@@ -240,8 +240,9 @@ class SpikingPooling(SpikingBlock):
         (edge,) = block.inputs
         height, width, channels = edge.input_shape
         pool = Pool(*window_members(edge), np.zeros(height * width * stored(channels), np.int32))
-        zeros = np.zeros(channels, np.int64)
-        super().__init__(block, [], zeros, [1], LargestCount(channels), pool, max_spikes, negative_spikes, reader)
+        zeros, ones = np.zeros(channels, np.int64), np.ones(channels)
+        target = TargetCount(ones, zeros, zeros, ones - BN_EPSILON, unit=1.0, k=0)  # m = u
+        super().__init__(block, [], zeros, [1], target, pool, max_spikes, negative_spikes, reader)
 
 
 class SpikingLinear(SpikingLayer):

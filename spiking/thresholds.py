@@ -51,14 +51,3 @@ class TargetCount:
             high = np.where(enough, middle, high)
             low = np.where(enough, low, middle + 1)
         return high.T.astype(np.int32)
-
-
-@dataclass(frozen=True)
-class LargestCount:
-    """The target count of a max pooling, whose potential is the largest count in its window: that count itself."""
-
-    channels: int
-
-    def thresholds(self, highest_count):
-        """int32 (channels, highest_count + 1), as of TargetCount"""
-        return np.tile(np.arange(highest_count + 1, dtype=np.int32), (self.channels, 1))

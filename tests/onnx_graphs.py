@@ -71,15 +71,20 @@ class Net:
     def normalize(self, x, positive=False):
         channels = self.shape(x)[0]
         scale = self.rng.normal(0.7, 0.5, channels)
-        arrays = [
-            np.abs(scale) if positive else scale,
-            *self.rng.normal(0, 0.3, (2, channels)),
-            self.rng.uniform(0.1, 1, channels),
-        ]
+        bias, mean, variance = *self.rng.normal(0, 0.3, (2, channels)), self.rng.uniform(0.1, 1, channels)
+        arrays = np.abs(scale) if positive else scale, bias, mean, variance
         return self.add("BatchNormalization", x, *map(self.constant, arrays), epsilon=1e-3)
 
     def product(self, x, outputs):
         return self.add("MatMul", x, self.constant(self.rng.normal(0, 1, (*self.shape(x), outputs))))
+
+    def rectified(self, x="image", filters=3, size=(2, 2)):
+        """A ReLU after a convolution."""
+        return self.add("Relu", self.convolve(x, filters, size))
+
+    def classified(self, x, batch="n"):
+        """The ModelProto with three scores of an image or a vector."""
+        return self.model(self.product(self.add("Flatten", x), 3), batch)
 
     def model(self, scores, batch="n"):
         """The ModelProto."""
@@ -241,9 +246,7 @@ def flat(draw, net, x):
         batch = net.add("Gather", net.add("Shape", x), net.constant([0], integers=True), axis=0)
         return net.add("Reshape", x, net.add("Concat", batch, net.constant([-1], integers=True), axis=0))
     if kind == "Transpose":
-        return net.add(
-            "Flatten", net.add("Transpose", x, perm=draw(st.permutations([1, 2, 3]).map(lambda p: [0, *p])))
-        )
+        return net.add("Flatten", net.add("Transpose", x, perm=[0, *draw(st.permutations([1, 2, 3]))]))
     if kind == "mean" and net.opset < 18:
         return net.add("ReduceMean", x, axes=[3, 2], keepdims=0)
     if kind == "mean":
@@ -265,10 +268,8 @@ def quantized(model, graph, inputs, level):
     level : int, of the quantiser that is put after each ReLU
     """
     of_label, proto = {}, onnx.ModelProto.FromString(model.SerializeToString())
-    constants = {"S": 2.0**level, "half": 0.5 + 1e-5}
-    proto.graph.initializer.extend(
-        numpy_helper.from_array(np.array(value), name) for name, value in constants.items()
-    )
+    for name, value in {"S": 2.0**level, "half": 0.5 + 1e-5}.items():
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
     nodes = list(proto.graph.node)
     del proto.graph.node[:]
     for number, node in enumerate(nodes, start=1):

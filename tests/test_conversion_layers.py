@@ -26,6 +26,13 @@ def model_around(*middle, shape=IMAGE, scaled=True):
     return keras.Sequential([keras.Input(shape), *first, *middle, layers.Flatten(), layers.Dense(3)], name="mine")
 
 
+def model_after_relu(build):
+    """A functional model: a convolution with a ReLU, (4, 4, 2), what `build` makes of it, and a classifier."""
+    image = keras.Input(IMAGE)
+    x = layers.Conv2D(2, 3, activation="relu", name="first")(layers.Rescaling(1.0)(image))
+    return keras.Model(image, layers.Dense(2, name="last")(layers.Flatten()(build(x))))
+
+
 def convolution(**settings):
     return layers.Conv2D(4, 3, name="conv", **settings)
 
@@ -115,12 +122,9 @@ def test_paddings_in_a_row_before_a_relu_are_one_padding_after_it():
 
 
 def test_a_skip_connection_has_no_weights():
-    image = keras.Input(IMAGE)
-    x = layers.Conv2D(3, 3, padding="same", activation="relu")(layers.Rescaling(1.0)(image))
-    y = layers.Conv2D(3, 3, padding="same")(x)
-    x = layers.ReLU()(x + y)
-    network, weights = assemble(fold(keras.Model(image, layers.Dense(3)(layers.Flatten()(x)))))
-    assert network.notation == "6x6x2-3C3p-I+3C3p-3"
+    skip = model_after_relu(lambda x: layers.ReLU()(x + layers.Conv2D(2, 3, padding="same")(x)))
+    network, weights = assemble(fold(skip))
+    assert network.notation == "6x6x2-2C3-I+2C3p-2"
     assert [key for key in weights if key.endswith("/W")] == ["conv1/W", "conv2from1/W", "fc/W"]
 
 
@@ -146,12 +150,10 @@ def test_multiply_accumulates_of_a_kernel_that_is_dilated_along_one_axis():
 
 
 def test_functional_graph_is_taken_even_with_layers_that_others_use_too():
-    image = keras.Input(IMAGE)
     shared = layers.ReLU(name="shared")
-    x = shared(convolution()(layers.Rescaling(1.0)(image)))
-    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(x)))
+    model = model_after_relu(lambda x: shared(layers.Dense(3)(x)))
     keras.Sequential([keras.Input((2,)), shared])
-    assert assemble(fold(model))[0].notation == "6x6x2-4C3-3"
+    assert assemble(fold(model))[0].notation == "6x6x2-2C3-3C1-2"
 
 
 @pytest.mark.parametrize("outputs", [lambda x: {"scores": x}, lambda x: [x]])
@@ -227,11 +229,9 @@ def test_argument_that_is_no_level_is_refused(k):
 
 
 def test_an_activation_read_with_and_without_its_quantiser_is_refused():
-    image = keras.Input(IMAGE)
-    x = layers.ReLU(name="twice")(convolution()(layers.Rescaling(1.0)(image)))
-    both = layers.Add()([MedianQuantizer(1)(x), x])
-    with pytest.raises(ValueError, match="layer twice: found no MedianQuantizer after it"):
-        convert(keras.Model(image, layers.Dense(2)(layers.Flatten()(both))))
+    model = model_after_relu(lambda x: layers.Add()([MedianQuantizer(1)(x), x]))
+    with pytest.raises(ValueError, match="layer first: found no MedianQuantizer after it"):
+        convert(model)
 
 
 def test_quantisers_are_put_in_after_each_relu_of_any_spelling():
@@ -274,14 +274,12 @@ def test_layers_of_inner_models_keep_names_of_their_own():
 
 
 def test_mean_over_rows_and_columns_is_a_global_average_pooling():
-    image = keras.Input(IMAGE)
-    x = layers.Conv2D(3, 3, activation="relu")(layers.Rescaling(1.0)(image))
-    mean = keras.Model(image, layers.Dense(2, name="a")(keras.ops.mean(x, axis=(1, 2))))
-    pooled = keras.Model(image, layers.Dense(2, name="b")(layers.GlobalAveragePooling2D()(x)))
-    pooled.get_layer("b").set_weights(mean.get_layer("a").get_weights())
+    mean = model_after_relu(lambda x: keras.ops.mean(x, axis=(1, 2)))
+    pooled = model_after_relu(layers.GlobalAveragePooling2D())
+    pooled.set_weights(mean.get_weights())
     weights, expected = (assemble(fold(model))[1] for model in (mean, pooled))
     assert_array_equal(weights["fc/W"], expected["fc/W"])
-    rows = keras.Model(image, layers.Dense(2)(layers.Flatten()(keras.ops.mean(x, axis=1))))
+    rows = model_after_relu(lambda x: keras.ops.mean(x, axis=1))
     with pytest.raises(ValueError, match=re.escape("found a mean over the axes [1], expected the rows and columns")):
         fold(rows)
 

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from spiking.conversion.from_keras import fold
-from tests.test_conversion_layers import IMAGE, convolution, model_around
+from tests.test_conversion_layers import IMAGE, convolution, model_after_relu, model_around
 
 
 def refusals(model):
@@ -79,6 +79,11 @@ def negative():
             [layers.Flatten(), layers.BatchNormalization(gamma_initializer="normal"), layers.ReLU(name="flat")],
             "layer flat: found a ReLU after factors that vary from position to position, expected one for each",
         ),
+        (
+            [layers.BatchNormalization(epsilon=0, moving_variance_initializer="zeros", name="mine"), layers.ReLU()],
+            "layer mine: found variance + epsilon of 0, expected above 0",
+        ),
+        ([layers.Rescaling(np.nan, name="r")], "layer r: found NaN or infinite"),
         ([layers.Reshape((4, 9, 2)), convolution()], "layer conv: found a tensor of the shape (4, 9, 2) that is no"),
         (
             [convolution(), layers.ReLU(max_value=0.0, name="zero")],
@@ -104,24 +109,17 @@ def test_all_layers_that_cannot_be_are_named_at_once():
 
 
 def test_products_of_activations_are_refused():
-    image = keras.Input(IMAGE)
-    x = layers.Conv2D(2, 3, activation="relu")(layers.Rescaling(1.0)(image))
-    for product in (layers.Multiply(name="times")([x, x]), keras.ops.multiply(x, x)):
-        model = keras.Model(image, layers.Dense(2)(layers.Flatten()(product)))
-        (line,) = refusals(model)
+    for product in (lambda x: layers.Multiply(name="times")([x, x]), lambda x: keras.ops.multiply(x, x)):
+        (line,) = refusals(model_after_relu(product))
         assert re.search(r"found a Multiply (layer|operator), expected Add, or Concatenate", line)
 
 
 def test_attention_and_a_division_by_a_tensor_are_refused():
-    image = keras.Input(IMAGE)
-    x = layers.Conv2D(2, 3, activation="relu")(layers.Rescaling(1.0)(image))
-    rows = layers.Reshape((16, 2))(x)
-    attention = layers.MultiHeadAttention(1, 2, name="attention")(rows, rows)
-    (line,) = refusals(keras.Model(image, layers.Dense(2)(layers.Flatten()(attention))))
-    assert line.startswith(
-        "layer attention: found a MultiHeadAttention layer, expected convolutions and dense layers"
-    )
-    (line,) = refusals(keras.Model(image, layers.Dense(2)(layers.Flatten()(1.0 / x))))
+    attention = layers.MultiHeadAttention(1, 2, name="attention")
+    (line,) = refusals(model_after_relu(lambda x: attention(*[layers.Reshape((16, 2))(x)] * 2)))
+    expected = "layer attention: found a MultiHeadAttention layer, expected convolutions and dense layers"
+    assert line.startswith(expected)
+    (line,) = refusals(model_after_relu(lambda x: 1.0 / x))
     assert line.endswith("found a division by a tensor, expected one by numbers")
 
 
@@ -139,8 +137,7 @@ def test_rescaling_that_does_not_fit_the_channels_is_refused_by_name(scale, offs
     assert refusals(model)[0].startswith("layer rescale: found numbers of the shape (3,) for (6, 6, 2), expected one")
 
 
-def test_numbers_that_are_not_finite_are_refused():
-    assert refusals(model_around(layers.Rescaling(np.nan, name="r")))[0].startswith("layer r: found NaN or infinite")
+def test_weights_that_are_not_finite_are_refused():
     conv = convolution()
     model = model_around(conv, layers.ReLU())
     conv.set_weights([np.full((3, 3, 2, 4), np.nan), np.zeros(4)])
@@ -210,22 +207,17 @@ def test_network_without_activation_and_scores_that_are_no_vector_are_refused():
     assert refusals(model)[0].startswith("found scores of the shape (2, 2, 4), expected a vector, as a Dense layer")
 
 
-def test_normalization_without_variance_is_refused():
-    normalization = layers.BatchNormalization(epsilon=0, moving_variance_initializer="zeros", name="mine")
-    model = model_around(layers.Flatten(), layers.Dense(3), normalization, layers.ReLU())
-    assert refusals(model)[0] == "layer mine: found variance + epsilon of 0, expected above 0"
-
-
-@pytest.mark.parametrize("layer", [layers.BatchNormalization(name="n"), layers.Dropout(0.5, name="n")])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.BatchNormalization(name="n"),
+        layers.Dropout(0.5, name="n"),
+        keras.Sequential([keras.Input((4, 4, 2)), layers.Dropout(0.5)], name="n"),
+    ],
+)
 def test_call_in_training_is_refused(layer):
-    image = keras.Input(IMAGE)
-    x = layers.Conv2D(2, 3, activation="relu")(layers.Rescaling(1.0)(image))
-    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(layer(x, training=True))))
     expected = "layer n: found a call with training=True, expected one without it, as at inference"
-    assert refusals(model) == [expected]
-    inner = keras.Sequential([keras.Input((4, 4, 2)), layers.Dropout(0.5)], name="n")
-    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(inner(x, training=True))))
-    assert refusals(model) == [expected]
+    assert refusals(model_after_relu(lambda x: layer(x, training=True))) == [expected]
 
 
 def test_scores_that_read_the_image_without_a_relu_are_refused_at_once():

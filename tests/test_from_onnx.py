@@ -132,7 +132,7 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
 def test_an_operator_is_what_onnx_says(path, name):
     opset, build = OPERATORS[name]
     net = Net((2, 7, 6), opset)
-    x = build(net, net.add("Relu", net.convolve("image", 4, (2, 2))))
+    x = build(net, net.rectified(filters=4))
     if len(net.shape(x)) == 3:
         x = net.add("Flatten", x)
     assert_computes_the_same(path, net.model(net.product(net.add("Relu", net.product(x, 5)), 3)), level=2)
@@ -141,16 +141,14 @@ def test_an_operator_is_what_onnx_says(path, name):
 @pytest.mark.parametrize("last", ["Softmax", "LogSoftmax"])
 def test_a_softmax_of_an_image_of_one_position_is_left_out(path, last):
     net = Net((1, 4, 4))
-    x = net.add("GlobalAveragePool", net.convolve(net.add("Relu", net.convolve("image", 3, (3, 3))), 5, (2, 2)))
+    x = net.add("GlobalAveragePool", net.convolve(net.rectified(size=(3, 3)), 5, (2, 2)))
     assert_computes_the_same(path, net.model(net.add(last, x, axis=1)))
 
 
 def test_negative_padding_crops(path):
     net = Net((1, 6, 7))
-    x = net.add(
-        "Slice", net.add("Relu", net.convolve("image", 3, (2, 2))), ints(net, 1, 0), ints(net, 9, -2), ints(net, 2, 3)
-    )
-    sliced = net.model(net.product(net.add("Flatten", net.add("Relu", net.convolve(x, 2, (1, 1)))), 3))
+    x = net.add("Slice", net.rectified(), ints(net, 1, 0), ints(net, 9, -2), ints(net, 2, 3))
+    sliced = net.classified(net.rectified(x, size=(1, 1)))
     padded = type(sliced).FromString(sliced.SerializeToString())
     crop = [0, 0, -1, 0, 0, 0, 0, -2]  # onnx.reference cannot pad so
     padded.graph.initializer.append(numpy_helper.from_array(np.array(crop), "crop"))
@@ -160,7 +158,7 @@ def test_negative_padding_crops(path):
 
 def test_a_squeeze_by_an_attribute_is_a_flatten(path):
     net = Net((1, 4, 4), opset=11)
-    x = net.add("GlobalMaxPool", net.add("Relu", net.convolve("image", 3, (2, 2))))
+    x = net.add("GlobalMaxPool", net.rectified())
     assert_computes_the_same(path, net.model(net.product(net.add("Squeeze", x, axes=[2, 3]), 3)))
 
 
@@ -179,9 +177,7 @@ def test_the_order_of_channels_first_is_kept_through_a_flatten(path):
 
 def test_scale_and_offset_may_be_of_each_channel(path):
     net = Net((3, 5, 5))
-    model = net.model(
-        net.product(net.add("Flatten", net.add("Relu", net.convolve("image", 2, (3, 3), pads=[1] * 4))), 3)
-    )
+    model = net.classified(net.add("Relu", net.convolve("image", 2, (3, 3), pads=[1] * 4)))
     scale, offset = np.array([0.01, 0.02, 0.03]), np.array([-1.0, 0.5, 0.0])
     assert_computes_the_same(path, model, 2, scale, offset)
 
@@ -200,7 +196,7 @@ def test_networks_of_pytorch_predict_what_pytorch_predicts(name):
 
 def test_the_scores_of_a_file_that_takes_a_fixed_number_of_images(path):
     net = Net((1, 4, 4))
-    scores = net.product(net.add("Flatten", net.add("Relu", net.convolve("image", 3, (2, 2)))), 3)
+    scores = net.product(net.add("Flatten", net.rectified()), 3)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1))
     results = []
     for batch in ("n", 2):
@@ -212,8 +208,7 @@ def test_the_scores_of_a_file_that_takes_a_fixed_number_of_images(path):
 
 def test_onnxruntime_gives_the_scores_where_it_is_installed(path, monkeypatch):
     net = Net((1, 4, 3))
-    scores = net.product(net.add("Flatten", net.add("Relu", net.convolve("image", 3, (2, 2)))), 3)
-    path.write_bytes(net.model(scores, batch=2).SerializeToString())
+    path.write_bytes(net.classified(net.rectified(), batch=2).SerializeToString())
     calls = []
 
     class InferenceSession:

@@ -16,17 +16,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:no quantiser was trained")
 def model_around(build, opset=13):
     """A network with something between a ReLU (4, 6, 5) and the classifier."""
     net = Net((2, 7, 6), opset)
-    x = build(net, net.add("Relu", net.convolve("image", 4, (2, 2))))
+    x = build(net, net.rectified(filters=4))
     x = net.add("Relu", net.product(net.add("Flatten", x), 5))
     return net.model(net.product(x, 3))
 
 
-def refusals(tmp_path, model):
-    """The lines of the message."""
-    path = tmp_path / "my.onnx"
-    path.write_bytes(model.SerializeToString())
-    with pytest.raises(ValueError, match=r"\(") as caught:
-        convert(path, 3, scale=1 / 255)
+def refusals(folder, content, **settings):
+    """The lines in which a file of this content, a ModelProto or bytes, is refused."""
+    path = folder / "my.onnx"
+    path.write_bytes(content if isinstance(content, bytes) else content.SerializeToString())
+    with pytest.raises(ValueError, match="expected") as caught:
+        convert(path, 3, **({"scale": 1 / 255} | settings))
     return str(caught.value).splitlines()
 
 
@@ -120,17 +120,16 @@ def test_all_refusals_come_at_once_also_behind_one_whose_shape_nobody_knows(tmp_
 
 def test_what_the_scores_do_not_depend_on_is_not_looked_at(tmp_path):
     net = Net((1, 6, 6))
-    x = net.add("Relu", net.convolve("image", 2, (2, 2)))
+    x = net.rectified()
     net.put("Sigmoid", x)
     path = tmp_path / "my.onnx"
-    path.write_bytes(net.model(net.product(net.add("Flatten", x), 3)).SerializeToString())
+    path.write_bytes(net.classified(x).SerializeToString())
     assert len(convert(path, 3, scale=1 / 255).network.blocks) == 1
 
 
 def test_a_second_output_that_something_reads_is_refused(tmp_path):
     net = Net((1, 6, 6))
-    x = net.add("Relu", net.convolve("image", 2, (2, 2)))
-    x = net.put("MaxPool", x, kernel_shape=(2, 2))
+    x = net.put("MaxPool", net.rectified(), kernel_shape=(2, 2))
     net.nodes[-1].output.append("indices")
     net.values["indices"] = net.values[x]
     lines = refusals(tmp_path, net.model(net.put("Flatten", "indices")))
@@ -139,8 +138,8 @@ def test_a_second_output_that_something_reads_is_refused(tmp_path):
 
 def test_a_relu_that_nothing_reads_is_named(tmp_path):
     net = Net((1, 4, 4))
-    x = net.add("Relu", net.convolve("image", 3, (2, 2)))
-    shape = net.add("Shape", net.add("Relu", net.convolve(x, 3, (1, 1))))
-    (line,) = refusals(tmp_path, net.model(net.product(net.add("Flatten", net.add("Reshape", x, shape)), 3)))
+    x = net.rectified()
+    shape = net.add("Shape", net.rectified(x, size=(1, 1)))
+    (line,) = refusals(tmp_path, net.classified(net.add("Reshape", x, shape)))
     expected = r"layer \w+ \(Relu, node 4\): found no layer that reads it, expected a model without it"
     assert re.fullmatch(expected, line)

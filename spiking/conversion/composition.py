@@ -100,16 +100,10 @@ def convolved_offset(offset, shape, kernel, groups, rows, columns):
         values = offset  # interior positions sum equal floats in equal order, so `collapsed` finds them identical
         if offset.ndim == 3:
             values = offset[np.clip(read[0], 0, shape[0] - 1)][:, np.clip(read[1], 0, shape[1] - 1)]
-        sums = np.einsum(
-            "...gi,igo->...go", values.reshape(*values.shape[:-1], groups, -1), _split(kernel[row, column], groups)
-        )
+        weights = kernel[row, column].reshape(-1, groups, filters // groups)
+        sums = np.einsum("...gi,igo->...go", values.reshape(*values.shape[:-1], groups, -1), weights)
         result += np.outer(*within)[..., None] * sums.reshape(*values.shape[:-1], filters)
     return collapsed(result)
-
-
-def _split(kernel, groups):
-    """Reshapes (channels of a group, filters) to (channels of a group, groups, filters of a group)."""
-    return kernel.reshape(kernel.shape[0], groups, -1)
 
 
 def collapsed(values):

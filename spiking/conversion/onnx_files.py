@@ -138,7 +138,6 @@ class OnnxFile:
             numbers += math.prod(array.dims)
             if numbers > LARGEST_ARRAYS:
                 raise ValueError(f"found arrays of at least {numbers:,} numbers, expected at most {LARGEST_ARRAYS:,}")
-        for array in arrays:
             self._check_size(array)
 
     def _check_size(self, array):

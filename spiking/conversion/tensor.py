@@ -142,14 +142,10 @@ def _convolved_together(parts, kernel, groups, windows):
 
 def multiply_accumulates(x, kernel, dilation, windows):
     """Counts a convolution's multiply-accumulates, given the undilated kernel; those with padding do not count."""
-    taps = (range(0, step * size, step) for size, step in zip(kernel.shape, dilation))
-    read = (_inside(*axis) for axis in zip(x.shape, windows, taps))
-    return math.prod(read) * kernel.shape[2] * kernel.shape[3]
-
-
-def _inside(size, starts, taps):
-    """Counts the pairs of a window and a kernel tap, along one axis, that read the image rather than padding."""
-    return sum(len([start for start in starts if 0 <= start + tap < size]) for tap in taps)
+    inside = 1  # pairs of a window and a place in the kernel that read the image
+    for size, starts, length, step in zip(x.shape, windows, kernel.shape, dilation):
+        inside *= sum(0 <= start + step * place < size for start in starts for place in range(length))
+    return inside * kernel.shape[2] * kernel.shape[3]
 
 
 def _alike(some, others):
