@@ -13,7 +13,6 @@ from spiking.encoding import encode_images
 from spiking.layout import (
     firing_order,
     firing_rule,
-    highest_count,
     new_neurons,
     stored,
     stored_potentials,
@@ -163,7 +162,7 @@ class SpikingBlock(SpikingLayer):
             neurons = new_neurons(len(self._order), shape[2], self._most_inputs)
             outgoing = Events.reserved(images, time_steps, shape, bursts=self.max_spikes != 1)
             peak_count = run(inputs, layer, neurons, outgoing)
-            if peak_count < highest_count(rule) or reachable <= highest_count(rule):
+            if peak_count < rule.highest or reachable <= rule.highest:
                 break
             rule = self._rule = self._extended(rule)  # as a neuron may have reached a count without a threshold
         self._credit(trains, inputs)
@@ -174,10 +173,10 @@ class SpikingBlock(SpikingLayer):
 
     def _extended(self, rule):
         """A rule for four times the counts."""
-        found, most = highest_count(rule), MOST_THRESHOLDS // rule.filters
-        if found >= most:
-            raise OverflowError(f"{self.name}: a neuron reaches the count {found}, expected less than {most}")
-        return self._rule_up_to(min(4 * found, most))
+        most = MOST_THRESHOLDS // rule.filters
+        if rule.highest >= most:
+            raise OverflowError(f"{self.name}: a neuron reaches the count {rule.highest}, expected less than {most}")
+        return self._rule_up_to(min(4 * rule.highest, most))
 
 
 def _in_first_step(trains):

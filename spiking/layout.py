@@ -143,12 +143,8 @@ def firing_rule(thresholds, max_spikes, negative_spikes):
     rising[0] = ALWAYS
     falling = rising if negative_spikes else np.full_like(rising, ALWAYS)
     most = INT32_MAX if max_spikes is None else max_spikes
-    return FiringRule(rising.ravel(), falling.ravel(), rising.shape[1], most, -most if negative_spikes else 0)
-
-
-def highest_count(rule):
-    """The last count for which a rule has a threshold."""
-    return len(rule.rising) // rule.filters - 2
+    least = -most if negative_spikes else 0
+    return FiringRule(rising.ravel(), falling.ravel(), rising.shape[1], counts - 1, most, least)
 
 
 def stored(filters):

@@ -127,7 +127,7 @@ class Classifier(Layer):
     def weight_shapes(self):
         """Shape of each array, by its key in an npz file; the inputs of a class in the order (h, w, channels)."""
         keyed = zip(self.kernel_keys, self.inputs, strict=True)
-        shapes = {key: (edge.multiply_accumulates // self.classes, self.classes) for key, edge in keyed}
+        shapes = {key: (math.prod(edge.input_shape), self.classes) for key, edge in keyed}
         return shapes | ({self.offset_key: (self.classes,)} if self.bias else {})
 
 

@@ -44,6 +44,7 @@ class FiringRule(NamedTuple):
     rising: np.ndarray  # int32 (counts + 1) * stored filters: theta_0, theta_1, ..., the last above any potential
     falling: np.ndarray  # the same, or below every potential where no negative spikes are fired
     filters: int  # stored
+    highest: int  # the last count with a threshold
     most: int  # B
     least: int  # -B, or 0 without negative spikes
 

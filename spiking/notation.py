@@ -89,7 +89,10 @@ def parse(notation):
     blocks = []
     for number, text in enumerate(layers, start=1):
         with named(f"layer {number} ({_short(text)})"):
-            blocks.append(_block(str(number), text, shapes))
+            terms, of_layer = _terms(text)
+            edges = tuple(_edge(term, shapes) for term in terms)
+            max_value = float(of_layer["max_value"][1:]) if "max_value" in of_layer else None
+            blocks.append(Block(str(number), edges, max_value, "initial" in of_layer))
             check_block(blocks[-1], shapes)
             shapes.append(blocks[-1].output_shape)
     return Network(tuple(blocks), _classifier(last, shapes), notation)
@@ -138,13 +141,6 @@ def _terms(text):
         window = _pair(match["rows"], match["columns"]) if match["rows"] else (0, 0)
         terms.append(Term(kind, int(match["filters"] or match["neurons"] or 0), window, suffixes))
     return terms, of_layer
-
-
-def _block(name, text, shapes):
-    """The block of one layer's notation; `shapes` are of the image and of the layers so far."""
-    terms, of_layer = _terms(text)
-    max_value = float(of_layer["max_value"][1:]) if "max_value" in of_layer else None
-    return Block(name, tuple(_edge(term, shapes) for term in terms), max_value, "initial" in of_layer)
 
 
 def _classifier(text, shapes):

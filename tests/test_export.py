@@ -17,7 +17,7 @@ from tests.networks import LENET, graphs, random_weights, small_chains, with_gam
 from tests.script_helpers import forbid_imports, snapshot, write_images
 
 SCRIPT = "LeNet/Spiking_LeNet_MNIST.py"
-IMAGES, TIME_STEPS = 20, 6
+TIME_STEPS = 6
 OTHER = parse("12x20x3-6C3x2p-M2-6C3pg3b+I@2-5C4s2x1p-9-4b")
 
 
@@ -66,7 +66,7 @@ def test_any_network_runs_from_its_integers_alone(network, k, time_steps, max_sp
 
 
 def assert_logged(folder, arrays, pixels, labels):
-    """The logs, of batches of one image, are those of the replay; returns all spikes and the potentials."""
+    """The logs, of batches of one image, are those of the replay; returns all spikes."""
     *blocks, classifier = replay(arrays, pixels, TIME_STEPS).values()
     spikes = np.concatenate([block.spikes.reshape(len(pixels), TIME_STEPS, -1) for block in blocks], axis=2)
     potentials = classifier.potentials[:, :, 0, 0]
@@ -78,19 +78,7 @@ def assert_logged(folder, arrays, pixels, labels):
     for name, numbers in expected.items():
         lines = np.array((folder / f"{name}.txt").read_text().split(), int)
         assert_array_equal(lines, numbers.ravel(), err_msg=name)
-    return [block.spikes for block in blocks], potentials
-
-
-def test_network_rebuilt_from_the_file_alone_classifies_and_fires_as_the_script_logs(
-    arrays, weights_path, tmp_path, run_here
-):
-    test = load_split("test").first(IMAGES)
-    options = ["--weights", weights_path, "--time_steps", TIME_STEPS, "--limit", IMAGES, "--batch_size", 1]
-    process = run_here(Spiking_LeNet_MNIST.main, *options, "--logs", tmp_path)
-    assert process.returncode == 0, process.stderr
-    trains, potentials = assert_logged(tmp_path, arrays, test.pixels, test.labels)
-    assert all(np.sum(train < 0) > 100 for train in trains[1:])  # else the comparison would show little
-    assert len(np.unique(potentials.argmax(axis=2))) > 3
+    return spikes
 
 
 @pytest.mark.parametrize(
@@ -110,8 +98,8 @@ def test_other_networks_and_ways_of_firing_are_rebuilt_too(level, options, tmp_p
         assert process.returncode == 0, process.stderr
     test = load_split("test", folder)
     with np.load(tmp_path / "integers.npz", allow_pickle=False) as archive:
-        trains, _ = assert_logged(tmp_path / "logs", dict(archive), test.pixels, test.labels)
-    assert len(np.unique(np.concatenate([train.ravel() for train in trains]))) >= 3  # several numbers at a time
+        spikes = assert_logged(tmp_path / "logs", dict(archive), test.pixels, test.labels)
+    assert len(np.unique(spikes)) >= 3  # several numbers at a time
 
 
 def test_file_has_int16_kernels_and_int32_thresholds_and_no_pickle(arrays):
