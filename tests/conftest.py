@@ -65,6 +65,16 @@ def empty_repository(default_places, monkeypatch):
     return default_places
 
 
+@pytest.fixture(scope="module")
+def float64():
+    """Lets Keras compute in float64."""
+    import keras
+
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
 @pytest.fixture(scope="session")
 def training_states(tmp_path_factory, run_here):
     """Folders of an uninterrupted training with k=0, as they are after its first and after its second epoch."""

@@ -16,10 +16,8 @@ LEVEL, SIZE, CLASSES = 2, 64, 5
 
 
 @pytest.fixture(autouse=True)
-def float64():
-    keras.config.set_dtype_policy("float64")
+def cleared(float64):
     yield
-    keras.config.set_dtype_policy("float32")
     keras.utils.clear_session()  # VGG16 alone needs 2.7 GB
 
 

@@ -14,12 +14,7 @@ from spiking.notation import parse
 from tests.exactness import assert_blocks_compute, assert_spikes_are_exact
 from tests.keras_graphs import graphs, quantized_counts
 
-
-@pytest.fixture(autouse=True, scope="module")
-def float64():
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_dtype_policy("float32")
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def random_pixels(graph, seed, images=3):

@@ -13,11 +13,7 @@ from tests.test_conversion import assert_computes_the_same
 CLASSES = 5
 
 
-@pytest.fixture(autouse=True, scope="module")
-def float64():
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_dtype_policy("float32")
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def model_of(body, shape=(12, 12, 3)):
