@@ -15,7 +15,7 @@ import spiking_utils
 from spiking.edges import Pooling
 from spiking.layout import window_members
 from spiking.notation import parse
-from spiking.thresholds import LargestCount, TargetCount
+from spiking.thresholds import TargetCount
 from spiking.trains import SOPS, SpikeTrain
 from spiking_utils import SpikingConv, SpikingLinear, SpikingPooling
 from tests import reference
@@ -153,7 +153,8 @@ def test_gamma_zero_gives_a_constant_count_whatever_comes_in(beta, count):
 
 
 def test_thresholds_of_a_max_pooling_are_the_counts_themselves():
-    assert_array_equal(LargestCount(2).thresholds(3), np.array([[0, 1, 2, 3], [0, 1, 2, 3]], np.int32), strict=True)
+    thresholds = SpikingPooling(parse("1x2x1-2C1-M1x2-1").blocks[1]).target.thresholds(4096)
+    assert_array_equal(thresholds[:, 1:], np.array([range(1, 4097)] * 2, np.int32), strict=True)
 
 
 def test_positions_of_windows_that_are_not_square_and_reach_into_the_padding():
