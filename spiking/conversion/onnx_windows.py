@@ -100,15 +100,15 @@ def mean(graph, node, x, axes=None):
 
 
 def pad(graph, node, x, pads=None, value=None, axes=None):
-    mode, rank = node.settings.get("mode", b"constant").decode(), len(require_image(x).shape) + 1
+    x, mode = require_image(x), node.settings.get("mode", b"constant").decode()
     value = number(value, "a padding value", node.settings.get("value", 0))
     if mode != "constant" or value != 0:
         raise Refusal(f"padding of mode {mode} with {value:g}", "constant padding with 0")
     pads = setting(node, "pads", pads)
-    axes = setting(node, "axes", axes, list(range(rank)))
+    axes = setting(node, "axes", axes, [0, 1, 2, 3])
     if len(pads) != 2 * len(axes):
         raise Refusal(f"pads={pads} for axes={axes}", "two numbers for each axis")
-    of_axis = {axis % rank: pair for axis, pair in zip(axes, zip(pads, pads[len(axes) :]))}
+    of_axis = {axis % 4: pair for axis, pair in zip(axes, zip(pads, pads[len(axes) :]))}
     rows, columns = (of_axis.pop(axis, (0, 0)) for axis in (2, 3))
     if any(map(any, of_axis.values())):
         raise Refusal(f"pads={pads}", "padding of rows and columns only")
