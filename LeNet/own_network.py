@@ -216,7 +216,7 @@ def load(choice, args):
         # the digest covers all that the conversion depends on, so that no two conversions share their logs
         settings = [np.ravel(numbers).tolist() for numbers in (*pixel_scaling(args), calibrate)]
         origin = f"{printable(original.path.stem)[:80]}-{digest(original.sha256, *settings)[:8]}"
-        made = model.Model(converted.k, network.layers, named.data, model.OWN, origin=origin)
+        made = model.Model(converted.k, network.layer_notation, named.data, model.OWN, origin=origin)
     unknown = {"epochs": 0, "images": 0, "all_images": 0, "threads": 0}
     trained = Trained(Identity(made, network, **unknown), converted.weights, original.path, original.sha256)
     binding = {name for name in ("network", "recipe", "seed") if getattr(choice, name) is not None}

@@ -55,7 +55,7 @@ def identified(entries):
     k, seed = integer(entries, "k", FULL_PRECISION, HIGHEST_LEVEL), integer(entries, "seed", 0, HIGHEST_SEED)
     data, recipe, origin = _text(entries, "data"), _text(entries, "recipe"), _text(entries, "origin", default="")
     counts = [integer(entries, name, 0, highest) for name, highest in COUNTS.items()]
-    return Identity(Model(k, network.layers, data, recipe, seed, origin), network, *counts)
+    return Identity(Model(k, network.layer_notation, data, recipe, seed, origin), network, *counts)
 
 
 def integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=...):

@@ -43,7 +43,7 @@ def main():
     for network in artificial:
         operations = network.ann_operations
         energy = energies(network.counted_multiply_accumulates, MICROJOULE_PER_MULTIPLY_ACCUMULATE)
-        name = "ANN" if len(artificial) == 1 else f"ANN {network.layers}"
+        name = "ANN" if len(artificial) == 1 else f"ANN {network.layer_notation}"
         curves.axhline(operations / 1e6, label=f"{name}: {operations / 1e6:#.3g} million", **plotting.REFERENCE_STYLE)
         draw_bar(bars, len(names), energy["float"], plotting.REFERENCE_STYLE["color"])
         names.append(name.replace(" ", "\n"))

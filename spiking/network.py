@@ -164,7 +164,7 @@ class Network:
                 raise ValueError("reads the image or a part of a layer, expected it to read all of some layers")
 
     @property
-    def layers(self):
+    def layer_notation(self):
         """The notation without its ends, as in the paper: 20C5-P2-50C5-P2-500."""
         return "-".join(self.notation.split("-")[1:-1])
 

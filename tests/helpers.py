@@ -26,7 +26,7 @@ PUBLISHED_SPIKING = [model for model in PUBLISHED if model.k != FULL_PRECISION]
 
 def save_model(path, weights, k, network=LENET, epochs=150, images=50_000, **identity):
     """Writes weights as an npz file of a model, by default as if fully trained with the paper's recipe."""
-    model = Model(k, network.layers, **identity)
+    model = Model(k, network.layer_notation, **identity)
     save_npz(Trained(Identity(model, network, epochs, images, all_images=50_000, threads=1), weights), path)
 
 

@@ -150,7 +150,8 @@ def test_full_disk_leaves_the_older_files(folder):
 
 
 def resume(folder, k=0, seed=0, network=LENET, recipe=PAPER, epochs=2, images=400):
-    training = Training(Model(k, network.layers, seed=seed), recipe, network, epochs, images, 50_000, threads=1)
+    model = Model(k, network.layer_notation, seed=seed)
+    training = Training(model, recipe, network, epochs, images, 50_000, threads=1)
     training.resume(folder, find_state(folder, True, training.model))
     return training
 

@@ -78,7 +78,7 @@ def test_golden_vectors_and_sizes_of_any_graph_are_those_of_its_integers(network
     weights = random_weights(network, seed)
     spiking = SpikingNetwork(weights, network, k, STEPS, burst, negative)
     pixels = np.random.default_rng(seed).integers(0, 256, (3, *network.input_shape), np.uint8)
-    trained = Trained(Identity(Model(k, network.layers), network, 1, 1, 1, threads=1), weights)
+    trained = Trained(Identity(Model(k, network.layer_notation), network, 1, 1, 1, threads=1), weights)
     golden = hardware.golden_vectors(spiking, trained, pixels)
     recorded = assert_replayed(golden, spiking.integer_arrays())
     assert_measured(hardware.table(spiking, hardware.measure(spiking, pixels)), recorded)

@@ -42,7 +42,7 @@ def test_notation_of_a_parsed_network_is_what_it_was_parsed_from(notation):
 
 
 def test_notation_without_its_ends():
-    assert LENET.layers == "20C5-P2-50C5-P2-500"
+    assert LENET.layer_notation == "20C5-P2-50C5-P2-500"
 
 
 NO_CLASSES = "is no number of classes, expected an integer of at least 1"

@@ -164,7 +164,7 @@ def test_training_anew_says_what_it_replaces(one_epoch, tmp_path, run_here):
 
 def train_small(recipe, epochs, images):
     network = parse("8x8x1-2C3-3")
-    return Training(Model(0, network.layers), recipe, network, epochs, images, images, threads=1)
+    return Training(Model(0, network.layer_notation), recipe, network, epochs, images, images, threads=1)
 
 
 def test_learning_rate_decays_along_a_cosine_to_zero_after_the_last_step():

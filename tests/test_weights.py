@@ -23,7 +23,7 @@ from tests.networks import random_weights
 
 NETWORK = parse("4x5x1-2C2x3-3")
 WEIGHTS = random_weights(NETWORK, seed=0)
-MODEL = Model(0, NETWORK.layers, data="stripes", recipe="augmented", seed=7)
+MODEL = Model(0, NETWORK.layer_notation, data="stripes", recipe="augmented", seed=7)
 TRAINED = Trained(Identity(MODEL, NETWORK, epochs=60, images=300, all_images=300, threads=2), WEIGHTS)
 
 
@@ -75,7 +75,7 @@ def assert_equal(found, expected=TRAINED):
 @pytest.mark.parametrize("notation", ["4x5x1-2C2x3-3", "9x7x3-4C3ps2x1m6-P2-5-2b"])
 def test_round_trip(tmp_path, k, notation):
     network = parse(notation)
-    model = Model(k, network.layers, data="\u00e4 b", seed=2**32 - 1)
+    model = Model(k, network.layer_notation, data="\u00e4 b", seed=2**32 - 1)
     identity = Identity(model, network, epochs=0, images=1, all_images=2, threads=0)
     trained = Trained(identity, random_weights(network, 1))
     save_npz(trained, tmp_path / "weights.npz")
@@ -123,7 +123,7 @@ def test_other_floats_are_read_as_float32(tmp_path, dtype):
         ({"network": 5}, "network is 5, expected a text$"),
         ({"network": np.array("4x5", object)}, r"damaged \(Object arrays cannot be loaded"),
         ({"network": ""}, "'' is no input, expected rows x columns x channels such as 28x28x1$"),
-        ({"network": NETWORK.layers}, "'2C2x3' is no input, expected rows x columns x channels"),
+        ({"network": NETWORK.layer_notation}, "'2C2x3' is no input, expected rows x columns x channels"),
         ({"network": "4x5x1-2C5x3-3"}, r"layer 1 \(2C5x3\): kernel 5 does not fit into an axis of length 4$"),
         ({"network": "4x5x1-2D2-3"}, r"layer 1 \(2D2\): not a layer, expected nCk"),
         (
