@@ -105,7 +105,7 @@ class SpikingNetwork:
         return Activity(trains, np.concatenate(potentials))
 
     def run_in_parts(self, images, keep_spikes=True):
-        """Yields the Activity of some images after the other, of as many at a time as memory is reserved for.
+        """Yields an Activity for each part of the images; a part is as large as the reserved memory allows.
 
         Without keep_spikes, the spikes of a block are dropped after their last reader has run, so that later blocks
         reuse the memory; their statistics stay.

@@ -15,8 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiment import command_line, logs, model, shown
-from experiment.recipes import BATCH_SIZE
-from experiment.runs import Run, Variation
+from experiment.runs import BATCH_SIZE, Run, Variation
 from LeNet import train_and_test
 from spiking.network import FULL_PRECISION
 

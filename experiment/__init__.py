@@ -1,4 +1,7 @@
-"""What scripts and figures share, free of TensorFlow and Numba."""
+"""What scripts and figures share, free of TensorFlow and Numba.
+
+Importing it removes settings of these and other libraries from the environment of this process.
+"""
 
 import hashlib
 import os

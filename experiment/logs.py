@@ -109,7 +109,7 @@ def opened(folder, run):
     with disk.OutputFolder(folder or run.folder) as output:
         try:
             there = runs.read(output.path / RUN)
-        except InputError:  # damaged
+        except InputError:  # a damaged run.json may be replaced
             there = run
         found = there and there.identity.model
         any_log = any(disk.exists(output.path / name) for name in (ACCURACY, *SPIKE_LOGS))
@@ -174,7 +174,7 @@ def read(folder):
     _check_range(folder / SPIKE_LOGS[1], spike_collect, -spike_num, spike_num)
     _check_range(folder / SPIKE_LOGS[2], sop_num, 0, LARGEST_SUM // len(right))
     sums = {"spike_num": spike_num, "spike_collect": spike_collect, "sop_num": sop_num}
-    return Logs(**vars(logs) | {name: log.sum(axis=0) for name, log in sums.items()})
+    return replace(logs, **{name: log.sum(axis=0) for name, log in sums.items()})
 
 
 def _read_log(path, sizes, described):

@@ -106,7 +106,7 @@ def labels(found):
 
 
 def distinct(models):
-    """The Models without what all have in common, so that their labels add to a title made by `subject`."""
+    """The Models with the paper's value in each field on which all agree: `subject` puts these into the title."""
     models = [one or PAPERS for one in models]
     return [replace(one, **{name: getattr(PAPERS, name) for name in alike(models)}) for one in models]
 

@@ -1,4 +1,4 @@
-"""Draws how much trainings differ that differ by their seed alone, with the published figures.
+"""Draws the spread of trainings that differ only in their seed, with the published figures.
 
 python seeds.py                                 figs/k0, figs/logs/k0-seed1, k0-seed2, ..., likewise k1 and k2
 python seeds.py --recipe augmented              figs/logs/k0-augmented, k0-augmented-seed1, ...

@@ -86,7 +86,7 @@ def cache_folder():
     sources = b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.py")))
     digest = hashlib.sha256(sources).hexdigest()[:16]
     chosen_by_user = [config.CACHE_DIR] if config.CACHE_DIR else []
-    home = os.path.expanduser("~")  # as it is where nobody knows the home: no folder
+    home = os.path.expanduser("~")  # stays "~" if the home is unknown
     at_home = [Path(home, ".cache", "spiking")] if os.path.isabs(home) else []
     for parent in [*chosen_by_user, FOLDER / "__pycache__", *at_home]:
         folder = Path(parent, digest)

@@ -80,7 +80,7 @@ class Edge:
 
     @property
     def axes(self):
-        """Of rows and of columns: where the windows begin, their size, and the size of the source."""
+        """For rows, then columns: where the windows begin, their size, and the size of the source."""
         return zip((self.rows, self.columns), self.kernel_size, self.input_shape[:2], strict=True)
 
     @property
@@ -93,7 +93,7 @@ class Edge:
 
     @property
     def stride(self):
-        """Of rows and of columns."""
+        """(int, int), of rows and of columns."""
         return self.rows.step, self.columns.step
 
     @property
@@ -191,7 +191,7 @@ def identity(source, shape):
 
 @dataclass(frozen=True)
 class Pooling(Edge):
-    """Takes, for each window and channel, the largest spike count in the window. Padding never is the largest."""
+    """Takes, for each window and channel, the largest spike count in the window. Padding never counts."""
 
     filters_of_spike = 1
     multiply_accumulates = 0
@@ -203,5 +203,5 @@ class Pooling(Edge):
 
     @property
     def filters(self):
-        """As many as channels come in."""
+        """The number of input channels."""
         return self.input_shape[2]

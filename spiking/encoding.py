@@ -1,4 +1,4 @@
-"""The Numba kernels of the blocks that read nothing but the image, which they turn into spikes.
+"""The image as a spike train, and the Numba kernels of the blocks that read nothing else.
 
 The image is presented at the first time step only, so the potentials, and with them the target counts m, do not
 change after it. A neuron of the rule in neuron.py then fires B in each step, less in the last, until its count is m,
@@ -82,7 +82,7 @@ def encode_images(inputs, layer, neurons, outgoing):
 
 @compiled
 def fire_on(neurons, rule, outgoing, first, end, t, last):
-    """Gives the spikes [first, end) of time step t their sizes, and lists after them those of the next step, if any.
+    """Writes the sizes of the spikes of time step t, events[first:end], and appends those of the next step, if any.
 
     Returns
     -------

@@ -18,7 +18,8 @@ Rules that the code does not say by itself:
 - Nothing is allocated: the kernels run without Numba's reference counts (see compilation) and fill arrays of others.
 - What is called for each spike, window or run is inlined (see compilation): passing a dozen arrays costs more
   than the work itself.
-- An offset below 0, of windows in the padding, wraps around as 64 bits, and comes back when it is added.
+- The offset of a window that begins in the padding is negative. As uint64 it wraps around, and adding it to a row
+  gives the right index again.
 - Where a literal number is handed to another kernel, Numba compiles that once more for the literal: np.int64(0).
 - Shapes are checked by those who call; here nothing is.
 """

@@ -79,7 +79,7 @@ class SpikingLayer:
     def _inputs(self, trains):
         """The inputs as the kernels take them, with statistics of their own that begin at 0.
 
-        The kernels are compiled for each number of inputs, so empty ones are added up to a power of 2.
+        A kernel is compiled per number of inputs, so the tuple is padded with empty inputs to a power of 2.
         """
         inputs = []
         for train, edge, factor in zip(trains, self._edges, self.factors, strict=True):
@@ -180,7 +180,7 @@ class SpikingBlock(SpikingLayer):
 
 
 def _in_first_step(trains):
-    """Whether all spikes of some trains are bursts in the first time step, as those of an image."""
+    """Whether the trains fire in the first time step only, as an image does, as those of an image."""
     return all(
         len(train.data.sizes) == len(train.data.events)
         and np.array_equal(train.data.steps[:, 1], train.data.steps[:, -1])

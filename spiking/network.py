@@ -138,8 +138,8 @@ class Network:
     Raises
     ------
     ValueError
-        An edge does not fit its source, a block's inputs do not fit each other, or nothing reads a block; the text
-        names the layer.
+        An edge is inconsistent with its source, or a block's inputs with each other, or nothing reads a block; names
+        the layer.
     """
 
     blocks: tuple[Block, ...]
@@ -156,12 +156,12 @@ class Network:
             with named(f"layer {number}"):
                 check_block(block, shapes)
                 if not self.readers(number):
-                    raise ValueError("is read by nothing, expected a layer after it that reads it")
+                    raise ValueError("is read by no later layer, expected at least one")
             shapes.append(block.output_shape)
         with named("classifier"):
             check_inputs(self.classifier, shapes)
             if IMAGE in self.classifier.sources or not all(edge.whole_input for edge in self.classifier.inputs):
-                raise ValueError("reads the image or a part of a layer, expected it to read all of some layers")
+                raise ValueError("reads the image or a part of a layer, expected whole layers")
 
     @property
     def layer_notation(self):
@@ -199,9 +199,9 @@ class Network:
 
     @property
     def counted_multiply_accumulates(self):
-        """Of the artificial network for one image, in what spikes drive: all but what reads the image.
+        """Multiply-accumulates of the artificial network for one image, without those of layers that read the image.
 
-        That part, which both networks spend on the image, is left out: 288,000 beside 2,395,400 in the paper's.
+        Both networks spend the latter: 288,000 beside 2,395,400 in the paper's.
         """
         if self.own_multiply_accumulates is not None:  # what was folded has other ones
             return self.own_multiply_accumulates
@@ -219,7 +219,7 @@ class Network:
 
 @contextmanager
 def named(place):
-    """Lets a ValueError begin with the place where it was found."""
+    """Puts the place where a ValueError was found in front of its text."""
     try:
         yield
     except ValueError as error:
@@ -245,7 +245,7 @@ def check_inputs(block, shapes):
             raise ValueError(f"reads {edge.input_shape} from layer {edge.source}, expected {shapes[edge.source]}")
         if isinstance(edge, Pooling):
             if len(block.inputs) > 1:
-                raise ValueError("adds a max pooling to something, expected it alone in its layer")
+                raise ValueError("adds a max pooling to something, expected it to be the only term of its layer")
             if edge.source == IMAGE:
                 raise ValueError("pools the image, expected a max pooling of spikes, after a convolution")
             if edge.has_empty_window:
@@ -256,7 +256,7 @@ def check_inputs(block, shapes):
                 "least one of each, and groups that divide both"
             )
         elif edge.identity and edge != identity(edge.source, edge.input_shape):
-            raise ValueError("has an identity of other windows or filters, expected each channel as it is")
+            raise ValueError("has an identity of other windows or filters, expected its source unchanged")
         if edge.output_shape != block.inputs[0].output_shape:
             raise ValueError(f"adds {edge.output_shape} to {block.inputs[0].output_shape}, expected the same shape")
 

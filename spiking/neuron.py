@@ -64,7 +64,7 @@ class Neurons(NamedTuple):
 
 @inlined
 def target_count(neurons, at, n, bursts):
-    """m of a neuron that is due; for B = 1, where only its side of n matters, n + 1 or n - 1 stands for it."""
+    """m of a neuron that is due; with B = 1 only the sign of m - n matters, so this is n + 1 or n - 1 instead."""
     if bursts:
         return neurons.target[at]
     return n + 1 - 2 * (neurons.potential[at] < neurons.lower[at])

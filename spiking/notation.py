@@ -76,7 +76,7 @@ def parse(notation):
     Raises
     ------
     ValueError
-        It cannot be read, or a layer does not fit; the text gives the layer's place and name.
+        It cannot be read, or a layer is inconsistent with those before it; the text gives the layer's place and name.
     """
     first, *layers = _split(notation)
     if not (sizes := INPUT.fullmatch(first)):
@@ -133,7 +133,7 @@ def _terms(text):
         suffixes = {}
         for found in SUFFIX.finditer(match["suffixes"]):
             if found.lastgroup not in ALLOWED[kind]:
-                raise ValueError(f"has the suffix {found[0]}, expected of such a layer none of this kind")
+                raise ValueError(f"has the suffix {found[0]}, which such a layer cannot have")
             known = of_layer if found.lastgroup in OF_LAYER else suffixes
             if found.lastgroup in known:
                 raise ValueError("has a suffix twice, expected each once")

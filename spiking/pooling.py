@@ -42,7 +42,7 @@ def count_sources(neurons, incoming, image, t, synapses, pool):
 
 @compiled
 def take_largest(neurons, pool, filters):
-    """Sets the potentials of all pending windows to the largest counts in them; no count is below the padding's 0."""
+    """Sets the potentials of all pending windows to the largest counts in them, at least the padding's 0."""
     u, counts = neurons.potential, pool.counts
     for window in range(len(neurons.pending)):
         if neurons.pending[window]:

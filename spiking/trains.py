@@ -92,9 +92,9 @@ class SpikeTrain:
         return cls(data, (height, width, channels), int(counts.max(initial=0)))
 
     def extended(self, train):
-        """Of the images of this train and then of another one of the same layer. Takes over the arrays of this one.
+        """The train of these images followed by those of another train of the same layer.
 
-        They grow in place, so that spikes are in memory once; no other array may look at them.
+        Extends the arrays in place, so that spikes are in memory once; this train must not be used afterwards.
         """
         data, begin = self.data, len(self.data.events)
         for mine, further in [(data.events, train.data.events), (data.sizes, train.data.sizes)]:

@@ -1,6 +1,7 @@
-"""Operations on WIDTH numbers at once, which Numba's loops do not become by themselves: short, and perhaps aliased.
+"""SIMD operations on WIDTH numbers.
 
-They are written in LLVM's vector types, which every machine that LLVM knows has, or gets them taken apart.
+Numba does not vectorise loops as short as ours, whose arrays might overlap. LLVM maps its vector types to the
+machine's vector instructions, or to scalar ones.
 """
 
 from llvmlite import ir
@@ -12,7 +13,7 @@ INT8, INT16, INT32 = (ir.IntType(bits) for bits in (8, 16, 32))
 
 
 def _pointer(context, builder, array_type, array, index, element):
-    """Of WIDTH elements of a one-dimensional array from an index on."""
+    """The address of WIDTH elements of a one-dimensional array, from an index on."""
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [index]), ir.VectorType(element, WIDTH).as_pointer())
 

@@ -1,7 +1,7 @@
 """The weight grid: W = w / 2^f with w an int16 and one f per block, over the kernels of all its inputs.
 
 On it every membrane potential is an integer number of grid units, so that every sum is exact in any order
-and the spiking network is lossless as a theorem, not nearly.
+and the spiking network is exactly lossless, not just approximately.
 """
 
 import numpy as np
@@ -68,19 +68,19 @@ def layer_on_grid(layer, weights):
     Raises
     ------
     OverflowError
-        The grid has no 1 for an identity, as other weights are too large.
+        The grid cannot represent the 1 of an identity, as other weights are too large.
     """
     keyed = zip(layer.kernel_keys, layer.inputs, strict=True)
     kernels = [weights[key] if key else np.ones(edge.kernel_shape) for key, edge in keyed]
     mixed = len({edge.source == IMAGE for edge in layer.inputs}) > 1
     bounds = [PIXEL_LEVELS - 1 if edge.source == IMAGE else LARGEST_COUNT for edge in layer.inputs]
-    # beside the image, both are counted in the finer of their units, so that either may count up to 256-fold. Which
-    # of them does depends on k, and the rounding of weights must not: so both get the factor
+    # where a layer reads both image and spikes, one of the two is multiplied by up to 256; which one depends on k.
+    # The rounding of weights must not depend on k, so both bounds are multiplied
     w, exponent = to_grid(kernels, [bound * PIXEL_LEVELS for bound in bounds] if mixed else bounds)
     if exponent < 0 and None in layer.kernel_keys:
         largest = max(float(np.max(np.abs(kernel))) for kernel in kernels)
         raise OverflowError(
-            f"{layer.prefix}: weights reach {largest:g} beside an identity, expected less: their grid has no 1"
+            f"{layer.prefix}: weights reach {largest:g} beside an identity, expected less: their grid cannot hold 1"
         )
     return w, exponent
 

@@ -119,8 +119,12 @@ def test_folder_whose_name_cannot_name_data_is_refused(folder):
         ("20C5-P9", (16, 12, 1), r"layer 2 \(P9\): kernel 9 does not fit into an axis of length 8$"),
         ("30000-30000", (28, 28, 1), r"28x28x1-30000-30000-3 has \d{3},\d{3},\d{3} weights, expected at most 268,"),
         ("999C1-1", (99, 99, 1), r"999C1-1 has 9,791,200 neurons, expected at most 4,194,304 to train$"),
-        ("8C3-M2+8C2s2", (9, 9, 1), r"layer 2 \(M2\+8C2s2\): adds a max pooling to something, expected it alone "),
-        ("8C3-8C3-8C3@1", (9, 9, 1), r"layer 2: is read by nothing, expected a layer after it that reads it$"),
+        (
+            "8C3-M2+8C2s2",
+            (9, 9, 1),
+            r"layer 2 \(M2\+8C2s2\): adds a max pooling to something, expected it to be ",
+        ),
+        ("8C3-8C3-8C3@1", (9, 9, 1), r"layer 2: is read by no later layer, expected at least one$"),
         ("8C3-8C3+I", (9, 9, 1), r"layer 2 \(8C3\+I\): adds \(7, 7, 8\) to \(5, 5, 8\), expected the same shape$"),
     ],
 )

@@ -131,14 +131,17 @@ def test_network_whose_edges_do_not_fit_their_sources_is_refused():
     with pytest.raises(ValueError, match=r"^classifier: reads \(6, 6, 4\) from layer 1, expected \(4, 4, 4\)$"):
         Network((first,), parse("8x8x1-4C3-3").classifier)
     for wrong, found in [
-        (Classifier((Convolution(0, (6, 6, 1), (6, 6), range(1), range(1), 3),)), "layer 1: is read by nothing"),
+        (
+            Classifier((Convolution(0, (6, 6, 1), (6, 6), range(1), range(1), 3),)),
+            "layer 1: is read by no later",
+        ),
         (
             Classifier((*fitting.inputs, Convolution(0, (6, 6, 1), (6, 6), range(1), range(1), 3))),
-            "^classifier: reads the image or a part of a layer, expected it to read all of some layers$",
+            "^classifier: reads the image or a part of a layer, expected whole layers$",
         ),
         (
             Classifier((Convolution(1, (4, 4, 4), (3, 4), range(1), range(1), 3),)),
-            "^classifier: reads the image or a part of a layer, expected it to read all of some layers$",
+            "^classifier: reads the image or a part of a layer, expected whole layers$",
         ),
         *(
             (

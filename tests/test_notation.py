@@ -68,7 +68,7 @@ TOO_MANY = "expected at least one of each, and that both numbers and a sign fit 
         ("8x8x1-5C3s0-10", r"layer 1 \(5C3s0\): stride must be at least 1"),
         ("8x8x1-5C3pp-10", r"layer 1 \(5C3pp\): has a suffix twice, expected each once"),
         ("8x8x1-5C3m1+5C3m1-10", r"layer 1 \(5C3m1\+5C3m1\): has a suffix twice"),
-        ("8x8x1-5p-10", r"layer 1 \(5p\): has the suffix p, expected of such a layer none of this kind"),
+        ("8x8x1-5p-10", r"layer 1 \(5p\): has the suffix p, which such a layer cannot have"),
         ("8x8x1-4C3-Ig2-10", r"layer 2 \(Ig2\): has the suffix g2"),
         ("8x8x1-4C3-M2m1-10", r"layer 2 \(M2m1\): has the suffix m1"),
         ("8x8x1-0C3-10", r"layer 1 \(0C3\): 1 groups of 1 channels and 0 filters, expected at least one of each"),
@@ -80,7 +80,7 @@ TOO_MANY = "expected at least one of each, and that both numbers and a sign fit 
         ("8x8x1-4C3-I@2-10", r"layer 2 \(I@2\): reads layer 2, expected the image \(0\) or a layer before it"),
         ("8x8x1-4C3+4C5-10", r"layer 1 \(4C3\+4C5\): adds \(4, 4, 4\) to \(6, 6, 4\), expected the same shape"),
         ("8x8x1-M2-10", r"layer 1 \(M2\): pools the image, expected a max pooling of spikes"),
-        ("8x8x1-4C3-M1+I-10", r"layer 2 \(M1\+I\): adds a max pooling to something, expected it alone"),
+        ("8x8x1-4C3-M1+I-10", r"layer 2 \(M1\+I\): adds a max pooling to something, expected it to be the only term"),
         *(
             (f"8x8x1-4C3-M2p({padding})-10", rf"layer 2 \(M2p\({padding}\)\): pools a window of nothing but padding")
             for padding in ("3,0,0,0", "2,0,0,0", "0,2,0,0", "0,0,2,0", "0,0,0,2")

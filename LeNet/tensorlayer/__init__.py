@@ -1,4 +1,4 @@
-"""The parts of TensorLayer that the LeNet scripts need, on Keras 3 but under TensorLayer's names.
+"""The Keras side of the scripts; the folder and its checkpoint files are named as in the authors' TensorLayer code.
 
 Importing it imports TensorFlow and Keras without their banner, at full speed, and with our own settings instead of
 those in a user's keras.json: other float types or axes would train other weights. Importing experiment has already

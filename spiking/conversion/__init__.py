@@ -2,7 +2,7 @@
 
     from spiking.conversion import MedianQuantizer, convert, with_quantizers
 
-Keras is imported only when one of these names is used, and keeps the user's own settings. A model passes these files:
+Keras is imported only for a Keras model or its quantisers, with the user's settings. A model passes these files:
 
     from_keras.py     reads a Keras model: a walk (keras_models.py) and tables of layers and of operators
     from_onnx.py      reads an ONNX file (onnx_files.py) by the table in onnx_operators.py

@@ -1,4 +1,4 @@
-"""Layers of imports: the library stands alone, and the lower layers load without TensorFlow."""
+"""Imports: the library stands alone, and what scripts share loads without TensorFlow."""
 
 import subprocess
 import sys
