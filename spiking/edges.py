@@ -170,16 +170,17 @@ class Convolution(Edge):
 
         The kernel is an array of kernel_shape.
         """
-        result = np.zeros((len(x), *self.output_shape), x.dtype)
-        inputs, filters = kernel.shape[2], self.filters_of_spike
-        for place, seen in self.seen(x):
-            if inputs == filters == 1:
-                result += seen * kernel[place][0]
-                continue
-            for group in range(self.groups):
-                of_group = slice(group * filters, (group + 1) * filters)
-                read = seen[..., group * inputs : (group + 1) * inputs].reshape(-1, inputs)
-                result[..., of_group] += (read @ kernel[place][:, of_group]).reshape(*result.shape[:3], -1)
+        shape, inputs = (len(x), *self.output_shape), kernel.shape[2]
+        if self.whole_input and self.groups == 1:
+            return (x.reshape(len(x), -1) @ kernel.reshape(-1, self.filters)).reshape(shape)
+        result = np.zeros(shape, x.dtype)
+        for (row, column), seen in self.seen(x):
+            weights = kernel[row, column]
+            if self.groups == 1:  # a product of matrices is much faster
+                result += (seen.reshape(-1, inputs) @ weights).reshape(shape)
+            else:
+                read, weights = seen.reshape(-1, self.groups, inputs), weights.reshape(inputs, self.groups, -1)
+                result += np.einsum("ngi,igo->ngo", read, weights).reshape(shape)
         return result
 
 

@@ -28,21 +28,8 @@ def test_a_network_of_pytorch_is_evaluated_without_tensorflow_and_compared_with_
         "import runpy, sys; sys.modules |= dict.fromkeys(['tensorflow', 'keras', 'onnxruntime']); "
         f"sys.argv[0] = {str(SCRIPT)!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    options = [
-        "--weights",
-        POOLED,
-        "--k",
-        3,
-        "--scale",
-        "1/255",
-        "--limit",
-        40,
-        "--calibrate",
-        40,
-        "--logs",
-        tmp_path,
-    ]
-    command = [sys.executable, "-c", code, *map(str, options)]
+    options = ("--weights", POOLED, "--k", 3, "--scale", "1/255", "--limit", 40, "--calibrate", 40)
+    command = [sys.executable, "-c", code, *map(str, options), "--logs", str(tmp_path)]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert process.returncode == 0, process.stderr
     assert "converted to 28x28x1-10C5-M2-20C5-M2-50-10b, k=3" in process.stdout
