@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from experiment.images import load_split
@@ -13,7 +11,7 @@ from spiking.notation import parse
 from spiking_utils import SpikingNetwork
 from tests.helpers import assert_refused, run_script, save_model
 from tests.integer_replay import replay
-from tests.networks import LENET, graphs, random_weights, small_chains, with_gammas
+from tests.networks import LENET, random_weights, with_gammas
 from tests.script_helpers import forbid_imports, snapshot, write_images
 
 SCRIPT = "LeNet/Spiking_LeNet_MNIST.py"
@@ -42,27 +40,6 @@ def exported(weights_path, tmp_path_factory):
 def arrays(exported):
     with np.load(exported[0], allow_pickle=False) as archive:
         return dict(archive)
-
-
-@settings(max_examples=60)
-@given(
-    small_chains() | graphs(),
-    st.integers(0, 3),
-    st.integers(1, 8),
-    st.sampled_from([1, 2, 5]),
-    st.booleans(),
-    st.integers(0, 2**32 - 1),
-)
-def test_any_network_runs_from_its_integers_alone(network, k, time_steps, max_spikes, negative_spikes, seed):
-    rng = np.random.default_rng(seed)
-    weights = with_gammas(random_weights(network, seed), lambda shape: rng.choice([-1, 0, 1], shape))
-    pixels = rng.integers(0, 256, (2, *network.input_shape))
-    spiking = SpikingNetwork(weights, network, k, time_steps, max_spikes, negative_spikes)
-    activity = spiking.run(pixels)
-    *blocks, classifier = replay(spiking.integer_arrays(), pixels, time_steps).values()
-    for ours, expected in zip(activity.trains, blocks, strict=True):
-        assert_array_equal(ours.to_dense(), expected.spikes)
-    assert_array_equal(activity.potentials, classifier.potentials[:, :, 0, 0])
 
 
 def assert_logged(folder, arrays, pixels, labels):

@@ -18,7 +18,7 @@ from spiking.notation import parse, write
 from spiking_utils import SpikingNetwork
 from tests.helpers import ROOT, assert_refused, save_model
 from tests.integer_replay import assert_measured, assert_replayed, bits
-from tests.networks import graphs, random_weights
+from tests.networks import graphs, random_weights, small_chains, with_gammas
 from tests.script_helpers import write_images
 
 PAGE = (ROOT / "docs/hardware.md").read_text()
@@ -71,13 +71,20 @@ def test_golden_file_is_what_the_exported_network_does_spike_for_spike(case, run
     assert (spikes.min() < 0) == bool(arrays["negative_spikes"])
 
 
-@settings(max_examples=40)
-@given(graphs(), st.integers(0, 2), st.sampled_from([1, 3]), st.booleans(), st.integers(0, 2**32 - 1))
-def test_golden_vectors_and_sizes_of_any_graph_are_those_of_its_integers(network, k, burst, negative, seed):
-    network = parse(write(network.blocks, network.classifier))
-    weights = random_weights(network, seed)
-    spiking = SpikingNetwork(weights, network, k, STEPS, burst, negative)
-    pixels = np.random.default_rng(seed).integers(0, 256, (3, *network.input_shape), np.uint8)
+@settings(max_examples=60)
+@given(
+    small_chains() | graphs(),
+    st.integers(0, 3),
+    st.integers(1, STEPS),
+    st.sampled_from([1, 2, 5]),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_golden_vectors_and_sizes_of_any_network_are_those_of_its_integers(network, k, steps, burst, negative, seed):
+    rng, network = np.random.default_rng(seed), parse(write(network.blocks, network.classifier))
+    weights = with_gammas(random_weights(network, seed), lambda shape: rng.choice([-1, 0, 1], shape))
+    spiking = SpikingNetwork(weights, network, k, steps, burst, negative)
+    pixels = rng.integers(0, 256, (3, *network.input_shape), np.uint8)
     trained = Trained(Identity(Model(k, network.layer_notation), network, 1, 1, 1, threads=1), weights)
     golden = hardware.golden_vectors(spiking, trained, pixels)
     recorded = assert_replayed(golden, spiking.integer_arrays())

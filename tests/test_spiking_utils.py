@@ -16,7 +16,7 @@ from spiking.notation import parse
 from spiking.trains import SpikeTrain
 from spiking_utils import SpikingNetwork
 from tests import reference
-from tests.exactness import assert_as_the_artificial_network, assert_as_the_equations
+from tests.exactness import assert_as_the_equations
 from tests.networks import LENET, graphs, random_weights, small_chains, with_gammas
 
 NARROW = parse("6x6x1-3C3-P2-4-2")
@@ -77,18 +77,6 @@ def extending_meanwhile(run, network):
         return peak_count
 
     return kernel
-
-
-@pytest.mark.parametrize("k", [0, 1, 2])
-def test_quiescent_lenet_has_emitted_the_artificial_activations(k):
-    rng = np.random.default_rng(k)
-    weights = with_gammas(random_weights(LENET, k), lambda shape: rng.choice([-1, 0, 1], shape, p=[0.2, 0.05, 0.75]))
-    pixels = rng.integers(0, 256, (4, *LENET.input_shape)) * (rng.random((4, *LENET.input_shape)) < 0.2)
-
-    activity = SpikingNetwork(weights, LENET, k, time_steps=200).run(pixels)
-
-    assert activity.quiescent().all()
-    assert_as_the_artificial_network(activity, weights, LENET, k, pixels)
 
 
 def test_images_are_run_in_parts_of_what_memory_is_reserved_for(monkeypatch):
