@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from spiking.conversion import calibration, convert
 from spiking.conversion.from_keras import fold
-from spiking_utils import SpikingNetwork, evaluate
+from spiking_utils import SpikingNetwork
 from tests.keras_graphs import set_random_weights
 from tests.test_conversion_networks import NETWORKS, model_of
 
@@ -97,15 +97,3 @@ def test_block_that_loses_filters_to_the_grid_is_a_warning():
     model.layers[2].set_weights([kernel, bias])
     with pytest.warns(UserWarning, match="block 1 loses 1 of 20 filters: beside the block.s largest weight"):
         convert(model, 2, PIXELS)
-
-
-@pytest.mark.parametrize("labels", [np.zeros((20, 1), int), np.eye(20, 4)])
-def test_labels_that_are_no_classes_are_an_error_and_no_wrong_number(labels):
-    converted = convert(dense_network(1), 2, PIXELS)
-    network = SpikingNetwork(converted.weights, converted.network, 2, 5)
-    with pytest.raises(
-        ValueError, match=r"labels are of the shape .*, expected a number for each image: \(images,\)"
-    ):
-        evaluate(network, PIXELS, labels, batch_size=5, threads=1)
-    with pytest.raises(ValueError, match="labels are 1 to 4, expected classes from 0 to 3"):
-        evaluate(network, PIXELS, np.arange(20) % 4 + 1, batch_size=5, threads=1)

@@ -159,15 +159,18 @@ def test_no_images_give_no_spikes():
 @pytest.mark.parametrize(
     ("images", "labels", "batch_size", "message"),
     [
-        (3, 2, 5, "3 images and 2 labels, expected equal numbers, at least one"),
-        (3, 5, 5, "3 images and 5 labels, expected equal numbers, at least one"),
-        (0, 0, 5, "0 images and 0 labels, expected equal numbers, at least one"),
-        (3, 3, 0, "batch_size is 0, expected an integer >= 1"),
+        (3, [0, 0], 5, "3 images and 2 labels, expected equal numbers, at least one"),
+        (3, [0] * 5, 5, "3 images and 5 labels, expected equal numbers, at least one"),
+        (0, [], 5, "0 images and 0 labels, expected equal numbers, at least one"),
+        (3, np.eye(3, 2), 5, r"labels are of the shape \(3, 2\), expected a number for each image: \(images,\)"),
+        (3, [0, 1, 2], 5, "labels are 0 to 2, expected classes from 0 to 1"),
+        (3, [0, -1, 0], 5, "labels are -1 to 0, expected classes from 0 to 1"),
+        (3, [0, 1, 0], 0, "batch_size is 0, expected an integer >= 1"),
     ],
 )
 def test_images_and_labels_of_an_evaluation(images, labels, batch_size, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
-        evaluate(network(), np.zeros((images, 2, 2, 1), int), np.zeros(labels, int), batch_size, 1)
+        evaluate(network(), np.zeros((images, 2, 2, 1), int), labels, batch_size, 1)
 
 
 def test_channels_that_leave_no_bit_for_a_position_are_refused():

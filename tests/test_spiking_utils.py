@@ -17,7 +17,7 @@ from spiking.trains import SpikeTrain
 from spiking_utils import SpikingNetwork
 from tests import reference
 from tests.exactness import assert_as_the_equations
-from tests.networks import LENET, graphs, random_weights, small_chains, with_gammas
+from tests.networks import graphs, random_weights, small_chains, with_gammas
 
 NARROW = parse("6x6x1-3C3-P2-4-2")
 ANY_RULE = st.sampled_from([1, 1, 2, 3, 4, 50, None]), st.booleans()
@@ -104,19 +104,6 @@ def test_thousands_of_images_through_a_branch_leave_the_stack_as_it_is():
     assert_array_equal(whole.potentials[-5:], some.potentials)
 
 
-def test_images_in_any_order_and_batches_of_any_size_give_the_same():
-    weights = random_weights(LENET, seed=5)
-    pixels = np.random.default_rng(5).integers(0, 256, (7, *LENET.input_shape))
-    network = SpikingNetwork(weights, LENET, k=1, time_steps=9)
-    together = network.run(pixels)
-    order = [3, 0, 6, 2, 5, 1, 4]
-    parts = [network.run(pixels[order[:3]]), network.run(pixels[order[3:]])]
-    assert_array_equal(np.concatenate([part.potentials for part in parts]), together.potentials[order])
-    assert_array_equal(sum(part.statistics for part in parts), together.statistics)
-    dense = np.concatenate([part.trains[2].to_dense() for part in parts])
-    assert_array_equal(dense, together.trains[2].to_dense()[order])
-
-
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.integers(1, 6), st.integers(1, 5))
 def test_spike_train_and_array_are_the_same_thing(seed, images, time_steps, largest):
@@ -125,11 +112,6 @@ def test_spike_train_and_array_are_the_same_thing(seed, images, time_steps, larg
     spikes = np.diff(counts, axis=1, prepend=0)
     assert_array_equal(SpikeTrain.from_dense(spikes).to_dense(), spikes)
     assert_array_equal(SpikeTrain.from_dense(spikes).counts(), counts[:, -1])
-
-
-def test_bursts_of_two_spikes_are_kept():
-    spikes = np.array([0, 2, -2, 1]).reshape(1, 4, 1, 1, 1)
-    assert_array_equal(SpikeTrain.from_dense(spikes).to_dense(), spikes)
 
 
 def test_compact_train_shares_no_memory_with_the_original():
