@@ -17,6 +17,7 @@ LEVEL, SIZE, CLASSES = 2, 64, 5
 
 @pytest.fixture(autouse=True)
 def cleared(float64):
+    keras.config.set_dtype_policy("float64")  # which clear_session has forgotten
     yield
     keras.utils.clear_session()  # VGG16 alone needs 2.7 GB
 
