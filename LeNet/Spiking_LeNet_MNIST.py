@@ -134,7 +134,9 @@ def main():
             from LeNet.evaluation import run_until_quiescent
 
             run_until_quiescent(snn, pixels)
-        write_golden(snn, trained, pixels, args)
+        write_arrays(hardware.golden_vectors(snn, trained, pixels), args.golden)
+        if args.sizes:
+            hardware.report(hardware.measure(snn, pixels))
     else:
         evaluation = evaluate_and_log(spiking_network(trained, k, args), trained, test, args)
         if original is not None:
@@ -194,16 +196,11 @@ def evaluate_and_log(snn, trained, test, args):
         seconds = time.perf_counter() - start
         run = replace(run, time_steps=evaluation.right.shape[1])
         ann_right = count_ann_right(evaluation, trained, snn.k, test, args.negative_spikes, *batches)
-        sizes = measure_sizes(snn, test.pixels) if args.sizes else None
+        sizes = hardware.measure(snn, test.pixels) if args.sizes else None
         run = runs.described(run, trained, evaluation, ann_right, sizes)
         logs.write(output, run, evaluation.right, evaluation.statistics)
     report(run, seconds, output.path)
     return evaluation
-
-
-def measure_sizes(snn, pixels):
-    """The sizes that hardware needs, as run.json holds them."""
-    return hardware.table(snn, hardware.measure(snn, pixels))
 
 
 def variation(trained, k, args):
@@ -226,13 +223,6 @@ def write_arrays(arrays, path):
             kind, values = str(array.dtype), f"{array.min():,}" + (f" to {array.max():,}" if array.ndim else "")
         print(f"{key:{width}}{kind:8}{array.shape!s:{shape_width}}{values}")
     print(f"written    {shown(path)}")
-
-
-def write_golden(snn, trained, pixels, args):
-    """Writes every spike and potential of some images."""
-    write_arrays(hardware.golden_vectors(snn, trained, pixels), args.golden)
-    if args.sizes:
-        hardware.report(measure_sizes(snn, pixels))
 
 
 def verify(trained, k, original, test, args):

@@ -128,7 +128,7 @@ class Sizes:
 
 
 def measure(snn, pixels):
-    """The Sizes of each block of a SpikingNetwork and of its classifier, over all images."""
+    """What the images need of hardware, as run.json holds it: a dict for each block and for the classifier."""
     layers = [*snn.blocks, snn.classifier]
     sizes = [Sizes(layer.name) for layer in layers]
     batch_size = max(1, MOST_MEASURED // (snn.time_steps * snn.network.neurons))
@@ -141,7 +141,7 @@ def measure(snn, pixels):
             if train is not None:
                 trains.append(train.to_dense())
                 size.add_spikes(train, trains[-1])
-    return sizes
+    return [_row(size, layer) for size, layer in zip(sizes, layers, strict=True)]
 
 
 def _sums(layer, trains):
@@ -156,12 +156,6 @@ def _sums(layer, trains):
     absolute = [np.abs(kernel.astype(np.int64)) for kernel in layer.kernels]
     moved = _added(layer, [np.abs(train) for train in trains], absolute)  # up and down
     return layer.initial + added.cumsum(axis=1) - added, (moved + added) // 2, (added - moved) // 2
-
-
-def table(snn, sizes):
-    """The result of --sizes in run.json: a dict for each block and the classifier."""
-    layers = [*snn.blocks, snn.classifier]
-    return [_row(size, layer) for size, layer in zip(sizes, layers, strict=True)]
 
 
 def _row(size, layer):
@@ -205,7 +199,7 @@ def signed_bits(lowest, highest):
 
 
 def report(rows):
-    """Prints the rows of `table`."""
+    """Prints what `measure` returns."""
     print(f"{'':10}{'potential':>23}{'bits of':>25}{'largest':>8}{'spikes a step':>14}")
     heads = f"{'':10}{'lowest':>12}{'highest':>11}{'sum':>4}{'weight':>7}{'thresh.':>8}{'count':>6}"
     print(f"{heads}{'count':>8}{'most':>6}{'mean':>8}")

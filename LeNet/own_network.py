@@ -266,18 +266,13 @@ def _sources(numbers):
 
 def predict(keras_model, pixels):
     """The classes that a Keras model predicts for pixels 0 to 255 (images, h, w, channels): int array (images,)."""
+    from keras import tree  # not at the top, as it imports TensorFlow
+
     inputs = pixels.reshape(len(pixels), *keras_model.inputs[0].shape[1:]).astype(np.float32)
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore")  # of the name of a functional model's input
-        (scores,) = _flat(keras_model.predict(inputs, batch_size=runs.BATCH_SIZE, verbose=0))
+        (scores,) = tree.flatten(keras_model.predict(inputs, batch_size=runs.BATCH_SIZE, verbose=0))
     return scores.reshape(len(pixels), -1).argmax(axis=1)
-
-
-def _flat(outputs):
-    """The arrays in a model's output, which may be a dict, a list or one array."""
-    if isinstance(outputs, dict):
-        return list(outputs.values())
-    return outputs if isinstance(outputs, (list, tuple)) else [outputs]
 
 
 def report(original, evaluation, test, lossless):

@@ -14,6 +14,7 @@ from matplotlib.image import imread
 from experiment import logs
 from experiment.disk import COMPLETE
 from experiment.model import Model
+from figs import accuracy_speed, results, sops, sparsity
 from spiking.network import FULL_PRECISION
 from tests.helpers import ROOT, run_script
 from tests.script_helpers import change_run, forbid_imports, snapshot, write_logs
@@ -24,6 +25,7 @@ FIGURES = {
     "sops.py": "scnn_sop_mnist",
 }
 SCRIPTS = (*FIGURES, "results.py")
+MAINS = dict(zip(SCRIPTS, (accuracy_speed.main, sparsity.main, sops.main, results.main), strict=True))
 
 # Rows of the tables as words, from the logs of `project`. k=0: (47,250 + 4,725) spikes and 17,965,500 SOPs in
 # 5 images; k=2: (94,500 + 18,900) spikes and 28,744,800 SOPs in 4; of 18,900 neurons and 7,186,200 operations of
@@ -96,7 +98,11 @@ class Run:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A copy of the scripts with small logs: k=0 of 5 images and 4 steps, k=2 of 4 images and 20 steps, fp32."""
-    root = copy_of_project(tmp_path_factory.mktemp("project"))
+    root = tmp_path_factory.mktemp("project")
+    for path in [path for folder in ("figs", "experiment", "spiking") for path in ROOT.glob(f"{folder}/*.py")]:
+        copy = root / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
     quiet = [[0, 0, 0]]
     first, second = [[50_000, 4_000, 17_000_000]], [[1_975, 725, 965_500]]
     statistics = [[first + 3 * quiet], [2 * quiet + second + quiet]]
@@ -105,15 +111,6 @@ def project(tmp_path_factory):
     write_logs(root / "figs/k2", Model(2), 4, 4, [9 * [1] + 8 * [4] + 3 * [3]], statistics)
     change_run(root / "figs/k2", {"epochs": 3}, ann_accuracy=0.75)
     write_logs(root / "figs/fp32", Model(FULL_PRECISION), 8, 4, [[4], [3]])
-    return root
-
-
-def copy_of_project(root):
-    """A copy of the scripts without any logs."""
-    for path in [path for folder in ("figs", "experiment", "spiking") for path in ROOT.glob(f"{folder}/*.py")]:
-        copy = root / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
     return root
 
 
@@ -148,6 +145,18 @@ def drawn(project, script, *options, cwd, output):
     for name in added:
         (output / name).unlink()
     return Run(process.stdout, added)
+
+
+@pytest.fixture
+def draw(run_here):
+    """Runs a script inside this process, which must succeed; returns what it printed."""
+
+    def draw(script, *options):
+        process = run_here(MAINS[script], *options)
+        assert (process.returncode, process.stderr) == (0, "")
+        return process.stdout
+
+    return draw
 
 
 def words(stdout):
@@ -201,32 +210,29 @@ def test_svg_shows_title_axes_and_legend(script, runs):
         assert any(re.search(pattern, text, re.DOTALL) for text in texts), parts
 
 
-def test_figures_of_another_model_have_its_logs_and_a_name_of_their_own(script, project, tmp_path):
-    copy = copy_of_project(tmp_path / "project")
+def test_figures_of_another_model_have_its_logs_and_a_name_of_their_own(script, project, draw, empty_repository):
     identity = {"data": "usps", "recipe": "augmented", "seed": 3}
     for level in ("k0", "fp32"):
-        place = copy / f"figs/logs/{level}-usps-augmented-seed3"
+        place = empty_repository / f"figs/logs/{level}-usps-augmented-seed3"
         change_run(shutil.copytree(project / "figs" / level, place), identity)
-    options = ("--data", "there/usps", "--recipe", "augmented", "--seed", 3)
-    run = drawn(copy, script, *options, cwd=tmp_path, output=copy / "figs")
-    figure = FIGURES.get(script, "").replace("mnist", "usps")
-    assert set(run.files) == pictures(figure and f"{figure}-augmented-seed3")
+    options = ["--data", "there/usps", "--recipe", "augmented", "--seed", 3]
+    figure, output = FIGURES.get(script, "").replace("mnist", "usps"), empty_repository / "figures"
+    table = words(draw(script, *options, *(["--output", output] if figure else [])))
+    assert {path.name for path in output.glob("*")} == pictures(figure and f"{figure}-augmented-seed3")
     for row in ROWS[script]:
         for label in ("k=0", "full precision"):
             row = row.replace(label, f"{label}, usps, augmented, seed3")
-        assert (row in words(run.stdout)) == ("k=2" not in row and "published" not in row)
+        assert (row in table) == ("k=2" not in row and "published" not in row)
 
 
-@pytest.mark.parametrize("script", FIGURES, indirect=True)
-def test_what_networks_share_stands_in_the_title_and_what_differs_in_the_labels(script, project, tmp_path):
-    levels = {"k0": 0, "k2": 2}
-    for level in levels:
-        change_run(
-            shutil.copytree(project / "figs" / level, tmp_path / level), {"recipe": "augmented", "data": "usps"}
-        )
-    for folders, share in ((("k0", "k2"), True), (("k0", project / "figs/k2"), False)):
+@pytest.mark.parametrize("script", FIGURES)
+def test_what_networks_share_stands_in_the_title_and_what_differs_in_the_labels(script, project, draw, tmp_path):
+    for level in ("k0", "k2"):
+        copy = shutil.copytree(project / "figs" / level, tmp_path / level)
+        change_run(copy, {"recipe": "augmented", "data": "usps"})
+    for share, second in ((True, tmp_path / "k2"), (False, project / "figs/k2")):
         output = tmp_path / f"shared {share}"
-        drawn(project, script, "--logs", *folders, "--output", output, cwd=tmp_path, output=tmp_path / "new")
+        draw(script, "--logs", tmp_path / "k0", second, "--output", output)
         svg = next(output.glob("*.svg")).read_text()
         texts = re.findall(r"<!-- (.*?) -->", svg, re.DOTALL)
         title = next(text for text in texts if "the spiking LeNet" in text)
@@ -237,25 +243,20 @@ def test_what_networks_share_stands_in_the_title_and_what_differs_in_the_labels(
         assert {label.partition(" (")[0].partition(":")[0] for label in labels} == set(expected)
 
 
-def test_networks_of_the_same_name_have_a_bar_each(project, tmp_path):
+def test_networks_of_the_same_name_have_a_bar_each(project, draw, tmp_path):
     copy = shutil.copytree(project / "figs/k0", tmp_path / "k0")
-    options = ("--logs", project / "figs/k0", copy, "--output", tmp_path / "figs")
-    drawn(project, "sops.py", *options, cwd=tmp_path, output=tmp_path / "new")
+    draw("sops.py", "--logs", project / "figs/k0", copy, "--output", tmp_path / "figs")
     (svg,) = (tmp_path / "figs").glob("scnn_sop_mnist-k0-k0~*.svg")
     assert svg.read_text().count("<!-- 3.23 -->") == 2
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_folders_of_the_same_name_have_distinct_labels(project, tmp_path, script):
+def test_folders_of_the_same_name_have_distinct_labels(project, draw, tmp_path, script):
     """Labels have as much of the paths as needed; each folder has its curve, bar or row, each choice its picture."""
-    copies = [
-        shutil.copytree(project / "figs/k0", tmp_path / place / "k0") for place in ("old", "new/old", "new/new")
-    ]
+    places = ("old", "new/old", "new/new")
+    copies = [shutil.copytree(project / "figs/k0", tmp_path / place / "k0") for place in places]
     output = ("--output", tmp_path / "figs") if script in FIGURES else ()
-    texts = "".join(
-        drawn(project, script, "--logs", *chosen, *output, cwd=tmp_path, output=tmp_path / "drawn").stdout
-        for chosen in (copies, copies[:1], copies[1:2])
-    )
+    texts = "".join(draw(script, "--logs", *chosen, *output) for chosen in (copies, copies[:1], copies[1:2]))
     texts += "".join(path.read_text() for path in (tmp_path / "figs").glob("*.svg"))
     for place in (f"{tmp_path.name}/old/k0", "new/old/k0", "new/k0"):
         assert texts.count(f"k=0 ({place})") >= 1 + (script in FIGURES), place
@@ -263,17 +264,17 @@ def test_folders_of_the_same_name_have_distinct_labels(project, tmp_path, script
         assert len(list((tmp_path / "figs").glob("*.svg"))) == 3
 
 
-def test_logs_of_a_killed_run_are_drawn(project, tmp_path):
-    copy = shutil.copytree(project, tmp_path / "project")
+def test_logs_of_a_killed_run_are_drawn(project, draw, empty_repository):
+    shutil.copytree(project / "figs", empty_repository / "figs")
     for name in ("k0", "fp32"):
-        (copy / "figs" / name / COMPLETE).mkdir()
-        (copy / "figs" / name / logs.ACCURACY).rename(copy / "figs" / name / COMPLETE / logs.ACCURACY)
-    assert set(ROWS["results.py"]) <= set(words(drawn(copy, "results.py", cwd=copy, output=copy).stdout))
+        folder = empty_repository / "figs" / name
+        (folder / COMPLETE).mkdir()
+        (folder / logs.ACCURACY).rename(folder / COMPLETE / logs.ACCURACY)
+    assert set(ROWS["results.py"]) <= set(words(draw("results.py")))
 
 
-def test_figures_without_full_precision_logs_have_no_such_line(project, tmp_path):
-    copy = copy_of_project(tmp_path / "project")
-    run = drawn(copy, "accuracy_speed.py", "--logs", project / "figs/k0", cwd=tmp_path, output=copy / "figs")
-    assert "full precision" not in run.stdout
-    (svg,) = (content for name, content in run.files.items() if name.endswith(".svg"))
-    assert b"full precision" not in svg
+def test_figures_without_full_precision_logs_have_no_such_line(project, draw, empty_repository):
+    output = empty_repository / "figures"
+    assert "full precision" not in draw("accuracy_speed.py", "--logs", project / "figs/k0", "--output", output)
+    (svg,) = output.glob("*.svg")
+    assert "full precision" not in svg.read_text()

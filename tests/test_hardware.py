@@ -88,7 +88,7 @@ def test_golden_vectors_and_sizes_of_any_network_are_those_of_its_integers(netwo
     trained = Trained(Identity(Model(k, network.layer_notation), network, 1, 1, 1, threads=1), weights)
     golden = hardware.golden_vectors(spiking, trained, pixels)
     recorded = assert_replayed(golden, spiking.integer_arrays())
-    assert_measured(hardware.table(spiking, hardware.measure(spiking, pixels)), recorded)
+    assert_measured(hardware.measure(spiking, pixels), recorded)
 
 
 def test_golden_file_tells_the_level_and_which_weights_it_is_of(run, tmp_path):
@@ -153,7 +153,7 @@ def test_sizes_of_a_network_by_hand():
         weights |= {f"bn{number}/{key}": np.array([value], np.float32) for key, value in parameters.items()}
     network = SpikingNetwork(weights, parse("1x2x1-1C1-1-1"), k=0, time_steps=3)
     pixels = np.array([[200, 200], [200, 0]], np.uint8).reshape(2, 1, 2, 1)
-    first, second, classifier = hardware.table(network, hardware.measure(network, pixels))
+    first, second, classifier = hardware.measure(network, pixels)
     both = {"lowest_potential": 0, "weight_bits": 16, "threshold_bytes": 8, "largest_count": 1, "count_bits": 1}
     assert first == both | {
         "name": "block 1",
