@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 from experiment import InputError, images, public_data
 from experiment.images import MNIST, load_split, load_training
-from tests.damage import damaged, damages, flip_bit, little_memory
+from tests.damage import damaged, damages, little_memory
 from tests.script_helpers import write_images
 
 PUBLIC = public_data.FOLDER
@@ -67,19 +67,10 @@ def test_mnist_is_split_in_order():
     ("damage", "message"),
     [
         (lambda content: content[:-100], "damaged gzip file"),
-        (lambda content: content + b"tail", "damaged gzip file|has 10000 bytes of data"),
-        (lambda content: b"text", "damaged gzip file"),
-        (lambda content: flip_bit(content, 0.5), "damaged gzip file|content has SHA-256"),
-        (lambda content: gzip.compress(b"other"), "begins with 6f 74 68 65"),
         (lambda content: gzip.compress(gzip.decompress(content)[:-1] + b"\x09"), "content has SHA-256 [0-9a-f]{64}"),
         (lambda content: gzip.compress(gzip.decompress(content) + b"\0"), "has at least 10001 bytes of data"),
-        (
-            lambda content: gzip.compress(gzip.decompress(content) + bytes(100 << 20), 1),
-            "has at least 10001 bytes of data",
-        ),
-        (lambda content: b"", "begins with nothing"),
     ],
-    ids=["cut", "tail", "text", "bit", "other", "label", "byte", "bomb", "empty"],
+    ids=["cut", "label", "byte"],
 )
 def test_damaged_mnist_file_is_refused(mnist, damage, message):
     path = mnist / LABELS
@@ -172,12 +163,11 @@ def test_training_images_of_fashion_mnist_are_asked_for_when_they_are_needed(pub
         found(b"<html>please log in</html>"),
         found(gzip.compress(b"other labels")),
         b"HTTP/1.0 200 OK\r\nContent-Length: 4500\r\n\r\ncut off",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\ncut off",
         found((PUBLIC / "mnist" / LABELS).read_bytes()[:-100]),
         b"220 this is a mail server\r\n",
         b"",
     ],
-    ids=["404", "page", "other", "cut", "chunk", "cut gzip", "mail", "nothing"],
+    ids=["404", "page", "other", "cut", "cut gzip", "mail", "nothing"],
 )
 def test_bad_download_leaves_nothing_behind(public, server, reply):
     (public / "mnist" / LABELS).unlink()

@@ -202,9 +202,7 @@ def test_figure_of_another_recipe_has_a_name_of_its_own(tmp_path, run_here, monk
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--limit", 0], "argument --limit: found '0'"),
         (["--k", 0, 9], "LeNet/pretrained/k9.npz: not found, expected published weights"),
-        (["--seed", 8], "LeNet/pretrained/k0-seed8.npz: not found, expected published weights"),
         (["--output", "{folder}/file"], "/file: is a file, expected a folder"),
     ],
 )

@@ -62,9 +62,7 @@ def test_bad_values_of_options(refuses, option):
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("--k", "-1", "found '-1', expected an integer of at least 0"),
         ("--network", "20C5-P0x", "found '20C5-P0x': layer 2 (P0x): not a layer, expected nCk"),
-        ("--recipe", "best", "invalid choice: 'best'"),
         ("--data", "/", "data is '', expected the name of a folder"),
         ("--weights", "none.npz", "none.npz: not found, expected an npz"),
     ],
