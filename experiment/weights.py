@@ -10,8 +10,6 @@ from spiking.network import FULL_PRECISION
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
 
-LARGEST_NEURONS = 1 << 22  # in a training, where 200 images take 3.3 KB for each neuron, 14 GB in all
-
 
 def refuse_contradiction(path, found, given, names=OPTIONS):
     """Raises InputError if the Model of a file differs from the given one in any of the named fields."""
@@ -30,18 +28,13 @@ def _in_words(model, name):
 def network_for(layers, input_shape, classes):
     """The Network with these layers, given as a notation, for images (h, w, channels) and a number of classes.
 
-    Raises InputError if the layers are not possible for such images, or the network is too large to train.
+    Raises InputError if the layers are not possible for such images, or have too many weights.
     """
     height, width, channels = input_shape
     try:
-        network = check_size(parse(f"{height}x{width}x{channels}-{layers}-{classes}"))
-        if network.neurons > LARGEST_NEURONS:
-            raise ValueError(
-                f"{layers} has {network.neurons:,} neurons, expected at most {LARGEST_NEURONS:,} to train"
-            )
+        return check_size(parse(f"{height}x{width}x{channels}-{layers}-{classes}"))
     except ValueError as error:
         raise InputError(f"argument --network: {error}") from None
-    return network
 
 
 def load(choice, k, converts=False):

@@ -100,7 +100,7 @@ class Training:
         Raises
         ------
         InputError
-            The state is damaged, or its training has other settings.
+            A file is missing or not the one that was written, or the training had other settings.
         """
         disk.check_sums(folder, STATE_FILES)
         if trained.model != self.model or trained.network != self.network:
@@ -119,7 +119,7 @@ class Training:
         variables = self.weights() | self._optimizer_state()
         for name, value in _load_like(variables, folder).items():
             variables[name].assign(value)
-        self.history = _read_history(folder / HISTORY_NAME, int(found["epoch"]))
+        _, *self.history = csv.reader((folder / HISTORY_NAME).read_text().splitlines())
 
     def round_weights(self):
         """Rounds the kernels, the classifier and its bias to the weight grid, in place."""
@@ -163,21 +163,6 @@ def _load_like(variables, folder):
     """The tensors of a checkpoint that have the names, shapes and dtypes of the given variables."""
     specification = {name: (variable.shape, np.dtype(variable.dtype)) for name, variable in variables.items()}
     return files.load_ckpt(specification, folder)
-
-
-def _read_history(path, epochs):
-    expected = f"a line of {','.join(HISTORY_COLUMNS)} and one of numbers for each epoch"
-    content = disk.read(path, expected)
-    try:
-        header, *rows = csv.reader(content.decode().splitlines())
-        columns = [list(map(float, column)) for column in zip(*rows, strict=True)]
-        if tuple(header) != HISTORY_COLUMNS or len(columns) not in (0, len(HISTORY_COLUMNS)):
-            raise ValueError
-    except (ValueError, csv.Error):
-        raise InputError(f"{shown(path)}: damaged, expected {expected}") from None
-    if len(rows) != epochs:
-        raise InputError(f"{shown(path)}: has {len(rows)} epochs, expected the {epochs} of the checkpoint")
-    return rows
 
 
 def predict_right(trained, split, verbose):
