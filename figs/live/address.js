@@ -42,8 +42,7 @@ function toText(bytes) {
 /** Returns the drawing whose pixels toText has encoded, or undefined if the text is anything else. */
 function fromText(text) {
   try {
-    const characters = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    const pixels = Uint8Array.from(characters, (character) => character.charCodeAt(0));
+    const pixels = toBytes(text.replaceAll("-", "+").replaceAll("_", "/"));
     return pixels.length === IMAGE_SIZE ** 2 ? { pixels, label: null } : undefined;
   } catch {
     return undefined; // not base64

@@ -108,8 +108,7 @@ function pictureOf(pixels, canvas = document.createElement("canvas")) {
 
 /** Returns the images of the gallery as {pixels, label, number, group}. */
 function decodeGallery(gallery) {
-  const bytes = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  return gallery.map((entry) => ({ ...entry, pixels: bytes(entry.pixels) }));
+  return gallery.map((entry) => ({ ...entry, pixels: toBytes(entry.pixels) }));
 }
 
 /** Fills the gallery with a button for each image, which calls `choose(image)`. */

@@ -89,13 +89,13 @@ function largestGroup(run, step) {
 }
 
 /** Counts the spikes in a step that a neuron's potential already justified in the step before. */
-function spikesDueBefore({ thresholds, outputShape: [, , filters] }, record, neuron, step) {
-  const row = (neuron % filters) * (thresholds.length / filters);
+function spikesDueBefore(block, record, neuron, step) {
+  const theta = thresholdsOf(block, neuron);
   const [potential, count] = [record.potentials[step - 1][neuron], record.counts[step - 1][neuron]];
   const spike = record.spikes[step][neuron];
   let due = 0;
-  if (spike > 0) while (due < spike && potential >= thresholds[row + count + due + 1]) due++;
-  else while (due < -spike && potential < thresholds[row + count - due]) due++;
+  if (spike > 0) while (due < spike && potential >= theta[count + due + 1]) due++;
+  else while (due < -spike && potential < theta[count - due]) due++;
   return due;
 }
 
@@ -103,10 +103,8 @@ function spikesDueBefore({ thresholds, outputShape: [, , filters] }, record, neu
 function countTooMuch(run, step) {
   return sum(
     run.record.blocks.map(({ potentials, counts }, block) => {
-      const { thresholds, outputShape } = run.blocks[block];
-      const columns = thresholds.length / outputShape[2];
-      const tooMuch = (potential, neuron) =>
-        potential < thresholds[(neuron % outputShape[2]) * columns + counts[step][neuron]];
+      const theta = (neuron) => thresholdsOf(run.blocks[block], neuron);
+      const tooMuch = (potential, neuron) => potential < theta(neuron)[counts[step][neuron]];
       return potentials[step].filter(tooMuch).length;
     }),
   );

@@ -9,12 +9,9 @@ const SVG = "http://www.w3.org/2000/svg";
  * about n - 1/2. `target` is the count of this neuron in the artificial network.
  */
 function neuronHistory(run, block, neuron) {
-  const { thresholds, outputShape } = run.blocks[block];
   const record = run.record.blocks[block];
-  const columns = thresholds.length / outputShape[2];
-  const row = (neuron % outputShape[2]) * columns;
-  const theta = thresholds.subarray(row, row + columns);
-  const unit = (theta[columns - 1] - theta[1]) / (columns - 2);
+  const theta = thresholdsOf(run.blocks[block], neuron);
+  const unit = (theta.at(-1) - theta[1]) / (theta.length - 2);
   const history = [];
   for (let step = 1; step <= run.steps; step++) {
     const count = record.counts[step - 1][neuron];

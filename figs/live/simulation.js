@@ -8,9 +8,7 @@ const INT32_MIN = -(2 ** 31);
  * A layer is {inputShape, kernelSize, stride, outputShape, kernel, thresholds}; the classifier has no thresholds.
  */
 function decodeNetworks(description, base64) {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  const bytes = toBytes(base64);
   let offset = 0;
   const read = (ArrayType, length) => {
     const start = offset;
@@ -29,6 +27,14 @@ function decodeNetworks(description, base64) {
     }
     return { blocks: layers, classifier };
   });
+}
+
+/** Decodes base64. */
+function toBytes(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 /**
@@ -52,6 +58,13 @@ function readThresholds(read, filters, largestCount) {
     }
   }
   return thresholds;
+}
+
+/** Returns the thresholds of a neuron: the lowest potential that justifies each count, which is its index. */
+function thresholdsOf({ thresholds, outputShape: [, , filters] }, neuron) {
+  const columns = thresholds.length / filters;
+  const start = (neuron % filters) * columns;
+  return thresholds.subarray(start, start + columns);
 }
 
 /**
