@@ -172,28 +172,24 @@ def test_cores_that_belong_to_others_are_not_counted(run_in_shell):
     assert process.stdout == b"1\n"
 
 
-CONTAINERS = {
-    "none": ({}, 64),
-    "version 2": ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "200000 100000"}, 2),
-    "version 2 without a limit": ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "max 100000"}, 64),
-    "half a core": ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "50000 100000"}, 1),
-    "one and a half": ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "150000 100000"}, 2),
-    "more than there are": ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "9900000 100000"}, 64),
-    "limit of an outer group": (
-        {
-            "proc/self/cgroup": "0::/user.slice/job.scope",
-            "sys/fs/cgroup/user.slice/cpu.max": "300000 100000",
-            "sys/fs/cgroup/user.slice/job.scope/cpu.max": "400000 100000",
-        },
-        3,
-    ),
-}
-
-
-@pytest.mark.parametrize(("files", "cores"), CONTAINERS.values(), ids=CONTAINERS)
-def test_limit_of_a_container_is_respected(files, cores, tmp_path, monkeypatch):
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(f"{text}\n")
+@pytest.mark.parametrize(
+    ("group", "limits", "cores"),
+    [
+        ("/", {}, 64),
+        ("/", {"": "200000 100000"}, 2),
+        ("/", {"": "max 100000"}, 64),
+        ("/", {"": "50000 100000"}, 1),
+        ("/", {"": "150000 100000"}, 2),
+        ("/", {"": "9900000 100000"}, 64),
+        ("/user.slice/job.scope", {"user.slice": "300000 100000", "user.slice/job.scope": "400000 100000"}, 3),
+    ],
+)
+def test_limit_of_a_container_is_respected(group, limits, cores, tmp_path, monkeypatch):
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(f"0::{group}\n")
+    for name, limit in limits.items():
+        folder = tmp_path / "sys/fs/cgroup" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cpu.max").write_text(f"{limit}\n")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
     assert command_line.usable_cores(tmp_path) == cores
