@@ -178,7 +178,7 @@ def _per_image(neurons, spikes, negative, sops, images):
 
 
 def read(path):
-    """The Run in a run.json, with those of its results that figures show; None if there is no such file."""
+    """The Run in a run.json, with its results that figures show; None if there is no such file."""
     if not disk.exists(path):
         return None
     content = disk.read(path, LOG)
@@ -207,12 +207,7 @@ def _run(entries):
     if type(variation.negative_spikes) is not bool:
         raise TypeError("negative_spikes")
     time_steps, batch_size, images = (integer(entries, name) for name in ("time_steps", "batch_size", "images"))
-    results = Results(
-        _number(entries, "ann_accuracy", 1, None),
-        quiescent_images=integer(entries, "quiescent_images", 0, images, None),
-        time_steps_needed=integer(entries, "time_steps_needed", 1, time_steps, None),
-        weights_sha256=entries.get("weights_sha256"),
-    )
+    results = Results(_number(entries, "ann_accuracy", 1, None))
     return Run(identity, variation, time_steps, batch_size, images, results)
 
 

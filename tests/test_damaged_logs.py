@@ -71,8 +71,6 @@ def test_run_json_that_lacks_an_entry(folder):
         *[({"negative_spikes": sign}, {}) for sign in (0, "False", None)],
         *[({"limit": limit}, {}) for limit in (0, -1, 1.5, "5", True, 10**20)],
         *[({"noise_ratio": 0.5, "noise_seed": seed}, {}) for seed in (-1, 0.5, "0", True, 2**32)],
-        *[({"quiescent_images": number}, {}) for number in (-1, 6, 2.5, "5", True)],
-        *[({"time_steps_needed": number}, {}) for number in (0, 4, 2.5, "3", True)],
     ],
     ids=str,
 )
