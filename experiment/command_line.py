@@ -228,6 +228,19 @@ def _interrupt(signum, frame):
 
 
 @contextmanager
+def muted_stderr():
+    """Hides what the C and C++ code of libraries writes to stderr; they offer no other way."""
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+@contextmanager
 def _escaping_stdout():
     """Makes stdout escape characters that its encoding lacks, as stderr does."""
     stdout = sys.stdout

@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 
 from experiment import InputError, disk, shown
+from experiment.command_line import muted_stderr
 
 DIGIT_SIZE, IMAGE_SIZE = 20, 28
 FAINTEST = 16  # ink below 1/16 of the darkest is background, as paper is never quite even
@@ -34,7 +35,8 @@ def read_digit(path):
 
     content = disk.read(path, PICTURE, LARGEST_FILE)
     try:
-        with warnings.catch_warnings():  # of oddities, which here are either refused or do not matter
+        # Pillow and its decoders warn of oddities, which here are either refused or do not matter
+        with muted_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(content))
             if image.width * image.height > LARGEST_PICTURE:

@@ -1,5 +1,6 @@
 """experiment/digit.py: pictures of a digit become what MNIST would have made of them."""
 
+from contextlib import suppress
 from fractions import Fraction
 from math import floor
 
@@ -180,6 +181,21 @@ def test_empty_picture_and_too_large_one_are_refused_by_name(tmp_path, recwarn):
     with pytest.raises(InputError, match=r"largest\.png: Image size .* exceeds limit"):
         read_digit(tmp_path / "largest.png")
     assert recwarn.list == []
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "jpeg", "packbits", "group4"])
+def test_odd_pictures_print_no_warnings(compression, tmp_path, capfd):
+    """Decoders print messages about damaged pixels, and Pillow warns of other damage."""
+    path = tmp_path / "damaged.tif"
+    Image.effect_noise((90, 90), 50).convert("1" if compression == "group4" else "L").save(
+        path, compression=compression
+    )
+    content = bytearray(path.read_bytes())
+    content[100:-300:7] = b"\x55" * len(content[100:-300:7])
+    path.write_bytes(content)
+    with suppress(InputError):
+        read_digit(path)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(("name", "found"), [("missing.png", "not found"), ("", "is a folder")])

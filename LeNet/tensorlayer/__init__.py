@@ -8,10 +8,9 @@ removed settings from the environment.
 import ctypes
 import mmap
 import os
-from contextlib import contextmanager
 
 from experiment import InputError
-from experiment.command_line import usable_cores
+from experiment.command_line import muted_stderr, usable_cores
 
 M_TOP_PAD = -2  # from malloc.h
 ROOM = 7 << 29  # bytes of address space without which TensorFlow aborts even in the smallest training
@@ -36,19 +35,6 @@ def _keep_freed_memory():
         mallopt(M_TOP_PAD, 512 << 20)
 
 
-@contextmanager
-def _muted_stderr():
-    """Hides what the C and C++ code of libraries writes to stderr; they offer no other way."""
-    stderr = os.dup(2)
-    with open(os.devnull, "wb") as null:
-        os.dup2(null.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-
-
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["KERAS_HOME"] = os.devnull  # has no keras.json, some of whose settings would stop Keras at once
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -56,7 +42,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 _check_room()
 _keep_freed_memory()
-with _muted_stderr():
+with muted_stderr():
     import keras
     import tensorflow as tf
 
