@@ -5,16 +5,15 @@ import shutil
 import pytest
 
 from experiment.model import Model
-from figs import accuracy_speed, results, sops, sparsity
+from figs import accuracy_speed, results, sops
 from spiking.network import FULL_PRECISION
 from tests.helpers import assert_refused
 from tests.script_helpers import change_run, snapshot, write_logs
 
-FIGURES = (accuracy_speed, sparsity, sops)
 THEIRS = {"SNN_accuracy": 150, "spike_num": 600, "spike_collect": "200.0", "sop_num": 142830}
 
 
-@pytest.fixture(params=(*FIGURES, results), ids=lambda script: script.__name__)
+@pytest.fixture(params=(sops, results), ids=lambda script: script.__name__)
 def script(request):
     return request.param.main
 

@@ -85,14 +85,6 @@ def test_what_an_address_asks_for_in_vain_is_named(shown, address, wrong):
     assert shown.text("#notice") == ""
 
 
-def test_drawing_beyond_the_stored_thresholds_in_an_address(shown):
-    open_at(shown, "k=0")
-    shown.driver.execute_script(
-        "networks[1].blocks[0].thresholds.fill(-(2 ** 31)); location.hash = '#k=1&spikes=any'"
-    )
-    shown.wait_for(lambda: "more often than the page has thresholds for" in shown.text("#sentence"))
-
-
 def press(shown, *keys):
     from selenium.webdriver import ActionChains
 

@@ -160,8 +160,7 @@ def test_table_covers_all_ratios_and_shows_what_noise_does(table):
         assert float(table["0.00"][level]) > float(table["2.00"][level])
 
 
-@pytest.mark.parametrize("ratio", ["0.00", "1.00", "2.00"])
-@pytest.mark.parametrize("k", LEVELS)
+@pytest.mark.parametrize(("ratio", "k"), [("0.00", 0), ("1.00", 1), ("2.00", 0)])
 def test_accuracies_are_those_of_the_spiking_script(ratio, k, table, tmp_path, evaluate):
     options = ["--weights", Model(k).published, "--limit", FIGURE_IMAGES, "--noise_ratio", ratio]
     evaluate(*options, "--logs", tmp_path)

@@ -18,21 +18,11 @@ from tests.script_helpers import forbid_imports, snapshot, with_usual
 SCRIPTS = {"Quant_LeNet_MNIST": Quant_LeNet_MNIST.main, "FP32_LeNet_MNIST": FP32_LeNet_MNIST.main}
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--limit", LIMIT - 1), f"was trained with images={LIMIT}, expected {LIMIT - 1}"),
-        (("--k", 1), "is a training of k0 ("),
-        (("--seed", 1), "expected k0-seed1 ("),
-        (("--network", "20C5-P2"), "expected k0-20C5-P2 (28x28x1-20C5-P2-10)"),
-        (("--recipe", "augmented"), "expected k0-augmented ("),
-    ],
-)
-def test_refused_resumption_changes_nothing(two_epochs, run_here, options, message):
+def test_refused_resumption_changes_nothing(two_epochs, run_here):
     before = snapshot(two_epochs)
-    usual = {"--k": 0, "--limit": LIMIT, "--resume": True, "--checkpoint": two_epochs}
-    process = run_here(Quant_LeNet_MNIST.main, *with_usual(usual, options))
-    assert_refused(process, f"error: {two_epochs}: ", message)
+    options = ("--k", 0, "--limit", LIMIT - 1, "--resume", True, "--checkpoint", two_epochs)
+    message = f"{two_epochs}: was trained with images={LIMIT}, expected {LIMIT - 1}"
+    assert_refused(run_here(Quant_LeNet_MNIST.main, *options), message)
     assert snapshot(two_epochs) == before
 
 
@@ -74,7 +64,6 @@ def test_bad_places_are_refused(tmp_path, run_here, options, expected):
         ("--resume", "maybe", "found 'maybe', expected True or False"),
         ("--recipe", "best", "invalid choice: 'best'"),
         ("--epochs", "0", "found '0', expected an integer of at least 1"),
-        ("--epochs", "1.5", "found '1.5', expected an integer of at least 1"),
         ("--seed", "-1", "found '-1', expected an integer of at least 0 and at most 4294967295"),
         ("--seed", "4294967296", "found '4294967296', expected an integer of at least 0 and at most 4294967295"),
         ("--limit", "0", "found '0', expected an integer of at least 1"),
