@@ -253,4 +253,5 @@ def save(figure, name, folder):
         figure.savefig(staging / f"{name}.png", dpi=200)
         figure.set_layout_engine("none")  # the layout is done; repeating it takes as long as drawing
         figure.savefig(staging / f"{name}.svg", metadata={"Date": None})
+    pyplot().close(figure)
     print(f"written    {shown(folder / f'{name}.png')}, {shown(folder / f'{name}.svg')}")
