@@ -98,13 +98,6 @@ def test_bias_epsilon_and_rescaling_become_one_normalisation():
     assert_allclose(weights["bn1/beta"], [(3 + 0.25 - 0.75) * 3 / 0.5 - 1], rtol=1e-7)
 
 
-def test_pixels_divided_by_255_are_not_taken_for_256():
-    model = keras.Sequential([keras.Input(IMAGE), layers.Rescaling(1 / 255), convolution(), layers.ReLU()])
-    model.add(layers.GlobalAveragePooling2D())
-    _, weights = assemble(fold(model))
-    assert_allclose(weights["bn1/gamma"], np.full(4, 256 / 255), rtol=1e-15)
-
-
 def test_offset_is_a_potential_where_padding_does_not_see_it():
     conv = layers.Conv2D(1, (1, 3), padding="same", use_bias=False)
     model = model_around(layers.Rescaling(1.0, 2.0), conv, layers.ReLU(), shape=(1, 4, 1), scaled=False)

@@ -1,4 +1,4 @@
-"""Networks of the field, built small with random weights: all neurons are equal."""
+"""Networks of the field, built small with random weights: all neurons are equal. Others: test_applications.py."""
 
 import keras
 import numpy as np
@@ -29,22 +29,6 @@ def conv_bn(x, filters, size, strides=1, relu=True, groups=1):
     return layers.ReLU()(x) if relu else x
 
 
-def mnist_convnet(x):
-    """Keras's own example for MNIST."""
-    for filters in (6, 8):
-        x = layers.MaxPooling2D((2, 2))(layers.Conv2D(filters, (3, 3), activation="relu")(x))
-    return layers.Dropout(0.5)(layers.Flatten()(x))
-
-
-def resnet(x):
-    x = layers.MaxPooling2D(3, 2, "same")(conv_bn(x, 4, 5))
-    for filters, strides in ((4, 1), (6, 2)):
-        y = conv_bn(conv_bn(x, filters, 3, strides), filters, 3, relu=False)
-        shortcut = x if strides == 1 else conv_bn(x, filters, 1, strides, relu=False)
-        x = layers.ReLU()(layers.Add()([shortcut, y]))
-    return layers.GlobalAveragePooling2D()(x)
-
-
 def preactivation_resnet(x):
     """ResNet50V2 has padding and max pooling before the first ReLU, and 1 x 1 pooling as a shortcut."""
     x = layers.ZeroPadding2D(1)(layers.Conv2D(4, 3, padding="same")(x))
@@ -64,16 +48,6 @@ def mobilenet(x):
         x = layers.DepthwiseConv2D(3, strides, "same", use_bias=False)(x)
         x = conv_bn(layers.ReLU(6.0)(layers.BatchNormalization()(x)), filters, 1)
     return layers.SeparableConv2D(6, 3, padding="same", activation="relu")(x)
-
-
-def inverted_residual(x):
-    """MobileNetV2's bottlenecks have no activation."""
-    x = conv_bn(x, 4, 3, 2, relu=False)
-    for _ in range(2):
-        y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.Conv2D(12, 1)(x)))
-        y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same")(y)))
-        x = layers.Add()([x, layers.BatchNormalization()(layers.Conv2D(4, 1)(y))])
-    return layers.GlobalAveragePooling2D()(conv_bn(x, 8, 1))
 
 
 def inception(x):
@@ -119,11 +93,8 @@ def max_pooling_of_what_is_never_negative(x):
 
 
 NETWORKS = (
-    mnist_convnet,
-    resnet,
     preactivation_resnet,
     mobilenet,
-    inverted_residual,
     inception,
     densenet,
     resnext_with_subtraction,

@@ -61,8 +61,7 @@ def ints(net, *numbers):
     return net.constant(numbers, integers=True)
 
 
-OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of a convolution
-    "Add, two tensors": (13, lambda net, x: net.add("Add", x, net.convolve(x, 4, (1, 1)))),
+OPERATORS = {  # beside those of nets(): an opset, and what a net makes of the activations (4, 6, 5) of a convolution
     "Add, for each channel": (13, lambda net, x: net.add("Add", net.weights(4, 1, 1), x)),
     "AveragePool, auto_pad": (13, lambda net, x: net.add("AveragePool", x, kernel_shape=(2, 2), auto_pad="VALID")),
     "AveragePool, ceil_mode": (
@@ -79,7 +78,6 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
     ),
     "BatchNormalization, opset 7": (7, lambda net, x: net.normalize(x)),
     "Clip, attributes": (7, lambda net, x: net.add("Clip", x, min=0.0, max=0.75)),
-    "Concat": (13, lambda net, x: net.add("Concat", x, net.convolve(x, 2, (1, 1)), x, axis=1)),
     "Constant": (
         13,
         lambda net, x: net.add("Reshape", x, net.add("Constant", value_ints=[-1, 5, 24, 1])),
@@ -88,18 +86,10 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
         13,
         lambda net, x: net.convolve(x, 6, (3, 2), 2, dilations=(2, 3), pads=[0, 2, 1, 3], strides=(2, 1)),
     ),
-    "Div": (13, lambda net, x: net.add("Div", x, net.constant(3.0))),
     "Dropout, ratio": (10, lambda net, x: net.add("Dropout", x, ratio=0.5)),
-    "GlobalAveragePool": (13, lambda net, x: net.add("GlobalAveragePool", x)),
-    "GlobalMaxPool": (13, lambda net, x: net.add("GlobalMaxPool", x)),
-    "Identity": (13, lambda net, x: net.add("Identity", x)),
     "MaxPool, auto_pad": (
         13,
         lambda net, x: net.add("MaxPool", x, kernel_shape=(3, 2), strides=(2, 2), auto_pad="SAME_UPPER"),
-    ),
-    "MaxPool, ceil_mode": (
-        13,
-        lambda net, x: net.add("MaxPool", x, kernel_shape=(3, 3), strides=(2, 2), pads=[1, 1, 1, 1], ceil_mode=1),
     ),
     "MaxPool, auto_pad below": (13, lambda net, x: net.add("MaxPool", x, kernel_shape=(2, 2), auto_pad="SAME_LOWER")),
     "Max with 0": (13, lambda net, x: net.add("Max", net.convolve(x, 4, (1, 1)), net.constant(0.0))),
@@ -124,7 +114,6 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
     "Shape": (13, lambda net, x: net.add("Reshape", x, net.add("Shape", x))),
     "Sub from numbers": (13, lambda net, x: net.add("Sub", net.constant(1.0), x)),
     "Sum": (13, lambda net, x: net.add("Sum", x, net.convolve(x, 4, (1, 1)), net.weights(4, 1, 1), x)),
-    "Transpose": (13, lambda net, x: net.add("Transpose", x, perm=[0, 3, 1, 2])),
 }
 
 
