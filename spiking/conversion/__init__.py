@@ -13,6 +13,8 @@ Keras is imported only for a Keras model or its quantisers, with the user's sett
     calibration.py    the scale of each node's activations, from images, where no quantiser was trained
     assembly.py       the finished graph as a Network and its weights
     converted.py      convert: all of this in turn, then the weight grid, and warnings
+
+Beside them, median_quantizer.py is the quantiser for training, and onnx_prediction.py runs an ONNX file as it is.
 """
 
 from importlib import import_module
