@@ -12,10 +12,12 @@ from tests.test_conversion_layers import IMAGE, convolution, model_after_relu, m
 
 
 def refusals(model):
-    """The lines in which a model is refused."""
+    """The lines in which a model is refused, each of which says what was found and what was expected."""
     with pytest.raises(ValueError, match=r"\w") as refused:
         fold(model)
-    return str(refused.value).split("\n")
+    lines = str(refused.value).split("\n")
+    assert all(re.search(r"found (?!None).+, expected (?!None).+", line) for line in lines)
+    return lines
 
 
 def negative():

@@ -1,5 +1,6 @@
 """Single spiking layers: spikes, thresholds and statistics that can be followed by hand."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -164,11 +165,31 @@ def test_positions_of_windows_that_are_not_square_and_reach_into_the_padding():
     assert_array_equal(first, np.array([0, 1, 3, 4, 6], np.int32), strict=True)
 
 
-def test_potentials_up_to_the_last_int32_are_exact_and_beyond_it_refused():
-    """8 weights of 32,767: after 8,191 spikes each u = 2,147,156,976, after 8,193 it leaves int32."""
-    classifier = SpikingLinear(parse("1x1x1-8C1-1").classifier, {"fc/W": np.full((8, 1), 32767.0)}, k=0)
-    spikes = np.full((1, 1, 1, 1, 8), 8191)
-    assert classifier.exponent == 0
-    assert classifier.forward([SpikeTrain.from_dense(spikes)]).item() == 8 * 8191 * 32767
-    with pytest.raises(OverflowError, match=f"^classifier: .* could reach {8 * 8193 * 32767} "):
-        classifier.forward([SpikeTrain.from_dense(spikes + 2)])
+@pytest.mark.parametrize("bias", [0, 1, -1])
+def test_potentials_up_to_the_last_but_one_int32_are_exact_and_one_more_is_refused(bias):
+    """65,538 spikes into a weight of 32,767 give 2^31 - 2."""
+    weights = {"fc/W": np.array([[32767.0]]), "fc/b": np.array([float(bias)])}
+    classifier = SpikingLinear(parse("1x1x1-1C1-1b").classifier, weights, k=0)
+    train = SpikeTrain.from_dense(np.full((1, 1, 1, 1, 1), 65_538))
+    if bias == 0:
+        assert classifier.forward([train]).tolist() == [[[2**31 - 2]]]
+        return
+    reason = re.escape(
+        "(weights of a filter sum up to 32767, inputs to 65538), expected less than 2147483647 as they"
+    )
+    with pytest.raises(OverflowError, match=f"^classifier: membrane potentials could reach 2147483647 {reason}"):
+        classifier.forward([train])
+
+
+@pytest.mark.parametrize(("units", "refused"), [(2**23 - 1, False), (2**23, True), (-(2**23), True)])
+def test_initial_potentials_that_int32_cannot_hold_are_refused_by_their_key(units, refused):
+    """In units of 2^-14, as the weight is 1, and of a 256th, as pixels are."""
+    block = parse("1x1x1-1C1b-1").blocks[0]
+    weights = {key: np.ones(shape) for key, shape in block.weight_shapes.items()}
+    weights["conv1/initial"][:] = units / 2**14
+    if not refused:
+        assert SpikingConv(block, weights, k=0).initial.item() == 2**31 - 256
+        return
+    expected = "^conv1/initial: potentials begin at up to 2147483648, expected less than 2147483647$"
+    with pytest.raises(OverflowError, match=expected):
+        SpikingConv(block, weights, k=0)

@@ -1,0 +1,77 @@
+"""Mutation testing of a random sample: python -m tests.mutation GROUP NUMBER puts so many mistakes into the code of a
+group, one at a time, and tells which of them its tests do not notice; names of mutants instead of a number try these.
+
+mutmut does the work; its settings are in pyproject.toml, and what differs from group to group stands here: the code
+(without what pyproject.toml leaves out), the tests that run in this process within seconds, and how workers begin.
+"""
+
+import random
+import re
+import sys
+from dataclasses import replace
+
+import mutmut.configuration
+from mutmut.__main__ import _run
+from mutmut.mutation.file_mutation import mutate_file_contents
+from mutmut.utils.format_utils import get_mutant_name
+
+GROUPS = {  # code, what of it belongs to another group, tests, isolation: TensorFlow does not survive a fork
+    "spiking": (
+        "spiking/*.py",
+        ["spiking/conversion/*.py"],
+        "doors extreme_models network notation spiking_layers spiking_utils trains weight_grid",
+        "fork",
+    ),
+    "conversion": (
+        "spiking/conversion/*.py",
+        [],
+        "calibration conversion conversion_layers conversion_refusals from_onnx onnx_files onnx_refusals",
+        "forkserver",
+    ),
+    "experiment": (
+        "experiment/*.py",
+        [],
+        "chosen_model command_line damaged_logs digit disk faults images logs mnist model names noise odd_places "
+        "options weights",
+        "forkserver",
+    ),
+    "figs": (
+        "figs/*.py",
+        [],
+        "animation bursts_and_seeds figure_logs",
+        "fork",
+    ),
+}
+PLOTS = re.compile(r"\.x_(add_picture|cut_axis|default_matplotlib|draw|frame|grid_of_axes|label_|main|mark_|name_row|"
+                   r"new_figure|pyplot|save|spike_colours|styles|write)")  # fmt: skip
+
+
+def mutants(config):
+    """The names of all mutants of the configured code, without those of functions that draw."""
+    for path in sorted(path for folder in config.source_paths for path in folder.rglob("*.py")):
+        if config.should_mutate(path):
+            for name in mutate_file_contents(str(path), path.read_text()).mutant_names:
+                if not PLOTS.search(full := get_mutant_name(path, name)):
+                    yield full
+
+
+def main(group, *chosen):
+    code, others, tests, isolation = GROUPS[group]
+    common = mutmut.configuration.config()
+    config = replace(
+        common,
+        only_mutate=[code],
+        do_not_mutate=common.do_not_mutate + others,
+        pytest_add_cli_args_test_selection=[f"tests/test_{name}.py" for name in tests.split()],
+        process_isolation=mutmut.configuration.ProcessIsolation(isolation),
+    )
+    mutmut.configuration._config = config
+    if chosen[0].isdigit():
+        names = sorted(mutants(config))
+        print(f"{len(names)} mutants")
+        chosen = random.Random(0).sample(names, min(int(chosen[0]), len(names)))
+    _run(tuple(chosen), max_children=1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
