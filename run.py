@@ -7,20 +7,22 @@ python run.py --train --seeds 0 1 2        the same with several seeds, and figs
 python run.py --train --jobs 4             trains four at a time
 python run.py --train --dask tcp://HOST:8786     trains on a cluster whose workers share this folder
 
-With --recipe augmented it does all this with the networks of that recipe.
+With --recipe augmented it does all this with the networks of that recipe, with --data fashion-mnist --recipe flipped
+with the residual network.
 """
 
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from experiment import ROOT, command_line, disk, published, shown, trainings
-from experiment.model import HISTORY_NAME, MNIST, NPZ_NAME, PUBLISHED_LEVELS, Model
-from experiment.recipes import PAPER, RECIPES
+from experiment.model import HISTORY_NAME, MNIST, NPZ_NAME
+from experiment.recipes import FLIPPED, PAPER, RECIPES
 from experiment.runs import default_folder
 from spiking.network import FULL_PRECISION
 
@@ -51,6 +53,8 @@ def parse_arguments():
     shared = "the number of cores that it may use, divided by the jobs; with --dask 1"
     add("--threads", type=command_line.THREADS, default_text=shared, help="TensorFlow's threads per training")
     args = parser.parse_args()
+    if args.recipe == FLIPPED.name and args.data != published.FASHION_MNIST:
+        parser.error(f"argument --recipe: found {args.recipe}, which is for --data {published.FASHION_MNIST}")
     for option in ("jobs", "dask", "threads"):
         if getattr(args, option) is not None and not args.train:
             parser.error(f"argument --{option}: not allowed without --train, as it is only for trainings")
@@ -59,13 +63,7 @@ def parse_arguments():
 
 def main():
     args = parse_arguments()
-    levels = (FULL_PRECISION, *PUBLISHED_LEVELS)
-    models = [
-        Model(k, network, args.data, args.recipe, seed)
-        for network in published.networks(args.data)
-        for seed in args.seeds
-        for k in levels
-    ]
+    models = published.models(args.data, args.recipe, args.seeds)
     if args.train:
         train(models, args)
     for model in models:
@@ -73,8 +71,8 @@ def main():
             evaluate(model)
         else:
             print(f"\n{model.name}: no weights in {shown(weights(model))} yet; --train trains it")
-    for network in published.networks(args.data):
-        draw(Model(PUBLISHED_LEVELS[0], network, args.data, args.recipe), args.seeds)
+    for first in {model.network: replace(model, seed=SEED) for model in reversed(models)}.values():
+        draw(first, args.seeds)
 
 
 def train(models, args):

@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment import InputError, command_line, images, logs, model, runs, shown, weights
+from experiment import InputError, command_line, images, logs, model, published, runs, shown, weights
 from experiment.disk import OutputFolder
 from experiment.runs import Run, Variation
 from experiment.trained import read_npz, write_npz
@@ -76,9 +76,8 @@ def parse_arguments():
     own_network.check_options(args)
     if args.time_steps is None and own_network.is_own(args.weights):
         args.time_steps = AUTO
-    args.time_steps = args.time_steps or runs.TIME_STEPS
     for name, found in (("time_steps", args.time_steps), ("max_spikes", args.max_spikes or runs.UNBOUNDED)):
-        if args.export and not isinstance(found, int):
+        if args.export and isinstance(found, str):
             parser.error(f"argument --{name}: found {found}, expected a number with --export, for its last threshold")
     return args
 
@@ -89,7 +88,7 @@ def add_simulation(parser):
     add(
         "--time_steps",
         type=time_steps,
-        default_text=f"{runs.TIME_STEPS}; {AUTO} for your own network",
+        default_text=f"{runs.TIME_STEPS} for the paper's networks, {AUTO} for all others",
         help=f"time steps per image, or {AUTO}: until no neuron fires any more",
     )
     bursts = "how many spikes a neuron may fire in a time step, all of one sign: 1, 2, ... or unbounded"
@@ -119,6 +118,7 @@ def main():
     for path in filter(None, (args.export, args.golden, args.save)):
         check_place(path)
     trained, k, original = load(args)
+    args.time_steps = args.time_steps or default_time_steps(trained, args)
     if args.save:
         own_network.save(trained, args.save)
     if args.export:
@@ -165,6 +165,15 @@ def load(args):
         trained, original = own_network.load(choice, args)
         return trained, trained.model.k, original
     return *weights.load(choice, K, converts=True), None
+
+
+def default_time_steps(trained, args):
+    """As many as the paper shows of its networks; until nothing fires any more for all others."""
+    if trained.model.network in published.NETWORKS:
+        return runs.TIME_STEPS
+    if args.export:
+        raise InputError("argument --time_steps: missing, expected a number with --export, for its last threshold")
+    return AUTO
 
 
 def spiking_network(trained, k, args):
@@ -246,7 +255,7 @@ def report(run, seconds, folder):
     for name, row in [*rows, ("total", results.total)]:
         positive, negative = row.positive_spikes_per_image, row.negative_spikes_per_image
         print(f"{name:10}{row.neurons:10,}{positive:12,.1f}{negative:12,.1f}{row.sops_per_image:14,.0f}")
-    lasting = "for good" if results.quiescent_images == count else "so far"
+    lasting = "for good" if results.quiescent_images == count else "so far: some images are not quiescent"
     print(
         f"accuracy   {100 * results.snn_accuracy:.2f} % of {count:,} images, "
         f"unchanged since time step {results.time_steps_needed}, {lasting}"

@@ -285,7 +285,7 @@ def report(original, evaluation, test, lossless):
     print(f"agreement  {np.sum(same):,} of {known:,} of its predictions are the same")
     if lossless:
         quiescent = f"of the quiescent images ({evaluation.quiescent.sum():,} of {count:,})"
-        print(f"equal      every neuron {quiescent} equals the quantised network's; --verify compares them")
+        print(f"equal      every neuron {quiescent} to the quantised network, by construction; --verify checks")
     from spiking.trains import SPIKES  # not at the top, as it imports Numba
 
     spikes = evaluation.statistics[..., SPIKES].sum(axis=(0, 2))

@@ -1,4 +1,4 @@
-"""Figures that others published of their own networks, above all Zou et al. (2023).
+"""Figures that others published of their own networks, above all Zou et al. (2023), and our own models.
 
 Accuracies are in percent. "Time steps" is the first step in their logs from which the accuracy no longer changes;
 their table has 13 for k=1 on MNIST. Accuracy, spikes and synaptic operations (the latter two per image) are those
@@ -7,8 +7,8 @@ after 20 time steps.
 
 from dataclasses import dataclass, field
 
-from experiment.model import LENET, MNIST
-from experiment.recipes import PAPER
+from experiment.model import LENET, MNIST, PUBLISHED_LEVELS, Model
+from experiment.recipes import FLIPPED, PAPER
 from spiking.network import FULL_PRECISION
 
 FASHION_MNIST = "fashion-mnist"
@@ -109,9 +109,21 @@ DIRECTLY_TRAINED = {  # by the name of the data
 }
 
 
+NETWORKS = {network for _, network in PUBLISHED}
+RESIDUAL = "32C3p-M2-32C3p-32C3p+I@2-32C3p-32C3p+I@4-64C3ps2-64C3p+64C1s2@6-64C3p-64C3p+I@8"  # our own
+
+
 def networks(data):
     """The networks with published figures on the data of this name, as notations of their layers."""
     return [network for name, network in PUBLISHED if name == data]
+
+
+def models(data, recipe, seeds):
+    """The Models that this repository trains on the data of this name with a recipe, by network, seed and level."""
+    if recipe == FLIPPED.name:
+        return [Model(k, RESIDUAL, data, recipe, seed) for seed in seeds for k in (1, 2)]
+    levels = (FULL_PRECISION, *PUBLISHED_LEVELS)
+    return [Model(k, network, data, recipe, seed) for network in networks(data) for seed in seeds for k in levels]
 
 
 def of(model):

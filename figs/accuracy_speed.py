@@ -35,7 +35,7 @@ def main():
             label = plotting.legend_entry(f"{name}: {log.accuracy[-1]:.2f} %")
             axes.axhline(log.accuracy[-1], label=label, **plotting.REFERENCE_STYLE)
         print(f"{log.label:24}{log.accuracy[-1]:8.2f} %")
-    figure.suptitle(f"Accuracy of {plotting.subject(log.model for log in networks)}")
+    figure.suptitle(plotting.wrapped(f"Accuracy of {plotting.subject(log.model for log in networks)}"))
     finals = [log.accuracy[-1] for log in (*networks, *references)]
     finals += filter(None, (plotting.published_of(log).results.get("SNN accuracy (%)") for log in networks))
     plotting.cut_axis(zoomed, min(finals) - 1.25, max(finals) + 0.25)

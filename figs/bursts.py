@@ -8,7 +8,6 @@ Those that exist are drawn. Stars are spiking networks for the same data that ot
 """
 
 import sys
-import textwrap
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -26,7 +25,6 @@ VARIANTS = {  # by the name in the figure
     "unbounded": Variation(max_spikes=None),
     NO_NEGATIVE: Variation(negative_spikes=False),
 }
-LETTERS_PER_LINE = 75  # of the title
 TICKS = dict(zip(VARIANTS, ("1", "2", "4", "∞", "1, no\nneg.")))
 
 
@@ -68,7 +66,7 @@ def draw(found):
     """Draws a column per level: accuracy over the time steps, and below it spikes and SOPs after the last step."""
     page = {"figsize": (plotting.WIDTH, 7.2), "layout": "constrained"}
     figure, axes = plotting.pyplot().subplots(3, len(found), squeeze=False, **page)
-    figure.suptitle(textwrap.fill(f"Bursts and negative spikes of {plotting.subject(found)}", LETTERS_PER_LINE))
+    figure.suptitle(plotting.wrapped(f"Bursts and negative spikes of {plotting.subject(found)}"))
     for (accuracy, spikes, sops), named, (one, variants) in zip(axes.T, plotting.distinct(found), found.items()):
         for place, ((name, log), style) in enumerate(zip(variants.items(), plotting.styles())):
             # each curve has its markers at different steps, as curves may coincide

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import textwrap
 import warnings
 from dataclasses import replace
 from itertools import cycle
@@ -14,6 +15,7 @@ from spiking.network import FULL_PRECISION
 
 LONGEST_NAME = 200  # bytes; file systems have room for 255
 WIDTH = 7.0  # inches, of a figure as wide as a page
+LETTERS_PER_LINE, LETTERS_PER_PANEL = 75, 52  # of a title
 # Okabe and Ito's colours, which colour-blind people can distinguish; the markers differ as well
 STYLES = (
     {"color": "#0072B2", "marker": "o"},
@@ -118,6 +120,11 @@ def subject(models):
     words = f"the spiking {'LeNet' if network == LENET else network}" if network else "spiking networks"
     place = f" on {DATA_NAMES.get(data, data)}" if data else ""
     return ", ".join([words + place, *replace(PAPERS, **common).differences])
+
+
+def wrapped(title, panel=False):
+    """The title of a figure, or of one of its panels, in as many lines as it takes."""
+    return textwrap.fill(title, LETTERS_PER_PANEL if panel else LETTERS_PER_LINE)
 
 
 def alike(models):

@@ -142,7 +142,7 @@ def draw(networks):
             plotting.draw_published_accuracy(axes, published.of(one), name, style)
     finals = [log.accuracy[-1] for seeds in networks.values() for log in seeds]
     finals += filter(None, (published.of(one).results.get("SNN accuracy (%)") for one in networks))
-    figure.suptitle(f"Accuracy of {plotting.subject(networks)}")
+    figure.suptitle(plotting.wrapped(f"Accuracy of {plotting.subject(networks)}"))
     plotting.cut_axis(zoomed, min(finals) - 1, max(finals) + 0.25)
     whole.legend(loc="lower right", fontsize="small", title="band: lowest to highest", title_fontsize="small")
     return figure

@@ -52,7 +52,7 @@ def main():
 
     curves.margins(y=0.1)  # above the highest curve
     curves.set(
-        title=f"Synaptic operations of\n{plotting.subject(log.model for log in logs)}",
+        title="Synaptic operations of\n" + plotting.wrapped(plotting.subject(log.model for log in logs), panel=True),
         ylabel="operations per image,\nwithout block 1,\nup to the time step (million)",
         ylim=(0, None),
     )

@@ -36,7 +36,8 @@ def main():
     sizes = sorted({log.network.neurons for log in networks})
     neurons = f"{' or '.join(f'{size:,}' for size in sizes)} neurons"
     axes.set(
-        title=f"Spikes of the {neurons} of\n{plotting.subject(log.model for log in networks)}",
+        title=f"Spikes of the {neurons} of\n"
+        + plotting.wrapped(plotting.subject(log.model for log in networks), panel=True),
         ylabel="spikes per neuron and image,\nup to the time step",
     )
     axes.legend(title="spikes per image", loc="center left", bbox_to_anchor=(1, 0.5))

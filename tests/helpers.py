@@ -16,8 +16,7 @@ from tests.networks import LENET
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (FULL_PRECISION, *PUBLISHED_LEVELS)
 FASHION = [Model(k, network, FASHION_MNIST) for network in published.networks(FASHION_MNIST) for k in LEVELS]
-RESIDUAL = "32C3p-M2-32C3p-32C3p+I@2-32C3p-32C3p+I@4-64C3ps2-64C3p+64C1s2@6-64C3p-64C3p+I@8"
-RESIDUALS = [Model(k, RESIDUAL, FASHION_MNIST, FLIPPED.name) for k in (1, 2)]
+RESIDUALS = published.models(FASHION_MNIST, FLIPPED.name, [0])
 # the models whose weights are in the repository
 PUBLISHED = [Model(k, recipe=recipe.name) for k in LEVELS for recipe in (PAPER, AUGMENTED)]
 PUBLISHED += [*FASHION, *RESIDUALS]

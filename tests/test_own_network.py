@@ -71,7 +71,7 @@ def test_evaluation_prints_the_models_own_accuracy_and_the_agreement(quantized, 
     assert f"accuracy   {accuracy} of {IMAGES} images" in process.stdout
     assert f"model      {accuracy}, as it is" in process.stdout
     assert f"agreement  {IMAGES} of {IMAGES} of its predictions" in process.stdout
-    assert f"every neuron of the quiescent images ({IMAGES} of {IMAGES}) equals the quantised" in process.stdout
+    assert f"every neuron of the quiescent images ({IMAGES} of {IMAGES}) to the quantised network" in process.stdout
     assert "lossless" not in process.stdout
     run = json.loads((tmp_path / "logs" / "run.json").read_text())
     assert (run["k"], run["model"]["recipe"]) == (2, "own")

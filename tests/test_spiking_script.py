@@ -15,9 +15,10 @@ import spiking_utils
 from experiment import logs
 from experiment.images import load_split
 from LeNet import Spiking_LeNet_MNIST
+from spiking.notation import parse
 from spiking_utils import SpikingNetwork
 from tests import reference
-from tests.helpers import ROOT, run_script, save_model
+from tests.helpers import ROOT, assert_refused, run_script, save_model
 from tests.networks import LENET, random_weights, with_gammas
 from tests.script_helpers import forbid_imports, snapshot, with_usual
 
@@ -168,7 +169,7 @@ def table_cells(row):
 def test_says_which_weights_and_files(simulation, evaluations, weights_paths):
     k, trains, right = simulation
     folder, stdout = evaluations[k]
-    lasting = "for good" if resting_images(trains) == IMAGES else "so far"
+    lasting = "for good" if resting_images(trains) == IMAGES else "so far: some images are not quiescent"
     assert re.search(rf"unchanged since time step \d+, {lasting}$", stdout, re.MULTILINE)
     assert f"weights    {weights_paths[k]}" in stdout
     assert f"{100 * right[:, -1].mean():.2f} % of {IMAGES} images" in stdout
@@ -249,6 +250,19 @@ def test_weights_off_the_grid_are_rounded_with_a_notice(evaluations, tmp_path, r
     assert "rounded" not in evaluations[0][1]
     run = json.loads((tmp_path / "logs/run.json").read_text())
     assert (run["time_steps"], run["batch_size"], run["images"]) == (20, 200, 2)  # by default
+
+
+def test_networks_that_are_not_the_papers_run_until_they_are_quiescent(tmp_path, run_here):
+    small = parse("28x28x1-2C5s4-3-10")
+    save_model(tmp_path / "small.npz", random_weights(small, seed=1), 0, small)
+    usual = ("--weights", tmp_path / "small.npz", "--limit", 20)
+    assert run_here(Spiking_LeNet_MNIST.main, *usual, "--logs", tmp_path / "logs").returncode == 0
+    run = json.loads((tmp_path / "logs/run.json").read_text())
+    assert run["quiescent_images"] == 20
+    spikes = logs.read(tmp_path / "logs").spike_num
+    assert len(spikes) == run["time_steps"] == np.argmax(spikes == spikes[-1]) + 2  # the last step fires nothing
+    process = run_here(Spiking_LeNet_MNIST.main, *usual[:2], "--export", tmp_path / "integers.npz")
+    assert_refused(process, "argument --time_steps: missing, expected a number with --export")
 
 
 def test_needs_no_tensorflow(weights_paths, tmp_path, monkeypatch):

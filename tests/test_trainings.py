@@ -166,6 +166,7 @@ def test_trainings_that_fail_are_named_each(project, start):
         (("--jobs", 2), "argument --jobs: not allowed without --train"),
         (("--dask", "tcp://127.0.0.1:1"), "argument --dask: not allowed without --train"),
         (("--threads", 1), "argument --threads: not allowed without --train"),
+        (("--recipe", "flipped"), "argument --recipe: found flipped, which is for --data fashion-mnist"),
         (("--train", "--jobs", 0), "argument --jobs: found '0', expected an integer of at least 1"),
         (
             ("--train", "--jobs", 2, "--dask", "tcp://127.0.0.1:1"),
