@@ -9,6 +9,7 @@ from experiment.recipes import RECIPES
 from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network
 from spiking.notation import parse
 
+REQUIRED = object()  # stands for no default
 LARGEST_COUNT = 10**9  # that a file may give of anything
 COUNTS = dict.fromkeys(("epochs", "images", "all_images"), LARGEST_COUNT) | {"threads": HIGHEST_THREADS}
 OPERATIONS = "multiply_accumulates"  # of a network before its conversion; only in files of converted networks
@@ -58,9 +59,9 @@ def identified(entries):
     return Identity(Model(k, network.layer_notation, data, recipe, seed, origin), network, *counts)
 
 
-def integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=...):
+def integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=REQUIRED):
     """An entry, which must be an integer in this range; if it is missing and there is a default, that."""
-    if name not in entries and default is not ...:
+    if name not in entries and default is not REQUIRED:
         return default
     found = entries.get(name, "missing")
     if type(found) is not int or not lowest <= found <= highest:

@@ -38,7 +38,7 @@ class Recipe:
         """How many epochs it trains a network, given as a notation of its layers, on the data of this name."""
         return self.special_epochs.get((data, network), self.epochs)
 
-    def identity(self, epochs):
+    def settings(self, epochs):
         """The settings, by name, that the next epoch depends on in a training of `epochs` epochs."""
         numbers = asdict(self) | {"decay_epochs": epochs if self.cosine_decay else 0}
         unused = {"name", "epochs", "special_epochs", "cosine_decay"}

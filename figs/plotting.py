@@ -26,8 +26,8 @@ STYLES = (
     {"color": "#56B4E9", "marker": "P"},
 )
 DATA_NAMES = {MNIST: "MNIST", published.FASHION_MNIST: "Fashion-MNIST"}
-IDENTITY = ("network", "data", "recipe", "seed")  # all of a Model's fields that figures name, except its level
-PAPERS = model.Model(PUBLISHED_LEVELS[0])  # the paper's Model; logs without a run.json are assumed to be of it
+SHARED_FIELDS = ("network", "data", "recipe", "seed")  # all of a Model's fields that figures name, except its level
+PAPER_MODEL = model.Model(PUBLISHED_LEVELS[0])  # the paper's Model; logs without a run.json are assumed to be of it
 STAR = {
     "linestyle": "none",
     "marker": "*",
@@ -80,8 +80,8 @@ def read_logs(args):
     for log in found:
         if log.spike_num is None:
             raise InputError(f"{shown(log.folder)}: has full precision, expected logs of a spiking network")
-        binding = {name for name in IDENTITY if args.logs is None or getattr(choice, name) is not None}
-        refuse_contradiction(log.folder, log.model or PAPERS, models[0], binding)
+        binding = {name for name in SHARED_FIELDS if args.logs is None or getattr(choice, name) is not None}
+        refuse_contradiction(log.folder, log.model or PAPER_MODEL, models[0], binding)
     return found
 
 
@@ -109,17 +109,17 @@ def labels(found):
 
 def distinct(models):
     """The Models with the paper's value in each field on which all agree: `subject` puts these into the title."""
-    models = [one or PAPERS for one in models]
-    return [replace(one, **{name: getattr(PAPERS, name) for name in alike(models)}) for one in models]
+    models = [one or PAPER_MODEL for one in models]
+    return [replace(one, **{name: getattr(PAPER_MODEL, name) for name in alike(models)}) for one in models]
 
 
 def subject(models):
     """The subject of a figure of some Models, for its title: "the spiking LeNet on MNIST, augmented"."""
-    common = alike([one or PAPERS for one in models])
+    common = alike([one or PAPER_MODEL for one in models])
     network, data = common.pop("network", None), common.pop("data", None)
     words = f"the spiking {'LeNet' if network == LENET else network}" if network else "spiking networks"
     place = f" on {DATA_NAMES.get(data, data)}" if data else ""
-    return ", ".join([words + place, *replace(PAPERS, **common).differences])
+    return ", ".join([words + place, *replace(PAPER_MODEL, **common).differences])
 
 
 def wrapped(title, panel=False):
@@ -128,8 +128,8 @@ def wrapped(title, panel=False):
 
 
 def alike(models):
-    """The fields of IDENTITY, by name, in which all Models agree."""
-    values = {name: {getattr(one, name) for one in models} for name in IDENTITY}
+    """The fields of SHARED_FIELDS, by name, in which all Models agree."""
+    values = {name: {getattr(one, name) for one in models} for name in SHARED_FIELDS}
     return {name: found.pop() for name, found in values.items() if len(found) == 1}
 
 

@@ -29,20 +29,20 @@ COLUMNS = (
 
 def main():
     args = plotting.parse_arguments(__doc__, draws=False)
-    networks = plotting.read_logs(args)
+    logs = plotting.read_logs(args)
 
     print(plotting.table_row(COLUMNS))
     print("|---" * len(COLUMNS) + "|")
-    for log in [*plotting.full_precision(networks), *networks]:
+    for log in [*plotting.full_precision(logs), *logs]:
         print(plotting.table_row(results(log)))
         if theirs := plotting.published_of(log).results:
             print(plotting.table_row(published_results(log, theirs)))
-    curves = [plotting.published_of(log).accuracy for log in networks]
+    curves = [plotting.published_of(log).accuracy for log in logs]
     steps = list(next(filter(None, curves), published.STEPS))
     print("\naccuracy (%) after time step")
     print(plotting.table_row(["network", *map(str, steps)]))
     print("|---" * (1 + len(steps)) + "|")
-    for log, curve in zip(networks, curves):
+    for log, curve in zip(logs, curves):
         reached = [step for step in steps if step <= len(log.accuracy)]
         print(plotting.table_row([log.label, *(f"{log.accuracy[step - 1]:.2f}" for step in reached)]))
         if curve:

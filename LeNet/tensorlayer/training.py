@@ -88,7 +88,7 @@ class Training:
         counts = len(self.history), self.images, self.all_images, self.threads
         trained = Trained(Identity(self.model, self.network, *counts), arrays)
         with output.replacing() as staging:
-            files.save_ckpt(arrays | state | self._identity(), self.network, self.model.k, staging)
+            files.save_ckpt(arrays | state | self._settings(), self.network, self.model.k, staging)
             save_npz(trained, staging / NPZ_NAME)
             with open(staging / HISTORY_NAME, "w", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerows([HISTORY_COLUMNS, *self.history])
@@ -108,9 +108,9 @@ class Training:
             raise InputError(
                 f"{shown(folder)}: is a training of {found}, expected {self.model.name} ({self.network.notation})"
             )
-        identity, of_recipe = self._identity(), self.recipe.identity(self.epochs)
-        found = _load_like(identity, folder)
-        for name, expected in identity.items():
+        settings, of_recipe = self._settings(), self.recipe.settings(self.epochs)
+        found = _load_like(settings, folder)
+        for name, expected in settings.items():
             if name != "epoch" and found[name] != expected:
                 source = " by --recipe and --epochs" if name in of_recipe else ""
                 raise InputError(
@@ -122,7 +122,7 @@ class Training:
         _, *self.history = csv.reader((folder / HISTORY_NAME).read_text().splitlines())
 
     def round_weights(self):
-        """Rounds the kernels, the classifier and its bias to the weight grid, in place."""
+        """Rounds kernels, initial potentials, the classifier and its bias to the weight grid, in place."""
         variables = self.weights()
         rounded, _ = on_grid({key: variable.numpy() for key, variable in variables.items()}, self.network)
         for key, variable in variables.items():
@@ -135,8 +135,8 @@ class Training:
     def _optimizer_state(self):
         return {variable.path: variable for variable in self.optimizer.variables}
 
-    def _identity(self):
-        numbers = {"epoch": len(self.history), "images": self.images} | self.recipe.identity(self.epochs)
+    def _settings(self):
+        numbers = {"epoch": len(self.history), "images": self.images} | self.recipe.settings(self.epochs)
         return {name: np.asarray(number) for name, number in numbers.items()}
 
 
