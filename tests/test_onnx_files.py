@@ -89,6 +89,21 @@ def test_an_array_of_another_size_than_its_shape_is_refused(tmp_path, model, dim
     assert expected in message(tmp_path, model)
 
 
+def test_numbers_that_are_written_one_by_one_are_read(tmp_path, model):
+    def weights():
+        path = tmp_path / "my.onnx"
+        path.write_bytes(model.SerializeToString())
+        return convert(path, 3, scale=1 / 255).weights["conv1/W"]
+
+    expected, array = weights(), model.graph.initializer[0]
+    numbers = numpy_helper.to_array(array)
+    array.CopyFrom(helper.make_tensor(array.name, array.data_type, numbers.shape, numbers.ravel()))
+    assert not array.HasField("raw_data")
+    np.testing.assert_array_equal(weights(), expected)
+    del array.double_data[-1]
+    assert f"found {numbers.size - 1} numbers, expected {numbers.size} numbers" in message(tmp_path, model)
+
+
 def test_numbers_in_a_file_beside_are_read(tmp_path, model):
     path, array = tmp_path / "my.onnx", model.graph.initializer[0]
     path.write_bytes(model.SerializeToString())

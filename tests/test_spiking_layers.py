@@ -44,6 +44,7 @@ def test_one_neuron_step_by_step():
     spikes = neuron.forward([train])
     assert spikes.to_dense().ravel().tolist() == [1, 1, -1, 0, 1, 1]
     assert spikes.peak_count == 3
+    assert neuron.kernels[0].dtype == np.int16
     assert spikes.statistics[:, :SOPS].tolist() == [[1, 0], [1, 0], [1, 1], [0, 0], [1, 0], [1, 0]]
     assert train.statistics.tolist() == [[1, 0, 1], [1, 0, 1], [2, 0, 2], [0, 0, 0], [1, 1, 1], [0, 0, 0]]
 
