@@ -210,6 +210,10 @@ def evaluate(network, pixels, labels, batch_size, threads, progress=iter):
     labels : integer array (images,)
     batch_size, threads : int
     progress : function that gives back the iterable of finished batches that it gets, and may show how far it is
+
+    Returns
+    -------
+    Evaluation
     """
     check_integer("batch_size", batch_size, 1)
     check_integer("threads", threads, 1)

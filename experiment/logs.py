@@ -6,7 +6,7 @@ A log has one integer per line: for each batch of images in order, for each time
     spike_num.txt       spikes of all blocks, |+1| + |-1|, up to this time step
     spike_collect.txt   their signed sum
     sop_num.txt         synaptic operations up to this time step
-    run.json            settings, model and results of the run, described in runs.py
+    run.json            settings, model and results of the run, described in docs/formats.md
 
 The text files are in the format of those that Zou et al. published. Without a run.json they are read as the authors'
 logs of MNIST: 50 batches of 200 images x 20 time steps.

@@ -34,6 +34,7 @@ def fold(path, scale, offset=0):
         The file cannot be read, or something in it cannot be converted; each such node has a line that says what to
         use instead.
     OSError
+        The file is missing or unreadable.
     """
     file = OnnxFile(path)
     graph = Graph(limited(file.image_shape))
