@@ -64,28 +64,12 @@ def screenshot(driver):
     return base64.b64decode(driver.execute_cdp_cmd("Page.captureScreenshot", settings)["data"])
 
 
-def simulate(driver, pixels, options):
-    """What the page simulates, as arrays (images, steps, ...).
-
-    `options`, in JavaScript, may have k and whatever simulate of figs/live/simulation.js takes.
-    """
+def classify(driver, pixels, options):
+    """window.snn.classify over images, as arrays (images, ...); options is JavaScript."""
     answers = driver.execute_script(
-        f"""const {{ k = 0, timeSteps = 20, ...others }} = {options};
-        const bytes = Uint8Array.from(atob(arguments[0]), (character) => character.charCodeAt(0));
-        return Array.from({{ length: bytes.length / 784 }}, (_, image) => {{
-          const pixels = bytes.subarray(784 * image, 784 * (image + 1));
-          const {{ blocks, outputs }} = simulate(networks[k], pixels, {{ timeSteps, ...others }});
-          const lastStep = outputs.length - 1; // nothing changes after it
-          const steps = Array.from({{ length: timeSteps }}, (_, index) => Math.min(index + 1, lastStep));
-          const counted = steps.map((step) => blocks.map((block) => countSpikes(block.spikes[step])));
-          return {{
-            potentials: steps.map((step) => [...outputs[step]]),
-            predictions: steps.map((step) => argmax(outputs[step])),
-            positive: counted.map((ofBlocks) => ofBlocks.map(([positive]) => positive)),
-            negative: counted.map((ofBlocks) => ofBlocks.map(([, negative]) => negative)),
-            sops: steps.map((step) => blocks.map((block) => block.sops[step])),
-          }};
-        }});""",
+        f"""const bytes = Uint8Array.from(atob(arguments[0]), (character) => character.charCodeAt(0));
+        return Array.from({{ length: bytes.length / 784 }}, (_, image) =>
+          window.snn.classify(bytes.subarray(784 * image, 784 * (image + 1)), {options}));""",
         base64.b64encode(pixels.tobytes()).decode(),
     )
     return {key: np.array([answer[key] for answer in answers]) for key in answers[0]}

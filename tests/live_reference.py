@@ -24,7 +24,7 @@ class Simulation:
     outputs: np.ndarray  # int (images, time steps, classes), in units of the classifier's
 
     def summary(self):
-        """What tests.browser.simulate returns."""
+        """What window.snn.classify answers, for each image."""
         axes = (2, 3, 4)
         sops = [(np.abs(block) * fan).sum(axes) for block, fan in zip(self.spikes, fan_outs(), strict=True)]
         return {

@@ -11,14 +11,14 @@ from experiment.digit import prepare_digit
 from experiment.images import load_split
 from figs import live
 from spiking_utils import SpikingNetwork
-from tests import browser
-from tests.browser import chromium
+from tests.browser import chromium, classify
 from tests.live_reference import LENET, Simulation, simulate, weights_of
 
 LEVELS = (0, 1, 2)
 TIME_STEPS = 20
 IMAGES = 100
 LARGEST_PAGE = 4_000_000  # bytes
+EMPTY = "new Array(784).fill(0)"  # an image in JavaScript
 
 
 @pytest.fixture(scope="module")
@@ -67,20 +67,20 @@ def test_page_names_nothing_on_the_network():
 
 
 @pytest.mark.parametrize("k", LEVELS)
-def test_page_simulates_as_spiking_utils_over_many_images(driver, pixels, k):
+def test_classify_answers_as_spiking_utils_over_many_images(driver, pixels, k):
     activity = SpikingNetwork(weights_of(k), LENET, k, TIME_STEPS).run(pixels[:IMAGES])
     expected = Simulation([train.to_dense() for train in activity.trains], [], activity.potentials).summary()
-    assert_same(browser.simulate(driver, pixels[:IMAGES], f"{{k: {k}}}"), expected)
+    assert_same(classify(driver, pixels[:IMAGES], f"{{k: {k}}}"), expected)
     assert expected["negative"].sum() > IMAGES
 
 
 @pytest.mark.parametrize("k", LEVELS)
 @pytest.mark.parametrize(("in_javascript", "largest"), [("1", 1), ("2", 2), ("4", 4), ("Infinity", np.inf)])
-def test_page_simulates_as_the_equations_also_with_bursts(driver, pixels, k, in_javascript, largest):
+def test_classify_answers_as_the_equations_also_with_bursts(driver, pixels, k, in_javascript, largest):
     images, time_steps = pixels[[121, 3, 321]], 7
     expected = simulate(k, time_steps, images, largest)
     options = f"{{k: {k}, timeSteps: {time_steps}, maxSpikes: {in_javascript}}}"
-    assert_same(browser.simulate(driver, images, options), expected.summary())
+    assert_same(classify(driver, images, options), expected.summary())
     assert (max(np.abs(block).max() for block in expected.spikes) > 1) == (largest > 1)
 
 
@@ -115,6 +115,29 @@ def test_thresholds_are_those_of_the_integer_network(driver, k):
         assert_array_equal(thresholds, arrays[f"conv{block.name}/thresholds"].ravel())
 
 
+@pytest.mark.parametrize(
+    ("pixels", "options", "expected"),
+    [
+        (EMPTY, "{k: 3}", "k is 3, expected an integer from 0 to 2"),
+        (EMPTY, "{k: -1}", "k is -1, expected an integer from 0 to 2"),
+        (EMPTY, "{k: 'length'}", "k is length, expected an integer from 0 to 2"),
+        ("undefined", "{}", "pixels.length is undefined, expected 784"),
+        ("new Array(783).fill(0)", "{}", "pixels.length is 783, expected 784"),
+        ("new Array(784).fill(0.5)", "{}", "pixels[0] is 0.5, expected an integer from 0 to 255"),
+        (f"{EMPTY}.with(7, 256)", "{}", "pixels[7] is 256, expected an integer from 0 to 255"),
+        (f"{EMPTY}.with(783, -1)", "{}", "pixels[783] is -1, expected an integer from 0 to 255"),
+        (EMPTY, "{timeSteps: 0}", "timeSteps is 0, expected an integer from 1 to 1000"),
+        (EMPTY, "{timeSteps: 2 ** 32}", "timeSteps is 4294967296, expected an integer from 1 to 1000"),
+        (EMPTY, "{maxSpikes: 0}", "maxSpikes is 0, expected an integer >= 1, or Infinity"),
+        (EMPTY, "{maxSpikes: 1.5}", "maxSpikes is 1.5, expected an integer >= 1, or Infinity"),
+        (EMPTY, "{maxSpikes: NaN}", "maxSpikes is NaN, expected an integer >= 1, or Infinity"),
+    ],
+)
+def test_classify_refuses_what_it_cannot_run(driver, pixels, options, expected):
+    call = f"try {{ window.snn.classify({pixels}, {options}) }} catch (error) {{ return String(error) }}"
+    assert driver.execute_script(call) == f"RangeError: {expected}"
+
+
 def test_count_beyond_the_stored_thresholds_is_refused(driver):
     block = "{outputShape: [1, 1, 1], thresholds: [-100, 1, 2, 3]}"
     call = f"const count = [0]; return [...fire({block}, arguments, count, Infinity, true), ...count]"
@@ -141,12 +164,12 @@ def test_picture_is_prepared_as_in_python(driver, pixels):
     pictures.append(np.full((9, 9), 100))
     pictures[-1][2, 3:6], pictures[-1][6, 2:7] = 40, 160
     prepared = driver.execute_script(
-        "return arguments[0].map(([picture, rows, columns]) => [...prepareDigit(picture, rows, columns)])",
+        "return arguments[0].map(([picture, rows, columns]) => [...window.snn.prepare(picture, rows, columns)])",
         [(picture.ravel().tolist(), *picture.shape) for picture in pictures],
     )
     for found, picture in zip(prepared, pictures, strict=True):
         assert_array_equal(np.reshape(found, (28, 28)), prepare_digit(picture.astype(np.uint8)))
-    assert driver.execute_script("return prepareDigit(new Array(6).fill(7), 2, 3)") is None
+    assert driver.execute_script("return window.snn.prepare(new Array(6).fill(7), 2, 3)") is None
 
 
 ONE_NEURON = "{ thresholds: Int32Array.of(-1000, 10, 20, 30), outputShape: [1, 1, 1] }"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiment import ROOT
-from tests import browser
+from tests.browser import classify
 from tests.live_reference import FIRST
 
 PAGE = (ROOT / "figs/live.html").as_uri()
@@ -25,7 +25,7 @@ def settings(shown):
 
 def test_address_of_the_issue_shows_its_step(shown, mnist):
     open_at(shown, "k=1&image=121&step=4")
-    guesses = browser.simulate(shown.driver, mnist[0][[121]], "{k: 1}")["predictions"][0]
+    guesses = classify(shown.driver, mnist[0][[121]], "{k: 1}")["predictions"][0]
     assert settings(shown) == [1, "1", True]
     assert (shown.step()[0], shown.text("#guess")) == (4, str(guesses[3]))
     assert (shown.text("#play"), shown.text("#notice")) == ("Play", "")

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from experiment.digit import prepare_digit
-from tests.browser import show_as, simulate
+from tests.browser import classify, show_as
 
 UNREADABLE = "This browser does not let the page read the drawing. Choose a test image instead."
 
@@ -220,7 +220,7 @@ def test_small_digits_are_read(shown):
     assert "".join(guesses) == "0123456789"
     drawn, seen = shown.pixels("#pad")[..., 0], shown.pixels("#seen")[..., 0]
     assert_array_equal(seen, prepare_digit(drawn))
-    assert simulate(shown.driver, seen, "{}")["predictions"][0, -1] == 9
+    assert classify(shown.driver, seen, "{}")["predictions"][0, -1] == 9
 
 
 def test_drawing_goes_round_through_its_address(shown):

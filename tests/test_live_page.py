@@ -9,8 +9,7 @@ from matplotlib.image import imread
 from numpy.testing import assert_array_equal
 
 from experiment.digit import prepare_digit
-from tests import browser
-from tests.browser import screenshot, show_as
+from tests.browser import classify, screenshot, show_as
 from tests.live_reference import ANN_OPERATIONS, FIRST, WRONG_AT_FIRST, WRONG_TO_THE_END, simulate
 from tests.test_live_drawing import DIGITS, draw
 
@@ -26,7 +25,7 @@ def test_digit_drawn_with_the_mouse_is_seen_and_classified(shown):
     assert "Both networks say 7." in shown.text("#sentence")
     drawn, seen = shown.pixels("#pad")[..., 0], shown.pixels("#seen")[..., 0]
     assert_array_equal(seen, prepare_digit(drawn))
-    assert browser.simulate(shown.driver, seen, "{}")["predictions"][0, -1] == 7
+    assert classify(shown.driver, seen, "{}")["predictions"][0, -1] == 7
 
 
 def test_stroke_after_a_test_image_begins_a_new_drawing(shown):
@@ -57,7 +56,7 @@ def test_clear_blanks_the_page_until_there_is_another_image(shown, mnist):
         assert_blank(shown, "Draw a digit, or choose a test image.")
     shown.press("#gallery .image")
     shown.play_to_the_end()
-    found = browser.simulate(shown.driver, mnist[0][[FIRST]], "{k: 1, maxSpikes: 2}")
+    found = classify(shown.driver, mnist[0][[FIRST]], "{k: 1, maxSpikes: 2}")
     assert shown.text("#guess") == str(found["predictions"][0, -1])
     assert "Both networks say 4." in shown.text("#sentence")
     assert shown.find("#back").is_enabled()
@@ -121,7 +120,7 @@ def test_gallery_shows_what_becomes_of_each_image(shown, mnist, k):
         assert shown.text("#says-when") == "In the end:"
         number = int(re.search(r"Test image (\d+)", button.accessible_name)[1])
         pixels, label = mnist[0][[number]], mnist[1][number]
-        found = browser.simulate(shown.driver, pixels, f"{{k: {k}, timeSteps: 40}}")
+        found = classify(shown.driver, pixels, f"{{k: {k}, timeSteps: 40}}")
         guess = found["predictions"][0, -1]
         fired = (found["positive"] + found["negative"])[0].sum(axis=1)
         assert shown.step()[1] == np.flatnonzero(fired).max() + 2  # and a silent one

@@ -10,6 +10,10 @@ const find = (id) => document.getElementById(id);
 const description = JSON.parse(find("description").textContent);
 const networks = decodeNetworks(description, find("networks").textContent);
 const gallery = decodeGallery(description.gallery);
+window.snn = {
+  classify: (pixels, options) => classify(networks, pixels, options),
+  prepare: prepareDigit,
+};
 find("not-started").remove();
 
 const state = { image: null, run: null, step: 0, selected: null, pinned: false, timer: null, settling: null };

@@ -2,6 +2,7 @@
 // rule of the neuron and the arrays.
 
 const INT32_MIN = -(2 ** 31);
+const MOST_TIME_STEPS = 1000; // far longer than any run until silence
 
 /**
  * Decodes the networks of the page, which figs/live.py has packed: [{blocks, classifier}], by k.
@@ -172,4 +173,35 @@ function countSpikes(spikes) {
     else negative -= spike;
   }
   return [positive, negative];
+}
+
+/**
+ * Classifies an image and returns plain arrays: integer potentials (steps, classes), predictions (steps), and the
+ * positive spikes, negative spikes and sops (steps, blocks) of each single step. Throws a RangeError if an argument is
+ * out of range, or if the pixels drive a neuron beyond the stored thresholds.
+ */
+function classify(networks, pixels, { k = 0, timeSteps = 20, maxSpikes = 1 } = {}) {
+  const isWithin = (value, low, high) => Number.isInteger(value) && value >= low && value <= high;
+  const check = (holds, name, found, expected) => {
+    if (!holds) throw new RangeError(`${name} is ${found}, expected ${expected}`);
+  };
+  check(isWithin(k, 0, networks.length - 1), "k", k, `an integer from 0 to ${networks.length - 1}`);
+  const [rows, columns] = networks[k].blocks[0].inputShape;
+  check(pixels?.length === rows * columns, "pixels.length", pixels?.length, rows * columns);
+  const wrong = Array.from(pixels).findIndex((value) => !isWithin(value, 0, 255));
+  check(wrong === -1, `pixels[${wrong}]`, pixels[wrong], "an integer from 0 to 255");
+  check(isWithin(timeSteps, 1, MOST_TIME_STEPS), "timeSteps", timeSteps, `an integer from 1 to ${MOST_TIME_STEPS}`);
+  const anyNumber = maxSpikes === Infinity || isWithin(maxSpikes, 1, Infinity);
+  check(anyNumber, "maxSpikes", maxSpikes, "an integer >= 1, or Infinity");
+  const { blocks, outputs } = simulate(networks[k], pixels, { timeSteps, maxSpikes });
+  const lastStep = outputs.length - 1; // nothing changes after it
+  const steps = Array.from({ length: timeSteps }, (_, index) => Math.min(index + 1, lastStep));
+  const counted = steps.map((step) => blocks.map((block) => countSpikes(block.spikes[step])));
+  return {
+    potentials: steps.map((step) => Array.from(outputs[step])),
+    predictions: steps.map((step) => argmax(outputs[step])),
+    positive: counted.map((ofBlocks) => ofBlocks.map(([positive]) => positive)),
+    negative: counted.map((ofBlocks) => ofBlocks.map(([, negative]) => negative)),
+    sops: steps.map((step) => blocks.map((block) => block.sops[step])),
+  };
 }
