@@ -62,7 +62,7 @@ def train(choice, k, args):
                 print(f"nothing to train: {len(training.history)} epochs are finished, --epochs is {epochs}")
         elif state is not None:
             print(f"replacing the training in {shown(folder)} ({state.identity.epochs} epochs) after the first epoch")
-        training.fit(train_set, validation_set, output, verbose=1 if sys.stdout.isatty() else 2)
+        training.fit(train_set, validation_set, output, verbose=1 if command_line.watched(sys.stdout) else 2)
     report(training, folder)
 
 
@@ -113,7 +113,7 @@ def test(trained, test_set):
     """Tests an artificial network; returns whether its prediction for each image is correct, bool (images,)."""
     from LeNet.tensorlayer.training import predict_right
 
-    right = predict_right(trained, test_set, verbose=int(sys.stdout.isatty()))
+    right = predict_right(trained, test_set, verbose=int(command_line.watched(sys.stdout)))
     print(f"{'test images right':18}{right.sum()} of {len(right)}")
     print(f"{'test accuracy':18}{100 * right.mean():.2f} %")
     return right

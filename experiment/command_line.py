@@ -9,7 +9,8 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 
@@ -150,6 +151,11 @@ def _text(path):
         return ""
 
 
+def watched(stream):
+    """Whether somebody watches a stream, that is, whether it is a terminal."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
 def progress(iterable, total, unit):
     """Iterates over `total` items with a progress bar on stderr, which disappears at the end.
 
@@ -161,20 +167,20 @@ def progress(iterable, total, unit):
 
 
 def run(main):
-    """Runs a script; leaves signals and stdout as it found them.
+    """Runs a script, in any thread, and leaves signals and streams as it found them.
 
     Bad input, a full disk and too little memory end it with one line on stderr and exit status 2, Ctrl-C with 130 and
     SIGTERM with 143. If the reader of its output goes away, as head does, it ends silently with 141 like other tools.
+    What is printed to a closed stdout or stderr is lost.
     """
-    with _escaping_stdout():
+    with _usable_streams(), _interruptible():
         try:
-            with _interruptible():
-                try:
-                    main()
-                except SystemExit:  # after --help, say
-                    sys.stdout.flush()
-                    raise
-                sys.stdout.flush()  # a full disk may not be noticed before
+            try:
+                main()
+            except SystemExit:  # after --help, say
+                sys.stdout.flush()
+                raise
+            sys.stdout.flush()  # a full disk may not be noticed before
         except BrokenPipeError:
             _stop(128 + signal.SIGPIPE)
         except (InputError, OverflowError, ImportError) as error:  # a package is missing, or has no memory
@@ -189,11 +195,12 @@ def run(main):
         except Exception as error:
             if "can't start new thread" in str(error):
                 _stop(BAD_INPUT, "error: cannot start another thread, expected room for one more (see ulimit -u)")
+            if "Symlink loop" in str(error):  # before Python 3.13
+                _stop(BAD_INPUT, f"error: {error}, expected a file or a folder")
             if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
                 _stop(BAD_INPUT, "error: out of memory, expected room for the network and its images")
             raise
         except KeyboardInterrupt:
-            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # or another one would print a traceback
             _stop(128 + signal.SIGINT, "interrupted")
         except Terminated:
             _stop(128 + signal.SIGTERM, "terminated")
@@ -205,15 +212,21 @@ class Terminated(BaseException):
 
 @contextmanager
 def _interruptible():
-    """Makes SIGINT and SIGTERM raise KeyboardInterrupt and Terminated."""
+    """Makes SIGINT and SIGTERM raise KeyboardInterrupt and Terminated, if signals can be handled here at all."""
     found = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    if threading.current_thread() is not threading.main_thread() or None in found.values():  # None: C code handles it
+        yield
+        return
     for signum in (signal.SIGINT, signal.SIGTERM):
         if found[signum] != signal.SIG_IGN:  # set by nohup, and by shells for background jobs
             signal.signal(signum, _interrupt)
     try:
         yield
     finally:
-        signal.alarm(0)
+        if signal.getsignal(signal.SIGALRM) != found[signal.SIGALRM]:  # interrupted
+            signal.alarm(0)
+            # another Ctrl-C while Python exits would print a traceback
+            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
         for signum, handler in found.items():
             signal.signal(signum, handler)
 
@@ -230,7 +243,11 @@ def _interrupt(signum, frame):
 @contextmanager
 def muted_stderr():
     """Hides what the C and C++ code of libraries writes to stderr; they offer no other way."""
-    stderr = os.dup(2)
+    try:
+        stderr = os.dup(2)
+    except OSError:  # stderr is closed, so nothing can appear there
+        yield
+        return
     with open(os.devnull, "wb") as null:
         os.dup2(null.fileno(), 2)
     try:
@@ -241,18 +258,20 @@ def muted_stderr():
 
 
 @contextmanager
-def _escaping_stdout():
-    """Makes stdout escape characters that its encoding lacks, as stderr does."""
-    stdout = sys.stdout
-    if not isinstance(stdout, io.TextIOWrapper):  # in a notebook, say
+def _usable_streams():
+    """Replaces closed streams, and makes stdout escape characters that its encoding lacks, as stderr does."""
+    with ExitStack() as restoring:
+        nowhere = restoring.enter_context(open(os.devnull, "w"))
+        while nowhere.fileno() <= 2:  # a closed stream's number: libraries would print into the next file
+            nowhere = restoring.enter_context(open(os.devnull, "w"))
+        if sys.stdout is None:
+            restoring.enter_context(redirect_stdout(nowhere))
+        if sys.stderr is None:
+            restoring.enter_context(redirect_stderr(nowhere))
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            restoring.callback(sys.stdout.reconfigure, errors=sys.stdout.errors)
+            sys.stdout.reconfigure(errors="backslashreplace")
         yield
-        return
-    errors = stdout.errors
-    stdout.reconfigure(errors="backslashreplace")
-    try:
-        yield
-    finally:
-        stdout.reconfigure(errors=errors)
 
 
 def _stop(status, line=""):

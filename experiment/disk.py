@@ -5,6 +5,7 @@ import hashlib
 import math
 import os
 import shutil
+import stat
 import sys
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -30,11 +31,12 @@ class OutputFolder:
         self.path = Path(path)
 
     def __enter__(self):
-        target = self.path.resolve()  # follows a link even to a folder that does not exist yet
+        target = Path(os.path.realpath(self.path))  # follows a link even to a folder that does not exist yet
         places = (target, *target.parents)
         for place in places:
-            if place.is_file():
-                raise InputError(f"{shown(place)}: is a file, expected a folder")
+            if os.path.lexists(place) and not place.is_dir():
+                found = "a link to itself" if place.is_symlink() else "a file"
+                raise InputError(f"{shown(place)}: is {found}, expected a folder")
         with ExitStack() as leaving:
             leaving.callback(_remove_empty, [place for place in places if not place.exists()])
             target.mkdir(parents=True, exist_ok=True)
@@ -52,7 +54,8 @@ class OutputFolder:
     def replacing(self):
         """Gives an empty folder; the files that the body writes there together replace those of the same names.
 
-        All are on disk before the first one moves. If the body fails, nothing has changed.
+        All are on disk before the first one moves. If the body fails, nothing has changed. Raises InputError if a
+        folder has the name of one of the files, or if the output folder itself has vanished.
         """
         staging = self.path / STAGING
         try:
@@ -61,10 +64,13 @@ class OutputFolder:
                 yield staging
                 for file in staging.iterdir():
                     _flush(file)
+                _refuse_folders(staging)
                 staging.rename(self.path / COMPLETE)
                 _move(self.path)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(staging, ignore_errors=True)
+            if isinstance(error, Exception) and not self.path.exists():
+                raise InputError(f"{shown(self.path)}: has vanished, expected the folder to stay") from error
             raise
 
     def _tidy(self):
@@ -84,7 +90,7 @@ def read(path, expected, largest=1 << 20):
     Raises
     ------
     InputError
-        The file is missing, a folder, or larger than `largest` bytes; the message ends in `expected`.
+        The file is missing, a folder, a pipe, or larger than `largest` bytes; the message ends in `expected`.
     OSError
         The file is unreadable.
     """
@@ -101,8 +107,11 @@ def opened(path, expected):
     """An open file, to be read in pieces; raises what `read` raises, whatever the file's size."""
     _settle(path)
     try:
-        with _naming(path), open(path, "rb") as file:
-            yield file
+        with _naming(path):
+            if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for a writer
+                raise InputError(f"{shown(path)}: is a pipe, expected {expected}")
+            with open(path, "rb") as file:
+                yield file
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{shown(path)}: not found, expected {expected}") from None
     except IsADirectoryError:
@@ -184,9 +193,17 @@ def _move(folder):
     """Moves the completely written files of a folder to their places."""
     complete = folder / COMPLETE
     if complete.is_dir():
+        _refuse_folders(complete)
         for file in sorted(complete.iterdir()):
             os.replace(file, folder / file.name)
         complete.rmdir()
+
+
+def _refuse_folders(new):
+    """Raises InputError if one of the new files would have to replace a folder."""
+    for place in sorted(new.parent / file.name for file in new.iterdir()):
+        if place.is_dir() and not place.is_symlink():
+            raise InputError(f"{shown(place)}: is a folder, expected a file or nothing")
 
 
 @contextmanager
@@ -202,7 +219,7 @@ def _naming(path):
 
 def _remove_empty(folders):
     for folder in folders:
-        with suppress(OSError):  # not empty
+        with suppress(OSError):  # not empty, or vanished
             folder.rmdir()
 
 

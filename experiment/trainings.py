@@ -16,7 +16,7 @@ import threading
 from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 
-from experiment import ROOT, InputError, disk, images, shown
+from experiment import ROOT, InputError, command_line, disk, images, shown
 from experiment.model import HISTORY_NAME, LENET, MNIST, NPZ_NAME
 from experiment.recipes import PAPER, RECIPES
 from spiking.network import FULL_PRECISION
@@ -103,7 +103,7 @@ def _watch(futures):
     """Shows the progress of all trainings until they are done: as bars in a terminal, otherwise as lines."""
     from tqdm import tqdm
 
-    watched = sys.stderr.isatty()
+    watched = command_line.watched(sys.stderr)
     bars, finished, waiting = {}, {}, set(futures)
     with ExitStack() as closing:
         while waiting:

@@ -167,9 +167,11 @@ def default_matplotlib():
     """Matplotlib with its defaults and its pyplot, whatever the user's own settings are."""
     os.environ |= {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # or it warns of an unwritable home
-    import matplotlib
-    import matplotlib.pyplot
-
+    try:
+        import matplotlib
+        import matplotlib.pyplot
+    except UnicodeDecodeError as error:  # Matplotlib reads the files of the current folder and the user anyway
+        raise InputError(f"a matplotlibrc or a style of Matplotlib: damaged ({error}), expected UTF-8") from None
     matplotlib.use("agg")
     matplotlib.rcdefaults()
     return matplotlib

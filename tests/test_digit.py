@@ -1,5 +1,6 @@
 """experiment/digit.py: pictures of a digit become what MNIST would have made of them."""
 
+import os
 from contextlib import suppress
 from fractions import Fraction
 from math import floor
@@ -198,7 +199,10 @@ def test_odd_pictures_print_no_warnings(compression, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(("name", "found"), [("missing.png", "not found"), ("", "is a folder")])
+@pytest.mark.parametrize(
+    ("name", "found"), [("missing.png", "not found"), ("", "is a folder"), ("pipe", "is a pipe")]
+)
 def test_what_cannot_be_a_picture_is_refused(name, found, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match=rf"{found}.*, expected a picture of a digit, such as a PNG$"):
         read_digit(tmp_path / name)

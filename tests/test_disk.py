@@ -208,21 +208,49 @@ def test_read_only_place_is_an_error_at_once():
         OutputFolder("/sys").__enter__()
 
 
+def test_folder_with_the_name_of_a_file_is_refused_before_anything_changes(folder):
+    (folder / "b.txt").unlink()
+    filled(folder / "b.txt", {"notes.txt": "the user's own"})
+    before = content(folder)
+    with pytest.raises(InputError, match=r"output/b\.txt: is a folder, expected a file or nothing$"):
+        write(folder, NEW)
+    assert content(folder) == before
+    (folder / "b.txt").rename(folder / "moved away")
+    write(folder, NEW)  # nothing is left that would stop it
+    assert {name: content(folder)[name] for name in NEW} == NEW
+
+
+def test_folder_in_the_way_of_a_killed_process_is_named_until_it_is_gone(folder):
+    half_moved(folder)
+    (folder / "b.txt").unlink()
+    (folder / "b.txt").mkdir()
+    for finish in FINISHING.values():
+        with pytest.raises(InputError, match=r"output/b\.txt: is a folder, expected a file or nothing$"):
+            finish(folder)
+    (folder / "b.txt").rmdir()
+    assert exists(folder / "b.txt")
+    assert content(folder) == OLD | NEW
+
+
 def test_failed_write_names_the_folder(folder):
     error = OSError(errno.ENOSPC, "No space left on device")  # as file.write raises it
     with pytest.raises(OSError, match=f"No space left on device: '{folder}'$"):
         write(folder, NEW, error)
 
 
-def test_folder_that_vanishes_is_an_error(folder):
+@pytest.mark.parametrize("before_the_body", [True, False])
+def test_vanished_folder_is_named(folder, before_the_body):
     moved = Path(f"{folder}_moved")
 
     def write_into_a_vanishing_folder():
-        with OutputFolder(folder) as output, output.replacing() as staging:
-            folder.rename(moved)
-            filled(staging, NEW)
+        with OutputFolder(folder) as output:
+            if before_the_body:
+                folder.rename(moved)
+            with output.replacing() as staging:
+                folder.rename(moved)
+                filled(staging, NEW)
 
-    with pytest.raises(FileNotFoundError, match=str(folder)):
+    with pytest.raises(InputError, match=r"output: has vanished, expected the folder to stay$"):
         write_into_a_vanishing_folder()
     assert not folder.exists()
     assert {name: content(moved)[name] for name in OLD} == OLD

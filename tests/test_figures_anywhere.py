@@ -8,8 +8,8 @@ import pytest
 
 from experiment import digest, runs
 from experiment.model import Model
-from figs import accuracy_speed, plotting, sops, sparsity
-from tests.helpers import ROOT, run_script
+from figs import accuracy_speed, plotting, raster, sops, sparsity
+from tests.helpers import ROOT, assert_refused, run_script
 from tests.script_helpers import snapshot, write_logs
 
 ODD_NAMES = [
@@ -73,6 +73,13 @@ def test_settings_of_the_user_draw_the_same_bytes(variable, place, log_folder, u
         monkeypatch.setenv(variable, str(settings))
     draw(log_folder, tmp_path / "figs", cwd=settings if variable is None else tmp_path)
     assert snapshot(tmp_path / "figs") == usual_figure
+
+
+def test_settings_that_are_no_text(log_folder, tmp_path):
+    (tmp_path / "matplotlibrc").write_bytes(b"\xff\xfe")
+    process = run_script("figs/sops.py", "--logs", log_folder, "--output", tmp_path / "figs", cwd=tmp_path)
+    assert_refused(process, "error: a matplotlibrc or a style of Matplotlib: damaged", "expected UTF-8")
+    assert not (tmp_path / "figs").exists()
 
 
 @pytest.mark.parametrize("script", [accuracy_speed, sparsity, sops], ids=lambda script: script.__name__)
@@ -151,3 +158,11 @@ def test_any_number_of_default_log_folders_is_drawn(default_places, tmp_path, ru
 
 def test_bar_in_the_name_of_a_folder_parts_no_cells():
     assert plotting.table_row(["k=0 (a|b)", "9"]) == "| k=0 (a\\|b) | 9 |"
+
+
+@pytest.mark.parametrize(
+    ("main", "option"), [(sops.main, "--logs"), (raster.main, "--data"), (raster.main, "--image")]
+)
+def test_link_to_itself_is_refused(main, option, tmp_path, run_here):
+    (tmp_path / "loop").symlink_to("loop")
+    assert_refused(run_here(main, option, tmp_path / "loop", "--output", tmp_path), str(tmp_path / "loop"))

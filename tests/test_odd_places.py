@@ -58,6 +58,15 @@ def test_link_to_a_folder_that_is_not_there_yet_creates_it(tmp_path):
     assert link.is_symlink()
 
 
+def test_links_that_lead_round_in_a_circle_are_refused(tmp_path):
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    with pytest.raises(InputError, match=r"/(one|two): is a link to itself, expected a folder$"):
+        write(tmp_path / "one", NEW)
+    with pytest.raises(OSError, match=r"Too many levels of symbolic links: .*/one"):
+        read(tmp_path / "one", "a text")
+
+
 NAMES = ["run [1]", "a\nb", os.fsdecode(b"\xff"), "-x", " ", "*", "~", "$HOME", "%s {0}", "\u00b5 \u2212", "x" * 255]
 
 

@@ -21,8 +21,9 @@ def test_file_is_read_up_to_its_limit(tmp_path):
 
 
 def test_what_is_no_file_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
-    for name, found in [(".", "is a folder"), ("a", "not found"), ("file/a", "not found")]:
+    for name, found in [("pipe", "is a pipe"), (".", "is a folder"), ("a", "not found"), ("file/a", "not found")]:
         for reading in (lambda path: read(path, "a file"), lambda path: opened(path, "a file").__enter__()):
             with pytest.raises(InputError, match=f": {found}, expected a file$"):
                 reading(tmp_path / name)

@@ -1,4 +1,4 @@
-"""Scripts in users' surroundings: pipes, full disks, other programs, containers."""
+"""Scripts in users' surroundings: pipes, closed streams, other programs, threads, containers."""
 
 import fcntl
 import os
@@ -58,6 +58,32 @@ def run_in_shell(script, tmp_path):
         )
 
     return run
+
+
+WORK = """
+with open("result.txt", "w") as file:
+    print("shown")
+    print("said", file=sys.stderr)
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"printed by a library")
+        except OSError:
+            pass
+    file.write("figures")
+"""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_work_is_done_where_streams_are_closed(run_in_shell, closed, tmp_path):
+    process = run_in_shell(WORK, f"$script {closed}")
+    assert process.returncode == 0
+    assert (tmp_path / "result.txt").read_text() == "figures"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full"])
+def test_error_line_that_cannot_be_written_goes_nowhere_else(run_in_shell, closed):
+    process = run_in_shell('raise InputError("a.npz: is bad")', f"$script {closed}")
+    assert (process.returncode, process.stdout, process.stderr) == (2, b"", b"")
 
 
 OUTPUTS = {
@@ -141,6 +167,33 @@ def test_program_around_a_script_finds_everything_as_it_was(script, body):
         runpy.run_path(str(path), run_name="__main__")
     assert found() == before
     assert signal.alarm(0) == 0
+
+
+def test_alarm_of_the_program_around_a_script_stays_set():
+    signal.alarm(1000)
+    try:
+        command_line.run(lambda: None)
+    finally:
+        left = signal.alarm(0)
+    assert left > 900
+
+
+@pytest.mark.parametrize(
+    ("end", "line"),
+    [("pass", b""), ("raise InputError('a.npz: is bad')", b"error: a.npz: is bad\n"), ("sys.exit(1)", b"")],
+)
+def test_script_runs_in_any_thread(run_in_shell, end, line):
+    work = f"""
+def work():
+    print("at work")
+    {end}
+
+thread = threading.Thread(target=command_line.run, args=[work])
+thread.start()
+thread.join()
+"""
+    process = run_in_shell(work)
+    assert (process.returncode, process.stdout, process.stderr) == (0, b"at work\n", line)
 
 
 def test_bar_is_shown_in_a_terminal_and_disappears_at_the_end(script):

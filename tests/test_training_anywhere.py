@@ -1,4 +1,4 @@
-"""A training ends in the same bytes whatever the cores and the settings of libraries around it."""
+"""A training ends in the same bytes whatever the cores, Keras settings and modules around it."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from experiment.model import NPZ_NAME
 from experiment.trained import read_npz
 from LeNet.tensorlayer.files import CHECKPOINT_FILES
 from tests.conftest import LIMIT
-from tests.helpers import ROOT
+from tests.helpers import ROOT, assert_refused, run_script
 
 
 @pytest.fixture
@@ -50,3 +50,11 @@ def test_resumed_training_ends_in_the_same_bytes_on_one_core_and_with_any_settin
     assert read_npz(folder / NPZ_NAME).identity.threads == threads  # those that it began with
     for name in (*CHECKPOINT_FILES, NPZ_NAME):
         assert (folder / name).read_bytes() == (two_epochs / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("script", ["LeNet/Quant_LeNet_MNIST.py", "LeNet/FP32_LeNet_MNIST.py", "figs/results.py"])
+def test_modules_of_the_same_names_do_not_come_first(tmp_path, monkeypatch, script):
+    for name in ("LeNet", "experiment", "spiking", "figs", "spiking_utils"):
+        (tmp_path / f"{name}.py").write_text("raise AssertionError('of somebody else')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert_refused(run_script(script, "--speed", 9, cwd=tmp_path), "unrecognized arguments: --speed 9")
