@@ -1,8 +1,8 @@
 """Images and labels from the four IDX files of a folder, whose name is the name of the data; noise on pixels.
 
-    *train-images-idx3-ubyte.gz    training images, (images, h, w), or idx4: (images, h, w, channels)
-    *train-labels-idx1-ubyte.gz    their classes, counted from 0 or 1
-    *t10k-... or *test-...         the same for testing
+    *train*-images-idx3-ubyte.gz    training images, (images, h, w), or idx4: (images, h, w, channels)
+    *train*-labels-idx1-ubyte.gz    their classes, counted from 0 or 1
+    *t10k* or *test*                the same for testing
 
 Names in `.idx3-ubyte` instead of `-idx3-ubyte` and uncompressed files are read as well. Folders named as in
 public_data.py are checked against SHA-256 sums; in data/, a missing file is fetched from its official address.
@@ -24,7 +24,7 @@ from spiking.network import PIXEL_LEVELS
 
 HIGHEST_NOISE_RATIO = 100  # keeps pixels below 2^14, which int32 and float32 hold exactly
 MNIST = ROOT / "data" / "mnist"
-WORDS = {"train": ("train",), "test": ("t10k", "test")}  # for a split in the names of its files
+SPLITS = {"train": "train", "t10k": "test", "test": "test"}  # by the word in a file's name
 DIMENSIONS = {"images": (3, 4), "labels": (1,)}
 UNSIGNED_BYTES = 8  # third byte of an IDX file
 
@@ -136,10 +136,10 @@ def _read(folder, split, what):
 
 def _find(folder, split, what):
     """The path of one of the four files."""
-    name = re.compile(rf"(?!\.).*({'|'.join(WORDS[split])})-{what}[-.]idx\d-ubyte(\.gz)?", re.DOTALL | re.IGNORECASE)
+    words = [word for word, meaning in SPLITS.items() if meaning == split]
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     # unpacked archives leave folders of these names, perhaps with the files in them, and hidden files
-    found = [path for path in found if name.fullmatch(path.name)]
+    found = [path for path in found if _named(path.name) == (split, what)]
     inside = [path / path.name for path in found]
     found = [path for path in found if path.is_file()] or [path for path in inside if path.is_file()]
     if not found and public_data.sums(folder) is not None:
@@ -150,14 +150,28 @@ def _find(folder, split, what):
     if len({path.name.removesuffix(".gz") for path in found}) != 1:
         names = ", ".join(path.name for path in found) or "no file"
         ending = _official_name(split, what).partition("-")[2]
-        expected = f"{' or '.join(f'*{word}-{ending}' for word in WORDS[split])}, .gz or not"
+        expected = f"{' or '.join(f'*{word}*' for word in words)}-{ending}, .gz or not"
         raise InputError(f"{shown(folder)}: found {names}, expected one named {expected}")
     return found[0]
 
 
 def _official_name(split, what):
     """The name of one of the four files in MNIST and Fashion-MNIST."""
-    return f"{WORDS[split][0]}-{what}-idx{DIMENSIONS[what][0]}-ubyte"
+    return f"{'train' if split == 'train' else 't10k'}-{what}-idx{DIMENSIONS[what][0]}-ubyte"
+
+
+def _named(name):
+    """The split and content in an IDX file's name, such as ("train", "images"); None for hidden and other files.
+
+    The last of several words decides; one inside a longer word counts only if there is no other: contest-train is
+    for training.
+    """
+    parts = re.fullmatch(r"([^.].*)(images|labels)[-.]idx\d-ubyte(\.gz)?", name.lower(), re.DOTALL)
+    if parts is None:
+        return None
+    word = "|".join(SPLITS)
+    found = re.findall(f"(?<![a-z])(?:{word})", parts[1]) or re.findall(word, parts[1])
+    return (SPLITS[found[-1]], parts[2]) if found else None
 
 
 class _Idx(NamedTuple):

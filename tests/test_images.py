@@ -58,6 +58,7 @@ def assert_split(found, pixels, labels, classes=3):
         "emnist-letters-{}.idx{}-ubyte.gz",
         "contest-{}.idx{}-ubyte",
         "latest-{}-idx{}-ubyte",
+        "train-test-trains-{}-idx{}-ubyte",
         "my{}-idx{}-ubyte",
         "MY-{}-IDX{}-UBYTE.GZ",
         "{0}-idx{1}-ubyte/{0}-idx{1}-ubyte",
@@ -101,11 +102,8 @@ PIXELS = some_arrays()["train-images"]
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train-images": None}, r"found no file, expected one named \*train-images-idx3-ubyte, .gz or not$"),
-        (
-            {"test-labels": None},
-            r"found no file, expected one named \*t10k-labels-idx1-ubyte or \*test-labels-idx1-ubyte",
-        ),
+        ({"train-images": None}, r"found no file, expected one named \*train\*-images-idx3-ubyte, .gz or not$"),
+        ({"test-labels": None}, r"found no file, expected one named \*t10k\* or \*test\*-labels-idx1-ubyte"),
         ({"train-images": b""}, f"train-images-idx3-ubyte: begins with nothing, expected {IMAGES}"),
         ({"train-images": b"PNG\r\n"}, f"train-images-idx3-ubyte: begins with 50 4e 47 0d, expected {IMAGES}"),
         ({"train-images": idx(PIXELS, kind=13)}, f"begins with 00 00 0d 04, expected {IMAGES}"),
