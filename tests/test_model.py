@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiment import ROOT, InputError, command_line, model, weights
+from experiment import ROOT, InputError, command_line, identity, model, weights
 from experiment.identity import Identity
 from experiment.model import LENET, NPZ_NAME, Model
 from experiment.recipes import AUGMENTED
@@ -266,3 +266,15 @@ def test_published_model_that_nobody_trained_is_refused():
         read_published(Model(9))
     with pytest.raises(InputError, match=r"^LeNet/pretrained/k9\.npz: not found, expected published weights of k9"):
         weights.default_weights(Model(9))
+
+
+@pytest.mark.parametrize(("limit", "refused"), [(444_660, False), (444_659, True)])
+def test_network_of_more_weights_than_the_limit_is_refused(monkeypatch, limit, refused):
+    """500 + 1,600 + 25,000 + 10,000 + 400,000 + 5,000 of kernels, and four for each of 640 filters."""
+    network = network_for(LENET, (28, 28, 1), 10)
+    monkeypatch.setattr(identity, "LARGEST_WEIGHTS", limit)
+    if not refused:
+        assert identity.check_size(network) is network
+        return
+    with pytest.raises(ValueError, match=f"^{network.notation} has 444,660 weights, expected at most 444,659$"):
+        identity.check_size(network)
