@@ -51,7 +51,7 @@ def save(path, k=0, **identity):
 @pytest.mark.parametrize("k", [0, 2])
 def test_file_says_network_data_and_level(root, run, k):
     """Its logs are those of the equations, in the folder of its name."""
-    stdout = run("--weights", save(root / "mine.npz", k), "--batch_size", 20)
+    stdout = run("--weights", save(root / "mine.npz", k), "--batch_size", 20, "--time_steps", 20)
     test = load_split("test", root / "data/other")
     assert test.labels.min() == 0  # 1 in the file
     trains, potentials = reference.spiking(WEIGHTS, SMALL, k, 20, test.pixels.astype(float))

@@ -82,7 +82,6 @@ def test_run_json_with_settings_or_results_that_no_run_has(folder, entry, values
 @pytest.mark.parametrize("highest", [False, True])
 def test_run_json_with_settings_and_results_at_their_limits(folder, highest):
     entries = {"noise_ratio": (0, 100), "ann_accuracy": (0, 1), "noise_seed": (0, 2**32 - 1)}
-    entries |= {"quiescent_images": (0, 5), "time_steps_needed": (1, 3)}
     given = {name: limits[highest] for name, limits in entries.items()}
     change_run(folder, **given)
     run = logs.read(folder).run

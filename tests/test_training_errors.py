@@ -85,7 +85,7 @@ def test_bad_level_is_refused(run_here, value):
     ("options", "message"),
     [
         (("--network", "20C5-P2-50C5-P9"), "--network: layer 4 (P9): kernel 9 does not fit into an axis of length 8"),
-        (("--data", "{}"), ": found no file, expected one named *train-labels-idx1-ubyte, .gz or not"),
+        (("--data", "{}"), ": found no file, expected one named *train*-labels-idx1-ubyte, .gz or not"),
         (("--weights", "mine.npz"), "argument --weights: found mine.npz, expected none in training"),
         (("--resume", "True"), "/new: nothing to resume, expected a checkpoint; start with --resume False"),
     ],
