@@ -25,7 +25,8 @@ GROUPS = {  # code, what of it belongs to another group, tests, isolation: Tenso
     "conversion": (
         "spiking/conversion/*.py",
         [],
-        "calibration conversion conversion_layers conversion_refusals from_onnx onnx_files onnx_refusals",
+        "calibration conversion conversion_layers conversion_networks conversion_refusals from_onnx onnx_files "
+        "onnx_refusals",
         "forkserver",
     ),
     "experiment": (

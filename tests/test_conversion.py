@@ -80,3 +80,13 @@ def test_factors_that_differ_by_a_billionth_stay_different():
     both = term.convolved(kernel, 1, range(3), range(3)).matrix()
     alone = Term.identity(1, (4, 4, 2)).convolved(kernel, 1, range(3), range(3)).matrix()
     np.testing.assert_allclose(both, alone * np.tile(factors, 16)[:, None], rtol=1e-14)
+
+
+def test_two_convolutions_in_a_row_are_the_product_of_their_matrices():
+    """With a stride of the first along its rows only."""
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 3, 2, 3)), rng.normal(size=(2, 2, 3, 4))
+    image = Term.identity(1, (7, 6, 2)).convolved(first, 1, range(0, 6, 2), range(4))
+    middle = Term.identity(1, (3, 4, 3))
+    both, alone = (term.convolved(second, 1, range(2), range(3)) for term in (image, middle))
+    np.testing.assert_allclose(both.matrix(), image.matrix() @ alone.matrix(), rtol=1e-12, atol=1e-12)
