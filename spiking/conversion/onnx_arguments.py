@@ -57,7 +57,7 @@ def constant(value, what):
         raise Refusal(f"{what} that depend on the image", "constants")
     array = np.asarray(value).astype(np.float64)
     if not np.all(np.isfinite(array)):
-        raise Refusal(f"NaN or infinite numbers as {what}", "finite ones")
+        raise Refusal(f"NaN or infinite {what}", "finite ones")
     return array
 
 
