@@ -27,7 +27,6 @@ class Net:
         return "; ".join(f"{node.output[0]} = {node.op_type}({', '.join(node.input)})" for node in self.nodes)
 
     def shape(self, name):
-        """Without the batch."""
         return self.values[name].shape[1:]
 
     def constant(self, array, integers=False):
@@ -247,10 +246,9 @@ def flat(draw, net, x):
         return net.add("Reshape", x, net.add("Concat", batch, net.constant([-1], integers=True), axis=0))
     if kind == "Transpose":
         return net.add("Flatten", net.add("Transpose", x, perm=[0, *draw(st.permutations([1, 2, 3]))]))
-    if kind == "mean" and net.opset < 18:
-        return net.add("ReduceMean", x, axes=[3, 2], keepdims=0)
     if kind == "mean":
-        return net.add("ReduceMean", x, net.constant([-2, -1], integers=True), keepdims=0)
+        inputs, axes = ([], {"axes": [3, 2]}) if net.opset < 18 else ([net.constant([-2, -1], integers=True)], {})
+        return net.add("ReduceMean", x, *inputs, **axes, keepdims=0)
     x = net.add("GlobalAveragePool" if kind == "average" else "GlobalMaxPool", x)
     if net.opset < 13:
         return net.add("Flatten", x, axis=-3)
@@ -284,9 +282,8 @@ def quantized(model, graph, inputs, level):
             proto.graph.node.append(node)
         of_label[label] = output
     wanted = [of_label[node.layers[-1]] for node in graph.nodes]
-    known = {output.name for output in proto.graph.output}
     for name in dict.fromkeys(wanted):
-        if name not in known:
+        if all(name != output.name for output in proto.graph.output):
             proto.graph.output.append(helper.make_tensor_value_info(name, TensorProto.DOUBLE, None))
     names = [output.name for output in proto.graph.output]
     run = reference(proto).run  # an image at a time, as some shapes say so
@@ -298,7 +295,6 @@ def quantized(model, graph, inputs, level):
         blocks, first = pooled if pooled and len(pooled) < len(blocks) else blocks, 0
         image = values[name].reshape(*values[name].shape, *[1] * (4 - values[name].ndim))
         for index in blocks:
-            last = first + graph.nodes[index].shape[2]
-            counts[index] = 2**level * image[:, first:last].transpose(0, 2, 3, 1)
-            first = last
+            channels = slice(first, first := first + graph.nodes[index].shape[2])
+            counts[index] = 2**level * image[:, channels].transpose(0, 2, 3, 1)
     return counts, values[names[0]]
