@@ -1,11 +1,9 @@
-"""ONNX networks to convert: by onnx.helper, drawn by hypothesis, and how they compute once they are quantised."""
+"""ONNX networks to convert: by onnx.helper, and drawn by hypothesis."""
 
 import numpy as np
-import onnx
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from spiking.conversion.nodes import Pooled
 from spiking.conversion.onnx_prediction import reference
 
 OPSETS = st.sampled_from([11, 13, 18, 21])
@@ -49,7 +47,7 @@ class Net:
         """The name of what an operator gives."""
         name = f"{operator.lower()}{len(self.nodes)}"
         node = helper.make_node(operator, inputs, [name], name, **settings)
-        read = {source: self.values[source] for source in inputs}
+        read = {source: self.values[source] for source in inputs if source}
         self.values[name] = reference(self._model([node], read, [name])).run(None, read)[0]
         self.nodes.append(node)
         return name
@@ -155,7 +153,10 @@ def linear(draw, net, x, filters, strides=None):
     if kind == "groups":
         return net.convolve(x, 2 * channels, draw(PAIRS), channels, bias=bias, pads=[1, 1, 1, 1])
     top, left, bottom, right = draw(PADS)
-    x = net.add("Pad", x, net.constant((0, 0, top, left, 0, 0, bottom, right), integers=True))
+    pads, axes = (0, 0, top, left, 0, 0, bottom, right), []
+    if net.opset >= 18 and draw(st.booleans()):  # the columns alone
+        top, bottom, pads, axes = 0, 0, (left, right), ["", net.constant([-1], integers=True)]
+    x = net.add("Pad", x, net.constant(pads, integers=True), *axes)
     return net.convolve(x, filters, (1 + top + bottom, 1 + left + right), bias=bias, strides=draw(PAIRS))
 
 
@@ -253,48 +254,3 @@ def flat(draw, net, x):
     if net.opset < 13:
         return net.add("Flatten", x, axis=-3)
     return net.add("Squeeze", x, net.constant([-1, 2], integers=True))
-
-
-def quantized(model, graph, inputs, level):
-    """S * activation of every block of a Graph as onnx.reference gives it, and the scores.
-
-    Parameters
-    ----------
-    model : ModelProto in float64
-    graph : the Graph that it was folded to
-    inputs : float64 array (images, c, h, w), what the network expects
-    level : int, of the quantiser that is put after each ReLU
-    """
-    of_label, proto = {}, onnx.ModelProto.FromString(model.SerializeToString())
-    for name, value in {"S": 2.0**level, "half": 0.5 + 1e-5}.items():
-        proto.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
-    nodes = list(proto.graph.node)
-    del proto.graph.node[:]
-    for number, node in enumerate(nodes, start=1):
-        label, output = f"{node.name} ({node.op_type}, node {number})", node.output[0]
-        if label in graph.rectifiers:
-            node.output[0] = f"{output}.real"
-            steps = [(node.output[0], "S"), (f"{output}.1", "half"), (f"{output}.2",), (f"{output}.3", "S")]
-            operators, results = ("Mul", "Add", "Floor", "Div"), (*(f"{output}.{step}" for step in (1, 2, 3)), output)
-            made = map(helper.make_node, operators, steps, ([result] for result in results))
-            proto.graph.node.extend([node, *made])
-        else:
-            proto.graph.node.append(node)
-        of_label[label] = output
-    wanted = [of_label[node.layers[-1]] for node in graph.nodes]
-    for name in dict.fromkeys(wanted):
-        if all(name != output.name for output in proto.graph.output):
-            proto.graph.output.append(helper.make_tensor_value_info(name, TensorProto.DOUBLE, None))
-    names = [output.name for output in proto.graph.output]
-    run = reference(proto).run  # an image at a time, as some shapes say so
-    values = dict(zip(names, map(np.concatenate, zip(*(run(names, {"image": image[None]}) for image in inputs)))))
-    counts = [None] * len(graph.nodes)
-    for name in set(wanted):
-        blocks = [index for index, of_block in enumerate(wanted) if of_block == name]
-        pooled = [index for index in blocks if isinstance(graph.nodes[index], Pooled)]
-        blocks, first = pooled if pooled and len(pooled) < len(blocks) else blocks, 0
-        image = values[name].reshape(*values[name].shape, *[1] * (4 - values[name].ndim))
-        for index in blocks:
-            channels = slice(first, first := first + graph.nodes[index].shape[2])
-            counts[index] = 2**level * image[:, channels].transpose(0, 2, 3, 1)
-    return counts, values[names[0]]

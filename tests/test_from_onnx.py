@@ -5,20 +5,22 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from experiment.images import load_split
 from spiking.conversion import convert, onnx_prediction
 from spiking.conversion.assembly import assemble
 from spiking.conversion.converted import convert_graph
 from spiking.conversion.from_onnx import fold
+from spiking.conversion.nodes import Pooled
 from tests import reference
 from tests.exactness import assert_blocks_compute, assert_spikes_are_exact
-from tests.onnx_graphs import Net, nets, quantized
+from tests.onnx_graphs import Net, nets
 
 EXPORTED = Path(__file__).parent / "data" / "onnx"
 LEVEL = 6
@@ -36,6 +38,51 @@ def assert_computes_the_same(path, model, level=1, scale=1 / 255, offset=0.0, se
     pixels = np.random.default_rng(seed).integers(0, 256, (3, *graph.image_shape))
     inputs = (scale * pixels + offset).transpose(0, 3, 1, 2)
     assert_blocks_compute(*quantized(by or model, graph, inputs, level), graph, level, pixels)
+
+
+def quantized(model, graph, inputs, level):
+    """S * activation of every block of a Graph as onnx.reference gives it, and the scores.
+
+    Parameters
+    ----------
+    model : ModelProto in float64
+    graph : the Graph that it was folded to
+    inputs : float64 array (images, c, h, w), what the network expects
+    level : int, of the quantiser that is put after each ReLU
+    """
+    of_label, proto = {}, onnx.ModelProto.FromString(model.SerializeToString())
+    for name, value in {"S": 2.0**level, "half": 0.5 + 1e-5}.items():
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+    nodes = list(proto.graph.node)
+    del proto.graph.node[:]
+    for number, node in enumerate(nodes, start=1):
+        label, output = f"{node.name} ({node.op_type}, node {number})", node.output[0]
+        if label in graph.rectifiers:
+            node.output[0] = f"{output}.real"
+            steps = [(node.output[0], "S"), (f"{output}.1", "half"), (f"{output}.2",), (f"{output}.3", "S")]
+            operators, results = ("Mul", "Add", "Floor", "Div"), (*(f"{output}.{step}" for step in (1, 2, 3)), output)
+            made = map(helper.make_node, operators, steps, ([result] for result in results))
+            proto.graph.node.extend([node, *made])
+        else:
+            proto.graph.node.append(node)
+        of_label[label] = output
+    wanted = [of_label[node.layers[-1]] for node in graph.nodes]
+    for name in dict.fromkeys(wanted):
+        if all(name != output.name for output in proto.graph.output):
+            proto.graph.output.append(helper.make_tensor_value_info(name, TensorProto.DOUBLE, None))
+    names = [output.name for output in proto.graph.output]
+    run = onnx_prediction.reference(proto).run  # an image at a time, as some shapes say so
+    values = dict(zip(names, map(np.concatenate, zip(*(run(names, {"image": image[None]}) for image in inputs)))))
+    counts = [None] * len(graph.nodes)
+    for name in set(wanted):
+        blocks = [index for index, of_block in enumerate(wanted) if of_block == name]
+        pooled = [index for index in blocks if isinstance(graph.nodes[index], Pooled)]
+        blocks, first = pooled if pooled and len(pooled) < len(blocks) else blocks, 0
+        image = values[name].reshape(*values[name].shape, *[1] * (4 - values[name].ndim))
+        for index in blocks:
+            channels = slice(first, first := first + graph.nodes[index].shape[2])
+            counts[index] = 2**level * image[:, channels].transpose(0, 2, 3, 1)
+    return counts, values[names[0]]
 
 
 @settings(max_examples=60)

@@ -161,9 +161,19 @@ def test_a_file_beside_that_does_not_hold_the_numbers_is_refused(tmp_path, model
         ),
         (lambda model: model.graph.node[1].input.__setitem__(0, "nobody"), "found the input nobody, which"),
         (lambda model: model.graph.node.insert(0, model.graph.node.pop()), "which no earlier node computes"),
-        (lambda model: shape_of(model, [None, 1, "h", 6]), "input image: found the shape (?, 1, h, 6), expected (n"),
+        (
+            lambda model: shape_of(model, [None, 1, "h", 6]),
+            "(?, 1, h, 6), expected (n, c, h, w) with fixed c, h and w",
+        ),
         (lambda model: shape_of(model, [None, 6, 6, 1]), "expected (n, c, h, w): export it with the channels first"),
-        (lambda model: shape_of(model, [None, 36]), "input image: found the shape (?, 36), expected (n, c, h, w)"),
+        (
+            lambda model: shape_of(model, [None, 36]),
+            "(?, 36), expected (n, c, h, w): put nn.Unflatten or nn.Flatten",
+        ),
+        (
+            lambda model: shape_of(model, [None, 6, 6]),
+            "input image: found the shape (?, 6, 6), expected (n",
+        ),
         (lambda model: shape_of(model, [1, 1, 6, 6], TensorProto.UINT8), "found UINT8, expected floats"),
     ],
 )

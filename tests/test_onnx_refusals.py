@@ -87,6 +87,13 @@ REFUSED = [  # operator, what else it reads, attributes, and the message
     ),
     (
         "Conv",
+        [floats(np.ones((4, 4, 1, 1)))],
+        {"kernel_shape": (3, 3)},
+        "found weights of the shape (4, 4, 1, 1) in 1 groups, "
+        "expected groups >= 1, and the size that kernel_shape says",
+    ),
+    (
+        "Conv",
         [floats(np.ones((4, 3, 1, 1)))],
         {},
         (
@@ -170,6 +177,7 @@ REFUSED = [  # operator, what else it reads, attributes, and the message
             "(6, 5, 4) along another axis, expected one along the channels"
         ),
     ),
+    ("Concat", [lambda net: "relu1"], {"axis": 0}, "found axis=0, expected another axis than the batch"),
     ("Flatten", [], {"axis": 2}, ("found axis=2, expected axis=1, which makes a vector of each image")),
     ("Transpose", [], {"perm": [1, 0, 2, 3]}, "found perm=[1, 0, 2, 3], expected the batch first"),
     (
