@@ -265,3 +265,14 @@ def test_onnxruntime_gives_the_scores_where_it_is_installed(path, monkeypatch):
     for (outputs, (name, images)), expected in zip(calls, (padded[:2], padded[2:]), strict=True):
         assert (outputs, name, images.dtype, images.flags.c_contiguous) == (None, "image", np.float64, True)
         assert_allclose(images, expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize(("text", "shown"), [("bad node\nat line 7", "bad node"), ("", "RuntimeError")])
+def test_a_model_that_cannot_be_run_itself_is_an_error_that_says_why(path, monkeypatch, text, shown):
+    def run(outputs, inputs):
+        raise RuntimeError(text)
+
+    path.write_bytes(Net((1, 4, 4)).classified("image").SerializeToString())
+    monkeypatch.setattr(onnx_prediction, "_evaluator", lambda path, file: (run, None))
+    with pytest.raises(ValueError, match=rf"^the model itself cannot be run \({shown}\), expected one that can$"):
+        onnx_prediction.scores(path, np.zeros((1, 4, 4, 1)), 1, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from spiking.edges import Convolution, Pooling, reached_windows, same_padding, window_ranges, window_starts
@@ -192,6 +192,7 @@ def test_fan_out_is_the_number_of_weights_that_a_spike_meets(network):
         np.testing.assert_array_equal(edge.fan_out, met)
 
 
+@example(parse("4x4x2-2C4x4g2-1"), 0)  # in groups, over the whole image
 @given(graphs(), st.integers(0, 2**32 - 1))
 def test_dense_arrays_are_seen_and_convolved_as_the_equations_say(network, seed):
     rng = np.random.default_rng(seed)

@@ -241,6 +241,12 @@ def test_all_refusals_come_at_once_also_behind_one_whose_shape_nobody_knows(tmp_
     ]
 
 
+def test_a_layer_of_constants_alone_is_refused(tmp_path):
+    model = model_around(lambda net, x: net.add("Add", x, net.add("Relu", net.constant(1.0))))
+    expected = "layer relu2 (Relu, node 3): found only constant inputs, expected one that depends on the image"
+    assert expected in refusals(tmp_path, model)
+
+
 def test_what_the_scores_do_not_depend_on_is_not_looked_at(tmp_path):
     net = Net((1, 6, 6))
     x = net.rectified()

@@ -60,8 +60,10 @@ def test_linear_layer_accumulates_what_is_decided_at_each_step():
     weights = {"fc/W": np.float32([[5, -5], [1, 2]]), "fc/b": np.float32([0.5, 0])}
     classifier = SpikingLinear(network.classifier, weights, k=1)
     train = SpikeTrain.from_dense(np.array([[[1, 0], [1, 1], [-1, 0]]]).reshape(1, 3, 1, 1, 2))
-    potentials = classifier.forward([train]) * 2.0**-classifier.exponent
-    assert potentials.tolist() == [[[6, -5], [12, -8], [7, -3]]]  # the bias counts S = 2 times
+    potentials = classifier.forward([train])
+    assert potentials.dtype == np.int32
+    in_units_of_the_weights = potentials * 2.0**-classifier.exponent
+    assert in_units_of_the_weights.tolist() == [[[6, -5], [12, -8], [7, -3]]]  # the bias counts S = 2 times
     assert train.statistics.tolist() == [[1, 0, 2], [2, 0, 4], [1, 1, 2]]
 
 
