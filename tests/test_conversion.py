@@ -65,6 +65,13 @@ def test_sum_of_two_convolutions_of_one_source_keeps_the_factors_of_each():
     assert_computes_the_same(model, 2, random_pixels(fold(model), seed=0))
 
 
+@pytest.mark.parametrize("scaled", [lambda x: x / 127.5 - 1.0, lambda x: 1.0 - x / 255.0, lambda x: 2.0 + x * 0.01])
+def test_operators_scale_pixels_with_the_sign_that_they_have(scaled):
+    image = keras.Input((5, 5, 1))
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(layers.ReLU()(layers.Conv2D(2, 2)(scaled(image))))))
+    assert_computes_the_same(model, 2, random_pixels(fold(model), seed=0))
+
+
 def test_scores_may_read_a_source_through_several_windows():
     x = layers.ReLU()(layers.Conv2D(3, 3)(layers.Rescaling(1 / 256)(image := keras.Input((6, 6, 2)))))
     centre = layers.Flatten()(layers.Cropping2D(((1, 2), (2, 1)))(x))
