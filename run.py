@@ -71,8 +71,12 @@ def main():
             evaluate(model)
         else:
             print(f"\n{model.name}: no weights in {shown(weights(model))} yet; --train trains it")
-    for first in {model.network: replace(model, seed=SEED) for model in reversed(models)}.values():
-        draw(first, args.seeds)
+    drawn = {}  # a spiking model of each network
+    for model in models:
+        if model.k != FULL_PRECISION:
+            drawn.setdefault(model.network, replace(model, seed=SEED))
+    for model in drawn.values():
+        draw(model, args.seeds)
 
 
 def train(models, args):

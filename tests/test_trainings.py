@@ -179,3 +179,22 @@ def test_trainings_that_fail_are_named_each(project, start):
 def test_options_of_trainings_that_make_no_sense(options, expected, run_here, monkeypatch):
     monkeypatch.setattr("experiment.trainings.DASK_TIMEOUT", 1)
     assert_refused(run_here(run.main, *options), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "evaluated", "drawn"),
+    [
+        ((), ["fp32", "k0", "k1", "k2"], ["k0"]),
+        (("--data", "fashion-mnist"), ["fp32", "k0", "k1", "k2"] * 2, ["k0", "k0"]),
+        (("--data", "fashion-mnist", "--recipe", "flipped"), ["k1", "k2"], ["k1"]),
+    ],
+)
+def test_published_models_are_evaluated_and_a_spiking_one_of_each_network_is_drawn(
+    options, evaluated, drawn, run_here, monkeypatch
+):
+    commands = []
+    monkeypatch.setattr(run, "python", lambda *arguments: commands.append([str(argument) for argument in arguments]))
+    assert run_here(run.main, *options).returncode == 0
+    weights = [(script, re.match(r"[a-z]+\d+", Path(options[-1]).name)) for script, *options in commands if options]
+    assert [name[0] for script, name in weights if script.startswith("LeNet/")] == evaluated
+    assert [name[0] for script, name in weights if script == "figs/raster.py"] == drawn
