@@ -7,8 +7,8 @@ python run.py --train --seeds 0 1 2        the same with several seeds, and figs
 python run.py --train --jobs 4             trains four at a time
 python run.py --train --dask tcp://HOST:8786     trains on a cluster whose workers share this folder
 
-With --recipe augmented it does all this with the networks of that recipe, with --data fashion-mnist --recipe flipped
-with the residual network.
+--recipe augmented does all this with the networks of that recipe, --data fashion-mnist --recipe flipped with the
+residual network.
 """
 
 import shutil

@@ -94,6 +94,8 @@ PUBLISHED = {  # each network's figures by level, by the name of the data and th
         2: _spiking(90.11, 20, 1_602, 251, 243_896),
     },
 }
+NETWORKS = {network for _, network in PUBLISHED}  # those of the paper, whatever they are trained on
+RESIDUAL = "32C3p-M2-32C3p-32C3p+I@2-32C3p-32C3p+I@4-64C3ps2-64C3p+64C1s2@6-64C3p-64C3p+I@8"  # our own
 
 # PLIF: Fang et al., "Incorporating Learnable Membrane Time Constant to Enhance Learning of Spiking Neural Networks",
 # ICCV 2021: the best epoch on the test images; 93.85 % if validation images choose the epoch.
@@ -107,10 +109,6 @@ DIRECTLY_TRAINED = {  # by the name of the data
         DirectlyTrained("multi-threshold LIF", time_steps=2, accuracy=93.08),
     ),
 }
-
-
-NETWORKS = {network for _, network in PUBLISHED}
-RESIDUAL = "32C3p-M2-32C3p-32C3p+I@2-32C3p-32C3p+I@4-64C3ps2-64C3p+64C1s2@6-64C3p-64C3p+I@8"  # our own
 
 
 def networks(data):

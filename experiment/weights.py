@@ -10,6 +10,8 @@ from spiking.network import FULL_PRECISION
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
 
+LARGEST_NEURONS = 1 << 22  # in a training, where 200 images take 3.3 KB for each neuron, 14 GB in all
+
 
 def refuse_contradiction(path, found, given, names=OPTIONS):
     """Raises InputError if the Model of a file differs from the given one in any of the named fields."""
@@ -28,13 +30,17 @@ def _in_words(model, name):
 def network_for(layers, input_shape, classes):
     """The Network with these layers, given as a notation, for images (h, w, channels) and a number of classes.
 
-    Raises InputError if the layers are not possible for such images, or have too many weights.
+    Raises InputError if the layers are not possible for such images, or the network is too large to train.
     """
     height, width, channels = input_shape
     try:
-        return check_size(parse(f"{height}x{width}x{channels}-{layers}-{classes}"))
+        network = check_size(parse(f"{height}x{width}x{channels}-{layers}-{classes}"))
+        if network.neurons > LARGEST_NEURONS:
+            found = f"{layers} has {network.neurons:,} neurons"
+            raise ValueError(f"{found}, expected at most {LARGEST_NEURONS:,} to train")
     except ValueError as error:
         raise InputError(f"argument --network: {error}") from None
+    return network
 
 
 def load(choice, k, converts=False):

@@ -180,7 +180,7 @@ class SpikingBlock(SpikingLayer):
 
 
 def _in_first_step(trains):
-    """Whether the trains fire in the first time step only, as an image does, as those of an image."""
+    """Whether the trains fire in the first time step only, as an image does."""
     return all(
         len(train.data.sizes) == len(train.data.events)
         and np.array_equal(train.data.steps[:, 1], train.data.steps[:, -1])
@@ -240,7 +240,7 @@ class SpikingPooling(SpikingBlock):
         height, width, channels = edge.input_shape
         pool = Pool(*window_members(edge), np.zeros(height * width * stored(channels), np.int32))
         zeros, ones = np.zeros(channels, np.int64), np.ones(channels)
-        target = TargetCount(ones, zeros, zeros, ones - BN_EPSILON, unit=1.0, k=0)  # m = u
+        target = TargetCount(ones, zeros, zeros, ones - BN_EPSILON, unit=1.0, k=0)  # gamma = sigma = 1: m = u
         super().__init__(block, [], zeros, [1], target, pool, max_spikes, negative_spikes, reader)
 
 

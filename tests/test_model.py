@@ -117,6 +117,7 @@ def test_folder_whose_name_cannot_name_data_is_refused(folder):
     [
         (LENET, (12, 12, 1), r"layer 3 \(50C5\): kernel 5 does not fit into an axis of length 4$"),
         ("20C5-P9", (16, 12, 1), r"layer 2 \(P9\): kernel 9 does not fit into an axis of length 8$"),
+        ("999C1-1", (99, 99, 1), r"999C1-1 has 9,791,200 neurons, expected at most 4,194,304 to train$"),
         ("30000-30000", (28, 28, 1), r"28x28x1-30000-30000-3 has \d{3},\d{3},\d{3} weights, expected at most 268,"),
         (
             "8C3-M2+8C2s2",
