@@ -80,10 +80,11 @@ def stacked(draw, x, filters=None, strides=None):
         x = BatchNormalization(scale=draw(st.booleans()), name=unique("positive"))(x)
     pooled = strides is None and draw(st.sampled_from([False, False, True]))  # before the ReLU
     if pooled:
-        if draw(st.booleans()):
-            x = ZeroPadding2D(1)(x)
+        padding = draw(st.sampled_from(["valid", "same", "zeros"]))  # both could leave a window without any number
+        if padding == "zeros":
+            x, padding = ZeroPadding2D(1)(x), "valid"
         size = [min(2, side) for side in x.shape[1:3]]
-        x = MaxPooling2D(size, draw(st.integers(1, 2)), draw(st.sampled_from(["valid", "same"])))(x)
+        x = MaxPooling2D(size, draw(st.integers(1, 2)), padding)(x)
         x = BatchNormalization(name=unique("positive"))(x)
     x = draw(rectified(x))
     if strides is None:
@@ -151,16 +152,19 @@ def after(draw, x):
         return draw(max_pooled(x))
     if kind == "padded max":
         pads = draw(st.tuples(*[st.sampled_from([(0, 1), (1, 0), (1, 1)])] * 2))
-        return MaxPooling2D(draw(st.sampled_from([2, 3])), draw(st.integers(1, 2)))(ZeroPadding2D(pads)(x))
-    if kind == "average":
-        pool = tuple(map(min, draw(PAIRS), x.shape[1:3]))
-        x = AveragePooling2D(pool, draw(PAIRS))(x)  # what follows must not pad before the next ReLU
-        return draw(rectified(Conv2D(draw(st.integers(1, 4)), 1, **ZEROS)(x)))
+        x, size = ZeroPadding2D(pads)(x), draw(st.sampled_from([2, 3]))
+        return MaxPooling2D([min(size, side) for side in x.shape[1:3]], draw(st.integers(1, 2)))(x)
     if kind == "dropout":
         return Dropout(0.5, seed=0)(x)
-    if kind == "crop" and min(x.shape[1:3]) > 2:
-        return Cropping2D(draw(st.sampled_from([((1, 0), (0, 1)), ((0, 1), (1, 1))])))(x)
-    return x
+    if kind == "average":
+        pool = tuple(map(min, draw(PAIRS), x.shape[1:3]))
+        x = AveragePooling2D(pool, draw(PAIRS))(x)
+    elif kind == "crop" and min(x.shape[1:3]) > 2:
+        x = Cropping2D(draw(st.sampled_from([((1, 0), (0, 1)), ((0, 1), (1, 1))])))(x)
+    else:
+        return x
+    # what follows must not pad before the next ReLU
+    return draw(rectified(Conv2D(draw(st.integers(1, 4)), draw(st.integers(1, min(2, *x.shape[1:3]))), **ZEROS)(x)))
 
 
 @st.composite
@@ -213,8 +217,10 @@ def nested(draw, x):
 @st.composite
 def scores(draw, x):
     """A classifier."""
-    x = draw(st.sampled_from([Flatten(), GlobalAveragePooling2D(), GlobalMaxPooling2D(), Permute((3, 1, 2))]))(x)
-    x = Flatten()(x)
+    kind = draw(st.sampled_from([Flatten, GlobalAveragePooling2D, GlobalMaxPooling2D, Permute]))
+    if kind == GlobalMaxPooling2D:  # perhaps of pixels otherwise, which no block pools
+        x = draw(rectified(Conv2D(draw(st.integers(1, 4)), 1, **ZEROS)(x)))
+    x = Flatten()(Permute((3, 1, 2))(x) if kind == Permute else kind()(x))
     if draw(st.booleans()):
         x = BatchNormalization()(x)
     x = draw(rectified(Dense(draw(st.integers(1, 5)), **ZEROS)(x)))

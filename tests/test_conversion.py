@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
@@ -33,19 +33,10 @@ def assert_computes_the_same(model, level, pixels, scales=None):
     assert_blocks_compute(*quantized_counts(model, graph, pixels, level, scales), graph, level, pixels, scales)
 
 
-def folded(model):
-    """The Graph of a drawn model, unless its paddings meet in a way that is refused, as other tests check."""
-    try:
-        return fold(model)
-    except ValueError as error:
-        assume("padding" not in str(error))
-        raise
-
-
 @settings(max_examples=40)
 @given(graphs(), st.integers(0, 3), st.integers(0, 2**32 - 1))
 def test_folded_blocks_compute_what_the_model_computes(model, level, seed):
-    graph = folded(model)
+    graph = fold(model)
     scales = np.random.default_rng(seed).uniform(0.1, 3, len(graph.nodes))
     for index, node in enumerate(graph.nodes):
         if node.scale_of:
@@ -58,7 +49,7 @@ def test_folded_blocks_compute_what_the_model_computes(model, level, seed):
 @settings(max_examples=30)
 @given(graphs(), st.integers(0, 3), st.booleans(), st.integers(0, 2**32 - 1))
 def test_every_neuron_equals_the_quantized_network_on_the_rounded_weights(model, level, calibrated, seed):
-    graph = folded(model)
+    graph = fold(model)
     pixels = random_pixels(graph, seed)
     converted = convert_graph(graph, level, pixels if calibrated else None)
     assert_spikes_are_exact(converted, pixels)
