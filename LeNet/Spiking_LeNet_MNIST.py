@@ -87,27 +87,22 @@ def add_simulation(parser):
     add = parser.add_argument
     add(
         "--time_steps",
-        type=time_steps,
+        type=command_line.Number(int, 1, 10_000, {AUTO: AUTO}),
         default_text=f"{runs.TIME_STEPS} for the paper's networks, {AUTO} for all others",
         help=f"time steps per image, or {AUTO}: until no neuron fires any more",
     )
     bursts = "how many spikes a neuron may fire in a time step, all of one sign: 1, 2, ... or unbounded"
-    add("--max_spikes", type=command_line.spikes, default=1, metavar="B", help=bursts)
+    add("--max_spikes", type=command_line.SPIKES, default=1, metavar="B", help=bursts)
     negative = {"type": command_line.boolean, "default": True, "metavar": "True|False"}
     add("--negative_spikes", **negative, help="False disables negative spikes, to show what they are for")
     add("--batch_size", type=command_line.POSITIVE, default=runs.BATCH_SIZE, help="images per line of the logs")
     add("--logs", type=command_line.path, metavar="DIR", default_text="figs/k0 etc.", help="folder of the logs")
     command_line.add_limit(parser)
     command_line.add_threads(parser)
-    ratio = {"type": command_line.number_from(0, images.HIGHEST_NOISE_RATIO), "default": 0.0, "default_text": "0"}
+    ratios = command_line.Number(float, 0, images.HIGHEST_NOISE_RATIO)
     noise = "scale pixels by 1 + R * (z - 1/2), z uniform in [0, 1), and round them to integers >= 0"
-    add("--noise_ratio", **ratio, metavar="R", help=noise)
-    command_line.add_noise_seed(parser)
-
-
-def time_steps(text):
-    """Option type: a number of time steps, or `auto`."""
-    return AUTO if text == AUTO else command_line.integer_from(1, 10_000)(text)
+    add("--noise_ratio", type=ratios, default=0.0, default_text="0", metavar="R", help=noise)
+    add("--noise_seed", type=command_line.SEED, default=0, help="seed of the noise")
 
 
 def main():

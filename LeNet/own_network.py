@@ -59,7 +59,7 @@ def add_options(parser):
     """Adds the options for a user's own network, among them the scaling of pixels, which no ONNX file contains."""
     add, several = parser.add_argument, "; one number, or one per channel, separated by commas"
     calibrate = "how many training images set the scale of activations if your own network has no quantiser"
-    images_of = {"type": command_line.integer_from(0), "default_text": f"{CALIBRATION_IMAGES:,}"}
+    images_of = {"type": command_line.Number(int, 0), "default_text": f"{CALIBRATION_IMAGES:,}"}
     add("--calibrate", **images_of, metavar="N", help=calibrate)
     scale = f"FILE{ONNX} expects X * pixel + offset, where pixels are 0 to 255; for example 1/255"
     add("--scale", type=numbers, metavar="X", help=scale + several)

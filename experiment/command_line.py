@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -77,47 +78,38 @@ def path(found):
     return Path(text(found))
 
 
-def integer_from(minimum, maximum=HIGHEST_COUNT):
-    """Option type: an integer from `minimum` to `maximum`."""
-    return _number(int, minimum, maximum, f"an integer of at least {minimum} and at most {maximum}")
+@dataclass(frozen=True)
+class Number:
+    """Option type: an int or a float in a range, or a word that stands for something else."""
 
+    kind: type
+    minimum: float
+    maximum: float = HIGHEST_COUNT
+    words: dict = field(default_factory=dict, hash=False)  # what each word stands for
 
-def number_from(minimum, maximum):
-    """Option type: a float from `minimum` to `maximum`."""
-    return _number(float, minimum, maximum, f"a number from {minimum} to {maximum}")
-
-
-def _number(kind, minimum, maximum, expected):
-    def number(text):
+    def __call__(self, text):
+        if text in self.words:
+            return self.words[text]
         try:
-            value = kind(text)
+            value = self.kind(text)
         except ValueError:
             value = math.nan
-        if not minimum <= value <= maximum:
+        if not self.minimum <= value <= self.maximum:
+            expected = f"{'an integer' if self.kind is int else 'a number'} of at least {self.minimum}"
+            expected = ", or ".join([f"{expected} and at most {self.maximum}", *self.words])
             raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
         return value
 
-    return number
 
-
-def spikes(text):
-    """Option type: a number of spikes, or None for unbounded."""
-    expected = f"an integer of at least 1 and at most {HIGHEST_COUNT}, or unbounded"
-    return None if text == "unbounded" else _number(int, 1, HIGHEST_COUNT, expected)(text)
-
-
-POSITIVE = integer_from(1)
-THREADS = integer_from(1, HIGHEST_THREADS)
-LEVEL = integer_from(0, HIGHEST_LEVEL)
-SEED = integer_from(0, HIGHEST_SEED)
+POSITIVE = Number(int, 1)
+SPIKES = Number(int, 1, words={"unbounded": None})
+THREADS = Number(int, 1, HIGHEST_THREADS)
+LEVEL = Number(int, 0, HIGHEST_LEVEL)
+SEED = Number(int, 0, HIGHEST_SEED)
 
 
 def add_limit(parser, of="test images"):
     parser.add_argument("--limit", type=POSITIVE, default_text="all", help=f"use only the first N {of}, for trials")
-
-
-def add_noise_seed(parser):
-    parser.add_argument("--noise_seed", type=SEED, default=0, help="seed of the noise")
 
 
 def add_threads(parser, meaning="how many batches are simulated at a time"):
@@ -131,24 +123,16 @@ def usable_cores(root=Path("/")):
     `root` is the folder that holds proc and sys. A limit of 1.5 cores counts as 2.
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # else macOS
-    return min([affinity, HIGHEST_THREADS, *(math.ceil(limit) for limit in _core_limits(root))])
-
-
-def _core_limits(root):
-    """Yields the limits, in cores, of the Linux control groups, version 2, that this process is in."""
-    group = re.search(r"^0::/(.*)$", _text(root / "proc/self/cgroup"), re.MULTILINE)
+    limits, group = [affinity, HIGHEST_THREADS], None
+    with suppress(OSError):  # of Linux's control groups, version 2, those that this process is in
+        group = re.search(r"^0::/(.*)$", (root / "proc/self/cgroup").read_text(), re.MULTILINE)
     innermost = root / "sys/fs/cgroup" / (group[1] if group else "")
     for folder in (innermost, *innermost.parents):  # inside a container, only the outer groups may be visible
-        limit = re.fullmatch(r"(\d+) ([1-9]\d*)", _text(folder / "cpu.max"))
-        if limit:  # "max 100000" means that there is none
-            yield int(limit[1]) / int(limit[2])
-
-
-def _text(path):
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
+        with suppress(OSError):
+            limit = re.fullmatch(r"(\d+) ([1-9]\d*)\n?", (folder / "cpu.max").read_text())
+            if limit:  # "max 100000" means that there is none
+                limits.append(math.ceil(int(limit[1]) / int(limit[2])))
+    return min(limits)
 
 
 def watched(stream):

@@ -42,7 +42,7 @@ def parse_arguments():
     add = parser.add_argument
     meaning = "number of a test image, or a picture of one digit on evenly lit paper, as shadows count as ink"
     add("--image", type=image_option, default=0, default_text="0", metavar="N|FILE", help=meaning)
-    steps = command_line.integer_from(1, 100)
+    steps = command_line.Number(int, 1, 100)
     add("--time_steps", type=steps, default=TIME_STEPS, help="how many time steps are simulated")
     default = "from 1 to the first in which nothing fires any more"
     add("--steps", type=steps, nargs=2, metavar=("A", "B"), default_text=default, help="show time steps A to B")
@@ -56,7 +56,7 @@ def parse_arguments():
 
 def image_option(text):
     """Option type: the number of a test image, or the Path of a picture."""
-    return command_line.integer_from(0)(text) if re.fullmatch(r"-?\d+", text) else command_line.path(text)
+    return command_line.Number(int, 0)(text) if re.fullmatch(r"-?\d+", text) else command_line.path(text)
 
 
 def main():

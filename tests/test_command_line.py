@@ -13,8 +13,8 @@ from experiment import InputError, command_line
 
 
 def test_limits_of_integers_are_valid():
-    level = command_line.integer_from(0, 16)
-    assert (level("0"), level("16"), command_line.integer_from(1)("1000000")) == (0, 16, 1_000_000)
+    level = command_line.Number(int, 0, 16)
+    assert (level("0"), level("16"), command_line.Number(int, 1)("1000000")) == (0, 16, 1_000_000)
 
 
 @pytest.mark.parametrize("kind", [command_line.POSITIVE, command_line.THREADS, command_line.LEVEL, command_line.SEED])
@@ -27,9 +27,9 @@ def test_integers_have_an_upper_limit(kind, text):
 
 @pytest.mark.parametrize("text", ["0", "1000001", "9" * 20, ""])
 def test_spikes_have_an_upper_limit(text):
-    assert (command_line.spikes("1000000"), command_line.spikes("unbounded")) == (1_000_000, None)
+    assert (command_line.SPIKES("1000000"), command_line.SPIKES("unbounded")) == (1_000_000, None)
     with pytest.raises(argparse.ArgumentTypeError, match=r"of at least 1 and at most 1000000, or unbounded$"):
-        command_line.spikes(text)
+        command_line.SPIKES(text)
 
 
 @pytest.mark.parametrize(("text", "value"), [("True", True), ("true", True), ("False", False), ("FALSE", False)])
@@ -190,10 +190,11 @@ def test_bad_options_are_one_line(run_here, options, line):
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-0.1", "100.1", "", "half"])
 def test_numbers_outside_are_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError, match=f"^found '{text}', expected a number from 0 to 100$"):
-        command_line.number_from(0, 100)(text)
+    expected = f"^found '{text}', expected a number of at least 0 and at most 100$"
+    with pytest.raises(argparse.ArgumentTypeError, match=expected):
+        command_line.Number(float, 0, 100)(text)
 
 
 def test_limits_of_numbers_are_valid():
-    number = command_line.number_from(0, 100)
+    number = command_line.Number(float, 0, 100)
     assert [number("0"), number("100"), number("1e-5")] == [0, 100, 1e-5]

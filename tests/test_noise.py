@@ -126,7 +126,7 @@ def test_verify_compares_on_the_noisy_images(evaluate, images, monkeypatch):
 @pytest.mark.parametrize("value", ["-0.1", "nan", "inf", "100.5", "much"])
 def test_bad_ratio(value, run_here):
     process = run_here(Spiking_LeNet_MNIST.main, f"--noise_ratio={value}")
-    assert_refused(process, "--noise_ratio", f"found {value!r}, expected a number from 0 to 100")
+    assert_refused(process, "--noise_ratio", f"found {value!r}, expected a number of at least 0 and at most 100")
 
 
 def test_noise_that_int32_cannot_hold(tmp_path, run_here):
