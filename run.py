@@ -84,7 +84,7 @@ def train(models, args):
     jobs = args.jobs or 1
     to_publish = [model for model in models if model.seed == SEED]
     if to_publish:
-        with disk.OutputFolder(to_publish[0].published.parent):
+        with disk.output_folder(to_publish[0].published.parent):
             pass  # an unwritable folder fails here, before hours of work
     threads = args.threads or (1 if args.dask else max(command_line.usable_cores() // jobs, 1))
     trainings.train_all(models, threads, jobs, args.dask)
@@ -122,7 +122,7 @@ def draw(model, seeds):
 
 def publish(places):
     """Copies files together to places in a single folder."""
-    with disk.OutputFolder(next(iter(places.values())).parent) as output, output.replacing() as staging:
+    with disk.output_folder(next(iter(places.values())).parent) as output, disk.replacing(output) as staging:
         for source, place in places.items():
             shutil.copyfile(source, staging / place.name)
 

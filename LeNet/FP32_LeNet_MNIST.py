@@ -38,7 +38,7 @@ def main():
         right = train_and_test.test(trained, test_set)
         batches = [right[start : start + BATCH_SIZE].sum() for start in range(0, len(right), BATCH_SIZE)]
         logs.write(output, run.with_results(trained, float(right.mean())), batches)
-    print(f"{'written':18}{shown(output.path)}")
+    print(f"{'written':18}{shown(output)}")
 
 
 if __name__ == "__main__":

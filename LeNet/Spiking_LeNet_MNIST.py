@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiment import InputError, command_line, images, logs, model, published, runs, shown, weights
-from experiment.disk import OutputFolder
+from experiment.disk import output_folder, replacing
 from experiment.runs import Run, Variation
 from experiment.trained import read_npz, write_npz
 from LeNet import hardware, own_network
@@ -143,7 +143,7 @@ def check_place(path):
 
     What --save wrote earlier may be replaced, as it can be converted again.
     """
-    with OutputFolder(path.parent):
+    with output_folder(path.parent):
         pass
     try:
         held = read_npz(path).model
@@ -203,7 +203,7 @@ def evaluate_and_log(snn, trained, test, args):
         sizes = hardware.measure(snn, test.pixels) if args.sizes else None
         run = runs.described(run, trained, evaluation, ann_right, sizes)
         logs.write(output, run, evaluation.right, evaluation.statistics)
-    report(run, seconds, output.path)
+    report(run, seconds, output)
     return evaluation
 
 
@@ -216,7 +216,7 @@ def variation(trained, k, args):
 
 def write_arrays(arrays, path):
     """Writes arrays, given by key, to an npz file and lists them."""
-    with OutputFolder(path.parent) as output, output.replacing() as staging:
+    with output_folder(path.parent) as output, replacing(output) as staging:
         write_npz(arrays, staging / path.name)
     width, shape_width = 2 + max(map(len, arrays)), 2 + max(len(str(array.shape)) for array in arrays.values())
     print(f"{'key':{width}}{'dtype':8}{'shape':{shape_width}}values")

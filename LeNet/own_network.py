@@ -235,7 +235,7 @@ def load(choice, args):
 
 def save(trained, path):
     """Writes a Trained model to an npz file and prints its name."""
-    with disk.OutputFolder(path.parent) as output, output.replacing() as staging:
+    with disk.output_folder(path.parent) as output, disk.replacing(output) as staging:
         save_npz(trained, staging / path.name)
     print(f"written    {shown(path)}")
 

@@ -47,7 +47,7 @@ def train(choice, k, args):
     train_set, validation_set = train_set.first(args.limit), validation_set.first(args.limit)
     network = network_for(trained_model.network, train_set.pixels.shape[1:], train_set.classes)
 
-    with disk.OutputFolder(folder) as output:
+    with disk.output_folder(folder) as output:
         state = find_state(folder, args.resume, trained_model)
         # the last bits depend on the number of threads, so that a resumed training keeps it
         threads = state.identity.threads if args.resume and state.identity.threads else args.threads

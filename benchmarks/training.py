@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiment import command_line, images
-from experiment.disk import OutputFolder
+from experiment.disk import output_folder
 from experiment.model import Model
 from experiment.recipes import ADAM_EPSILON, BATCH_SIZE, BN_DECAY, PAPER
 from experiment.weights import network_for
@@ -104,7 +104,7 @@ def time_ours(k):
 
     count = len(train.pixels)
     training = Training(model, PAPER, network, epochs=2, images=count, all_images=count, threads=0)
-    with tempfile.TemporaryDirectory() as folder, OutputFolder(folder) as output:
+    with tempfile.TemporaryDirectory() as folder, output_folder(folder) as output:
         training.fit(train, validation, output, verbose=0)
     return float(training.history[-1][-1])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiment import command_line, images
-from experiment.disk import OutputFolder
+from experiment.disk import output_folder, replacing
 
 
 def main(epochs=3, limit=None):
@@ -18,9 +18,9 @@ def main(epochs=3, limit=None):
     from spiking.conversion import convert
     from spiking_utils import SpikingNetwork, evaluate
 
-    with OutputFolder(Path.cwd()) as output:  # an unwritable folder fails here, before the training
+    with output_folder(Path.cwd()) as output:  # an unwritable folder fails here, before the training
         model, test = trained_model(epochs, limit)
-        with output.replacing() as staging:
+        with replacing(output) as staging:
             model.save(staging / "own_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights own_network.keras
 
     converted = convert(model)

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from experiment import command_line, images
-from experiment.disk import OutputFolder
+from experiment.disk import output_folder, replacing
 from figs import plotting
 from spiking.trains import SPIKES
 
@@ -31,12 +31,12 @@ def main(epochs=2):
     args = parser.parse_args()
     train, test = (images.load_split(split, args.data).first(args.limit) for split in ("train", "test"))
 
-    with OutputFolder(Path.cwd()) as output:  # an unwritable folder fails here, before the training
+    with output_folder(Path.cwd()) as output:  # an unwritable folder fails here, before the training
         from LeNet import tensorlayer  # noqa: F401, starts TensorFlow, after --help and errors
         from spiking.conversion import convert
 
         model = trained(residual_network(train.pixels.shape[1:], train.classes), train, epochs)
-        with output.replacing() as staging:
+        with replacing(output) as staging:
             model.save(staging / "residual_network.keras")  # for LeNet/Spiking_LeNet_MNIST.py --weights
     converted = convert(model, calibration=train.pixels[:1000])
     expected = model.predict(test.pixels, verbose=0).argmax(axis=1)
@@ -109,7 +109,7 @@ def draw(curves, accuracy):
     axes.axhline(100 * accuracy, color="gray", linestyle="dotted", label="the model")
     axes.set(xlabel="time step", ylabel="accuracy (%)", ylim=(0, 100))
     axes.legend()
-    with OutputFolder(Path.cwd()) as output, output.replacing() as staging:
+    with output_folder(Path.cwd()) as output, replacing(output) as staging:
         figure.savefig(staging / PICTURE, dpi=150)
     print(f"written    {PICTURE}")
 

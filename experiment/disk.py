@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import sys
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from experiment import InputError, shown
@@ -18,64 +18,61 @@ PART = 1 << 20  # bytes read at a time
 SUMS = "SHA256SUMS"  # tells which files of a folder belong together; in the format of sha256sum
 
 
-class OutputFolder:
-    """A folder that one process at a time writes into, as a context manager.
+@contextmanager
+def output_folder(path):
+    """A folder that one process at a time writes into, as a context manager that gives its Path.
 
     Entering creates the folder (leaving removes it again if it stayed empty), locks it, finishes a move of files that
     a killed process left half-done, and removes files that it had begun to write. If the file system has no locks, a
     line on stderr says so. Raises InputError if another process holds the lock or a file is in the way, OSError if
     the folder is not writable.
     """
+    folder = Path(path)
+    target = Path(os.path.realpath(folder))  # follows a link even to a folder that does not exist yet
+    places = (target, *target.parents)
+    for place in places:
+        if os.path.lexists(place) and not place.is_dir():
+            found = "a link to itself" if place.is_symlink() else "a file"
+            raise InputError(f"{shown(place)}: is {found}, expected a folder")
+    missing = [place for place in places if not place.exists()]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            _tidy(folder)
+            try:
+                (target / STAGING).mkdir()  # an unwritable folder fails here, before hours of work
+                yield folder
+            finally:
+                _tidy(folder)
+    finally:
+        for place in missing:
+            with suppress(OSError):  # not empty, or vanished
+                place.rmdir()
 
-    def __init__(self, path):
-        self.path = Path(path)
 
-    def __enter__(self):
-        target = Path(os.path.realpath(self.path))  # follows a link even to a folder that does not exist yet
-        places = (target, *target.parents)
-        for place in places:
-            if os.path.lexists(place) and not place.is_dir():
-                found = "a link to itself" if place.is_symlink() else "a file"
-                raise InputError(f"{shown(place)}: is {found}, expected a folder")
-        with ExitStack() as leaving:
-            leaving.callback(_remove_empty, [place for place in places if not place.exists()])
-            target.mkdir(parents=True, exist_ok=True)
-            leaving.enter_context(_locked(self.path))
-            self._tidy()
-            leaving.callback(self._tidy)
-            (target / STAGING).mkdir()  # an unwritable folder fails here, before hours of work
-            self._leaving = leaving.pop_all()
-        return self
+@contextmanager
+def replacing(folder):
+    """Gives an empty folder; the files that the body writes there together replace those of an output folder.
 
-    def __exit__(self, *exception):
-        self._leaving.close()
-
-    @contextmanager
-    def replacing(self):
-        """Gives an empty folder; the files that the body writes there together replace those of the same names.
-
-        All are on disk before the first one moves. If the body fails, nothing has changed. Raises InputError if a
-        folder has the name of one of the files, or if the output folder itself has vanished.
-        """
-        staging = self.path / STAGING
-        try:
-            with _naming(self.path):
-                staging.mkdir(exist_ok=True)
-                yield staging
-                for file in staging.iterdir():
-                    _flush(file)
-                _refuse_folders(staging)
-                staging.rename(self.path / COMPLETE)
-                _move(self.path)
-        except BaseException as error:
-            shutil.rmtree(staging, ignore_errors=True)
-            if isinstance(error, Exception) and not self.path.exists():
-                raise InputError(f"{shown(self.path)}: has vanished, expected the folder to stay") from error
-            raise
-
-    def _tidy(self):
-        _move(self.path)
-        shutil.rmtree(self.path / STAGING, ignore_errors=True)
+    All are on disk before the first one moves. If the body fails, nothing has changed. Raises InputError if a
+    folder has the name of one of the files, or if the output folder itself has vanished.
+    """
+    staging = folder / STAGING
+    try:
+        with _naming(folder):
+            staging.mkdir(exist_ok=True)
+            yield staging
+            for file in staging.iterdir():
+                with open(file, "rb") as written:
+                    os.fsync(written.fileno())
+            _refuse_folders(staging)
+            staging.rename(folder / COMPLETE)
+            _tidy(folder)
+    except BaseException as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        if isinstance(error, Exception) and not folder.exists():
+            raise InputError(f"{shown(folder)}: has vanished, expected the folder to stay") from error
+        raise
 
 
 def exists(path):
@@ -165,7 +162,7 @@ def _settle(path):
     folder = Path(path).parent
     if os.path.isdir(folder / COMPLETE):
         with _locked(folder):
-            _move(folder)
+            _tidy(folder)
 
 
 @contextmanager
@@ -173,30 +170,28 @@ def _locked(folder):
     """Keeps other processes out of a folder; raises InputError if one already holds its lock."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        _lock(descriptor, folder)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):  # either may mean that it is locked
+            found = "another run is writing into this folder"
+            raise InputError(f"{shown(folder)}: {found}, expected none") from None
+        except OSError as error:  # some network file systems have no locks
+            found = f"cannot be locked ({error.strerror})"
+            print(f"warning: {shown(folder)}: {found}, expected no other run to write there", file=sys.stderr)
         yield
     finally:
         os.close(descriptor)  # which unlocks
 
 
-def _lock(descriptor, folder):
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # either may mean that it is locked
-        raise InputError(f"{shown(folder)}: another run is writing into this folder, expected none") from None
-    except OSError as error:  # some network file systems have no locks
-        text = f"warning: {shown(folder)}: cannot be locked ({error.strerror}), expected no other run to write there"
-        print(text, file=sys.stderr)
-
-
-def _move(folder):
-    """Moves the completely written files of a folder to their places."""
+def _tidy(folder):
+    """Moves the completely written files of a folder to their places, and removes those that were only begun."""
     complete = folder / COMPLETE
     if complete.is_dir():
         _refuse_folders(complete)
         for file in sorted(complete.iterdir()):
             os.replace(file, folder / file.name)
         complete.rmdir()
+    shutil.rmtree(folder / STAGING, ignore_errors=True)
 
 
 def _refuse_folders(new):
@@ -215,17 +210,3 @@ def _naming(path):
         if error.errno is not None and error.filename is None:
             error.filename = shown(path)
         raise
-
-
-def _remove_empty(folders):
-    for folder in folders:
-        with suppress(OSError):  # not empty, or vanished
-            folder.rmdir()
-
-
-def _flush(file):
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

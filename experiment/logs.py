@@ -101,24 +101,24 @@ def uniquely_labelled(found):
 
 @contextmanager
 def opened(folder, run):
-    """The OutputFolder for the logs of a Run, the default one if `folder` is None.
+    """The output_folder for the logs of a Run, the default one if `folder` is None.
 
     Raises InputError if it holds logs of another model, or logs without a run.json.
     """
     model = run.identity.model
-    with disk.OutputFolder(folder or run.folder) as output:
+    with disk.output_folder(folder or run.folder) as output:
         try:
-            there = runs.read(output.path / RUN)
+            there = runs.read(output / RUN)
         except InputError:  # a damaged run.json may be replaced
             there = run
         found = there and there.identity.model
-        any_log = any(disk.exists(output.path / name) for name in (ACCURACY, *SPIKE_LOGS))
+        any_log = any(disk.exists(output / name) for name in (ACCURACY, *SPIKE_LOGS))
         if found != model and (found or any_log):
             held = f"logs of {found.label}" if found else f"logs without a {RUN}"
-            raise InputError(f"{shown(output.path)}: has {held}, expected none, or those of {model.label}")
+            raise InputError(f"{shown(output)}: has {held}, expected none, or those of {model.label}")
         if found and run.identity.shortfall and not there.identity.shortfall:
             held = f"logs of the whole training of {found.label}"
-            raise InputError(f"{shown(output.path)}: has {held}, expected those of a trial; see --logs")
+            raise InputError(f"{shown(output)}: has {held}, expected those of a trial; see --logs")
         yield output
 
 
@@ -127,7 +127,7 @@ def write(output, run, right, statistics=None):
 
     Parameters
     ----------
-    output : OutputFolder
+    output : Path of an output_folder
     run : Run
     right : int array (batches, time steps)
     statistics : int array (batches, blocks, time steps, 3)
@@ -137,7 +137,7 @@ def write(output, run, right, statistics=None):
     if statistics is not None:
         spikes, negative, sops = np.moveaxis(statistics.sum(axis=1).cumsum(axis=1), -1, 0)
         logs |= dict(zip(SPIKE_LOGS, (spikes, spikes - 2 * negative, sops), strict=True))
-    with output.replacing() as staging:
+    with disk.replacing(output) as staging:
         for name, numbers in logs.items():
             (staging / name).write_text("".join(f"{number}\n" for number in np.ravel(numbers)))
         (staging / RUN).write_text(json.dumps(run.entries, indent=2) + "\n")

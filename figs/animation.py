@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from experiment import command_line, images, shown
-from experiment.disk import OutputFolder
+from experiment.disk import output_folder, replacing
 from experiment.runs import last_step_with_spikes
 from figs import plotting
 from figs.live import load_networks
@@ -43,7 +43,7 @@ def main():
     frames = [
         frame(step, pixels[IMAGE, ..., 0], labels[IMAGE], spikes, activity.potentials[0]) for step in range(last + 1)
     ]
-    with OutputFolder(folder) as output, output.replacing() as staging:
+    with output_folder(folder) as output, replacing(output) as staging:
         first, *others = frames
         durations = [STEP_TIME] * last + [LAST_STEP_TIME]
         first.save(staging / "live.gif", save_all=True, append_images=others, duration=durations, loop=0)

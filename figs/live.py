@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from experiment import command_line, images, shown, weights
-from experiment.disk import OutputFolder
+from experiment.disk import output_folder, replacing
 from experiment.model import PUBLISHED_LEVELS, Model
 from figs import plotting
 
@@ -42,7 +42,7 @@ def main():
     folder = parser.parse_args().output
 
     content = page(load_networks(), *images.load_split("test")[:2]).encode()
-    with OutputFolder(folder) as output, output.replacing() as staging:
+    with output_folder(folder) as output, replacing(output) as staging:
         (staging / "live.html").write_bytes(content)
     print(f"written    {shown(folder / 'live.html')}, {len(content):,} bytes")
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from experiment import InputError, command_line, images, model, runs, weights
-from experiment.disk import OutputFolder
+from experiment.disk import output_folder
 from experiment.model import PUBLISHED_LEVELS
 from figs import plotting
 
@@ -38,7 +38,7 @@ def parse_arguments():
 
 def main():
     args = parse_arguments()
-    with OutputFolder(args.output):
+    with output_folder(args.output):
         pass  # an unwritable folder fails here, before minutes of work
     trained = load(args)
     test = images.load_test(args.data or trained[0].model.images, trained[0].network).first(args.limit)

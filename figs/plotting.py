@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import cycle
 
 from experiment import ROOT, InputError, command_line, digest, logs, model, published, runs, shown
-from experiment.disk import OutputFolder
+from experiment.disk import output_folder, replacing
 from experiment.model import LENET, MNIST, PUBLISHED_LEVELS
 from experiment.weights import refuse_contradiction
 from spiking.network import FULL_PRECISION
@@ -257,7 +257,7 @@ def table_row(cells):
 
 def save(figure, name, folder):
     """Writes the figure as .png and .svg files and prints their names."""
-    with OutputFolder(folder) as output, output.replacing() as staging, warnings.catch_warnings():
+    with output_folder(folder) as output, replacing(output) as staging, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # names of folders may be long, or need letters that no font has
         figure.savefig(staging / f"{name}.png", dpi=200)
         figure.set_layout_engine("none")  # the layout is done; repeating it takes as long as drawing

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from experiment import logs
-from experiment.disk import OutputFolder
+from experiment.disk import output_folder
 from experiment.identity import Identity
 from experiment.model import HISTORY_NAME
 from experiment.runs import Run, Variation
@@ -19,7 +19,7 @@ def write_logs(folder, model, images, batch_size, right, statistics=None, networ
     right, statistics = (None if numbers is None else np.array(numbers) for numbers in (right, statistics))
     identity = Identity(model, network, epochs=150, images=50_000, all_images=50_000, threads=1)
     run = Run(identity, Variation(**variation), right.shape[1], batch_size, images)
-    with OutputFolder(folder) as output:
+    with output_folder(folder) as output:
         logs.write(output, run, right, statistics)
 
 

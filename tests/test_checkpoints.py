@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiment import InputError, disk
-from experiment.disk import OutputFolder
+from experiment.disk import output_folder
 from experiment.images import MNIST
 from experiment.model import HISTORY_NAME, NPZ_NAME, Model
 from experiment.recipes import PAPER
@@ -128,7 +128,7 @@ def test_checkpoint_that_cannot_be_written_is_an_os_error(tmp_path):
 def test_full_disk_leaves_the_older_files(folder):
     older = {path.name: path.read_bytes() for path in folder.iterdir()}
     training = Training(Model(0, seed=1), PAPER, LENET, 1, 400, 50_000, threads=1)
-    with OutputFolder(folder) as output, no_file_above(1 << 20), pytest.raises(OSError, match=PREFIX):
+    with output_folder(folder) as output, no_file_above(1 << 20), pytest.raises(OSError, match=PREFIX):
         training.save(output)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == older
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiment import InputError
-from experiment.disk import COMPLETE, STAGING, OutputFolder, exists, opened, read
+from experiment.disk import COMPLETE, STAGING, exists, opened, output_folder, read, replacing
 
 OLD = {"a.txt": "old a", "b.txt": "old b", "other.txt": "stays"}
 NEW = {"a.txt": "new a", "b.txt": "new b"}
@@ -28,12 +28,12 @@ def filled(path, files):
 
 def write(path, files, error=None):
     """Replaces files as the scripts do; the body fails with the error after it has written them."""
-    with OutputFolder(path) as output:
+    with output_folder(path) as output:
         replace(output, files, error)
 
 
 def replace(output, files, error=None):
-    with output.replacing() as staging:
+    with replacing(output) as staging:
         filled(staging, files)
         if error is not None:
             raise error
@@ -45,7 +45,7 @@ def content(path):
 
 
 def test_new_files_replace_those_of_their_names(folder):
-    with OutputFolder(folder) as output, output.replacing() as staging:
+    with output_folder(folder) as output, replacing(output) as staging:
         filled(staging, NEW)
         assert {name: content(folder)[name] for name in OLD} == OLD
     assert content(folder) == OLD | NEW
@@ -53,7 +53,7 @@ def test_new_files_replace_those_of_their_names(folder):
 
 
 def test_folder_can_be_written_again_and_again(folder):
-    with OutputFolder(folder) as output:
+    with output_folder(folder) as output:
         for text in ("first", "second"):
             replace(output, {"a.txt": text})
             assert content(folder) == OLD | {"a.txt": text}
@@ -69,7 +69,7 @@ def test_failing_body_changes_nothing(folder, error):
 
 
 def test_files_of_a_failing_body_do_not_come_with_the_next(folder):
-    with OutputFolder(folder) as output:
+    with output_folder(folder) as output:
         with pytest.raises(OSError, match="disk full"):
             replace(output, {"half.txt": ""}, OSError("disk full"))
         replace(output, NEW)
@@ -107,7 +107,7 @@ def half_moved(folder):
 
 
 def enter(path):
-    with OutputFolder(path):
+    with output_folder(path):
         pass
 
 
@@ -129,9 +129,9 @@ def test_move_of_a_killed_process_is_finished(folder, finish):
 
 def test_files_begun_by_a_killed_process_are_removed(folder):
     filled(folder / STAGING, {"a.txt": "half"})
-    with OutputFolder(folder) as output:
+    with output_folder(folder) as output:
         assert content(folder) == OLD
-        with output.replacing() as staging:
+        with replacing(output) as staging:
             assert list(staging.iterdir()) == []
     assert content(folder) == OLD
     assert not (folder / STAGING).exists()
@@ -147,7 +147,7 @@ def test_what_a_killed_process_has_completed_exists_and_nothing_else(folder):
 
 
 def test_reading_leaves_a_running_process_alone(folder):
-    with OutputFolder(folder) as output, output.replacing() as staging:
+    with output_folder(folder) as output, replacing(output) as staging:
         filled(staging, NEW)
         assert read(folder / "a.txt", "a text") == b"old a"
         assert exists(folder / "a.txt")
@@ -155,9 +155,9 @@ def test_reading_leaves_a_running_process_alone(folder):
 
 
 def test_second_writer_is_refused(folder):
-    with OutputFolder(folder) as output:
+    with output_folder(folder) as output:
         with pytest.raises(InputError, match=r"output: another run is writing into this folder, expected none$"):
-            OutputFolder(folder).__enter__()
+            output_folder(folder).__enter__()
         replace(output, NEW)
     assert content(folder) == OLD | NEW
     enter(folder)  # the lock is free again
@@ -185,7 +185,7 @@ def test_unwritable_place_is_an_error_at_once(tmp_path):
     (tmp_path / "file").write_text("content")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError, match=r"/file: is a file, expected a folder$"):
-            OutputFolder(path).__enter__()
+            output_folder(path).__enter__()
     assert content(tmp_path) == {"file": "content"}
 
 
@@ -199,13 +199,13 @@ def test_full_disk_at_the_start_leaves_nothing_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "mkdir", full)
     with pytest.raises(OSError, match="No space left on device"):
-        OutputFolder(tmp_path / "new" / "output").__enter__()
+        output_folder(tmp_path / "new" / "output").__enter__()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_read_only_place_is_an_error_at_once():
     with pytest.raises(OSError, match=f"/sys/{STAGING}"):  # where not even root may create a folder
-        OutputFolder("/sys").__enter__()
+        output_folder("/sys").__enter__()
 
 
 def test_folder_with_the_name_of_a_file_is_refused_before_anything_changes(folder):
@@ -243,10 +243,10 @@ def test_vanished_folder_is_named(folder, before_the_body):
     moved = Path(f"{folder}_moved")
 
     def write_into_a_vanishing_folder():
-        with OutputFolder(folder) as output:
+        with output_folder(folder) as output:
             if before_the_body:
                 folder.rename(moved)
-            with output.replacing() as staging:
+            with replacing(output) as staging:
                 folder.rename(moved)
                 filled(staging, NEW)
 
@@ -258,5 +258,5 @@ def test_vanished_folder_is_named(folder, before_the_body):
 
 def test_folder_that_cannot_be_written_to_is_named_in_full(monkeypatch):
     monkeypatch.chdir("/proc")
-    with pytest.raises(OSError, match=r"'/proc/\.staging'$"), OutputFolder("."):
+    with pytest.raises(OSError, match=r"'/proc/\.staging'$"), output_folder("."):
         pass

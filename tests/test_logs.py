@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from experiment import InputError, logs, runs
-from experiment.disk import COMPLETE, OutputFolder
+from experiment.disk import COMPLETE, output_folder
 from experiment.model import Model
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
@@ -93,7 +93,7 @@ def test_numbers_per_image(folder):
 
 def test_failed_write_changes_nothing(folder):
     before = snapshot(folder)
-    with pytest.raises(TypeError), OutputFolder(folder) as output:
+    with pytest.raises(TypeError), output_folder(folder) as output:
         logs.write(output, replace(logs.read(folder).run, k=object()), np.array(RIGHT), np.array(STATISTICS))
     assert snapshot(folder) == before
 

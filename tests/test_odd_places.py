@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from experiment import InputError
-from experiment.disk import SUMS, OutputFolder, check_sums, read, write_sums
+from experiment.disk import SUMS, check_sums, output_folder, read, replacing, write_sums
 
 NEW = {"a.txt": "new a", "b.txt": "new b"}
 
 
 def write(path, files):
-    with OutputFolder(path) as output, output.replacing() as staging:
+    with output_folder(path) as output, replacing(output) as staging:
         for name, text in files.items():
             (staging / name).write_text(text)
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from experiment.disk import OutputFolder
+from experiment.disk import output_folder
 from experiment.model import NPZ_NAME, Model
 from experiment.trained import read_npz
 from LeNet import FP32_LeNet_MNIST, Quant_LeNet_MNIST
@@ -34,7 +34,7 @@ def test_learning_rate_that_decays_is_resumed_with_the_same_number_of_epochs(tmp
 
 
 def test_second_training_in_a_folder_is_refused(tmp_path, run_here):
-    with OutputFolder(tmp_path):
+    with output_folder(tmp_path):
         process = run_here(Quant_LeNet_MNIST.main, "--limit", 10, "--checkpoint", tmp_path)
     assert_refused(process, f"{tmp_path}: another run is writing into this folder")
 

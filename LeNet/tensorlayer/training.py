@@ -62,7 +62,7 @@ class Training:
         Parameters
         ----------
         train, validation : Split
-        output : OutputFolder
+        output : Path of an output_folder
         verbose : as keras.Model.fit takes it
         """
         self.keras_model.fit(
@@ -82,12 +82,12 @@ class Training:
         return ShuffledBatches(scaled(train.pixels), train.labels, BATCH_SIZE, self.recipe, self.model.seed, finished)
 
     def save(self, output):
-        """Replaces the whole training state in an OutputFolder."""
+        """Replaces the whole training state in an output_folder."""
         arrays = {key: np.asarray(variable) for key, variable in self.weights().items()}
         state = {name: np.asarray(variable) for name, variable in self._optimizer_state().items()}
         counts = len(self.history), self.images, self.all_images, self.threads
         trained = Trained(Identity(self.model, self.network, *counts), arrays)
-        with output.replacing() as staging:
+        with disk.replacing(output) as staging:
             files.save_ckpt(arrays | state | self._settings(), self.network, self.model.k, staging)
             save_npz(trained, staging / NPZ_NAME)
             with open(staging / HISTORY_NAME, "w", newline="") as file:
