@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from experiment import command_line, logs, model, shown
-from experiment.runs import BATCH_SIZE, Run, Variation
+from experiment.runs import BATCH_SIZE, Results, Run, Variation
 from LeNet import train_and_test
 from spiking.network import FULL_PRECISION
 
@@ -37,7 +37,8 @@ def main():
     with logs.opened(args.logs, run) as output:
         right = train_and_test.test(trained, test_set)
         batches = [right[start : start + BATCH_SIZE].sum() for start in range(0, len(right), BATCH_SIZE)]
-        logs.write(output, run.with_results(trained, float(right.mean())), batches)
+        results = Results(float(right.mean()), weights=shown(trained.path), weights_sha256=trained.sha256)
+        logs.write(output, replace(run, results=results), batches)
     print(f"{'written':18}{shown(output)}")
 
 

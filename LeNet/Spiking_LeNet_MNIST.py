@@ -191,8 +191,10 @@ def evaluate_and_log(snn, trained, test, args):
     """Runs a SpikingNetwork on the test images, writes its logs and prints the results; returns the Evaluation."""
     from LeNet.evaluation import count_ann_right, simulate, simulate_until_quiescent
 
-    varied = variation(trained, snn.k, args)
-    run = Run(trained.identity, varied, snn.time_steps, args.batch_size, len(test.pixels))
+    converted = None if snn.k == trained.model.k else snn.k
+    noise = args.noise_ratio, args.noise_seed if args.noise_ratio else 0
+    variation = Variation(converted, *noise, args.max_spikes, args.negative_spikes, args.limit)
+    run = Run(trained.identity, variation, snn.time_steps, args.batch_size, len(test.pixels))
     batches = args.batch_size, args.threads
     with logs.opened(args.logs, run) as output:
         start = time.perf_counter()
@@ -205,13 +207,6 @@ def evaluate_and_log(snn, trained, test, args):
         logs.write(output, run, evaluation.right, evaluation.statistics)
     report(run, seconds, output)
     return evaluation
-
-
-def variation(trained, k, args):
-    """The Variation that the options ask for."""
-    noise_seed = args.noise_seed if args.noise_ratio else 0
-    converted = None if k == trained.model.k else k
-    return Variation(converted, args.noise_ratio, noise_seed, args.max_spikes, args.negative_spikes, args.limit)
 
 
 def write_arrays(arrays, path):

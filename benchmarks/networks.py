@@ -17,11 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from experiment import InputError, command_line, images, printable, runs, shown
-from experiment.model import Model
-from experiment.trained import announce, read_npz
-from experiment.weights import read_published
-from spiking.network import FULL_PRECISION
+from experiment import command_line, images, printable, runs
+from experiment.model import Choice, Model
+from experiment.weights import load, read_published
 from spiking.notation import parse
 from spiking.trains import SOPS
 from spiking.weight_grid import on_grid
@@ -72,11 +70,8 @@ def main():
 
 def trained(path):
     """The Network, weights, level and folder of images of a file."""
-    found = read_npz(path)
-    if found.model.k == FULL_PRECISION:
-        raise InputError(f"{shown(path)}: has full precision, expected a quantised network")
-    announce(found)
-    return found.network, found.weights, found.model.k, found.model.images
+    found, k = load(Choice(weights=path), K)
+    return found.network, found.weights, k, found.model.images
 
 
 def random_networks():

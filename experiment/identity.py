@@ -52,11 +52,16 @@ class Identity:
 def identified(entries):
     """The Identity that such entries describe; raises ValueError, which says what is wrong, if they describe none."""
     operations = integer(entries, OPERATIONS, 0, LARGEST_OPERATIONS, default=None)
-    network = check_size(replace(parse(_text(entries, "network")), own_multiply_accumulates=operations))
+    texts = {name: entries.get(name) for name in ("network", "data", "recipe")} | {
+        "origin": entries.get("origin", "")
+    }
+    for name, found in texts.items():
+        if type(found) is not str:
+            raise ValueError(f"{name} is {found}, expected a text")
+    network = check_size(replace(parse(texts["network"]), own_multiply_accumulates=operations))
     k, seed = integer(entries, "k", FULL_PRECISION, HIGHEST_LEVEL), integer(entries, "seed", 0, HIGHEST_SEED)
-    data, recipe, origin = _text(entries, "data"), _text(entries, "recipe"), _text(entries, "origin", default="")
     counts = [integer(entries, name, 0, highest) for name, highest in COUNTS.items()]
-    return Identity(Model(k, network.layer_notation, data, recipe, seed, origin), network, *counts)
+    return Identity(Model(k=k, seed=seed, **texts | {"network": network.layer_notation}), network, *counts)
 
 
 def integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=REQUIRED):
@@ -66,13 +71,6 @@ def integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=REQUIRED):
     found = entries.get(name, "missing")
     if type(found) is not int or not lowest <= found <= highest:
         raise ValueError(f"{name} is {found}, expected an integer from {lowest} to {highest}")
-    return found
-
-
-def _text(entries, name, default=None):
-    found = entries.get(name, default)
-    if type(found) is not str:
-        raise ValueError(f"{name} is {found}, expected a text")
     return found
 
 

@@ -26,6 +26,12 @@ HIGHEST_NOISE_RATIO = 100  # keeps pixels below 2^14, which int32 and float32 ho
 MNIST = ROOT / "data" / "mnist"
 SPLITS = {"train": "train", "t10k": "test", "test": "test"}  # by the word in a file's name
 DIMENSIONS = {"images": (3, 4), "labels": (1,)}
+OFFICIAL_NAMES = {  # those of MNIST and Fashion-MNIST
+    ("train", "images"): "train-images-idx3-ubyte",
+    ("train", "labels"): "train-labels-idx1-ubyte",
+    ("test", "images"): "t10k-images-idx3-ubyte",
+    ("test", "labels"): "t10k-labels-idx1-ubyte",
+}
 UNSIGNED_BYTES = 8  # third byte of an IDX file
 
 
@@ -125,13 +131,17 @@ def noisy(pixels, noise_ratio, seed):
 
 
 def _read(folder, split, what):
-    """The array of one of the four files."""
+    """The array of one of the four files; raises InputError if its content is not that of the data of its name."""
     path = _find(folder, split, what)
-    content = _read_idx(path, DIMENSIONS[what])
-    sums = public_data.SHA256.get(folder.resolve().name)  # wherever it lies: the folder's name is the data's
-    if sums is not None:
-        _check_sum(path, content, sums[_official_name(split, what)])
-    return np.frombuffer(content.data, np.uint8).reshape(content.shape)
+    header, shape, data = _read_idx(path, DIMENSIONS[what])
+    name = folder.resolve().name  # of the data, wherever the folder lies
+    if name in public_data.SHA256:
+        expected = public_data.SHA256[name][OFFICIAL_NAMES[split, what]]
+        found = hashlib.sha256(header + data).hexdigest()
+        if found != expected:
+            hint = f"a folder of other images needs a name other than {name}"
+            raise InputError(f"{shown(path)}: content has SHA-256 {found}, expected {expected}; {hint}")
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def _find(folder, split, what):
@@ -143,21 +153,16 @@ def _find(folder, split, what):
     inside = [path / path.name for path in found]
     found = [path for path in found if path.is_file()] or [path for path in inside if path.is_file()]
     if not found and public_data.sums(folder) is not None:
-        found = [folder / _official_name(split, what)]
+        found = [folder / OFFICIAL_NAMES[split, what]]
         public_data.fetch(found[0])
     if not found and not folder.is_dir():
         raise InputError(f"{shown(folder)}: no such folder, expected the folder of four IDX files that --data names")
     if len({path.name.removesuffix(".gz") for path in found}) != 1:
         names = ", ".join(path.name for path in found) or "no file"
-        ending = _official_name(split, what).partition("-")[2]
+        ending = OFFICIAL_NAMES[split, what].partition("-")[2]
         expected = f"{' or '.join(f'*{word}*' for word in words)}-{ending}, .gz or not"
         raise InputError(f"{shown(folder)}: found {names}, expected one named {expected}")
     return found[0]
-
-
-def _official_name(split, what):
-    """The name of one of the four files in MNIST and Fashion-MNIST."""
-    return f"{'train' if split == 'train' else 't10k'}-{what}-idx{DIMENSIONS[what][0]}-ubyte"
 
 
 def _named(name):
@@ -172,12 +177,6 @@ def _named(name):
     word = "|".join(SPLITS)
     found = re.findall(f"(?<![a-z])(?:{word})", parts[1]) or re.findall(word, parts[1])
     return (SPLITS[found[-1]], parts[2]) if found else None
-
-
-class _Idx(NamedTuple):
-    header: bytes
-    shape: tuple
-    data: bytes
 
 
 def _read_idx(path, dimensions):
@@ -199,12 +198,4 @@ def _read_idx(path, dimensions):
     if len(data) != math.prod(shape):
         least = "at least " if len(data) > math.prod(shape) else ""
         raise InputError(f"{shown(path)}: has {least}{len(data)} bytes of data, expected the product of {shape}")
-    return _Idx(magic + sizes, shape, data)
-
-
-def _check_sum(path, content, expected):
-    """Raises InputError unless the content of a file has the expected SHA-256."""
-    found = hashlib.sha256(content.header + content.data).hexdigest()
-    if found != expected:
-        hint = f"a folder of other images needs a name other than {path.parent.resolve().name}"
-        raise InputError(f"{shown(path)}: content has SHA-256 {found}, expected {expected}; {hint}")
+    return magic + sizes, shape, data

@@ -53,36 +53,44 @@ class Model:
     @property
     def differences(self):
         """Where it differs from the paper's model of this level, in words: network, data, recipe, origin, seed."""
-        words = {"data": "" if _is_plain_data(self.data) else "data ", "origin": "from "}
-        words |= {"recipe": "" if _is_plain_recipe(self.recipe, self.origin) else "recipe "}
-        return (*(f"{words.get(name, '')}{value}" for name, value in self._differing().items()), *self._seed)
+        words = {name: f"{name} " for name in self._unclear()} | {"origin": "from "}
+        differing = [f"{words.get(name, '')}{value}" for name, value in self._differing().items()]
+        return (*differing, *([f"seed{self.seed}"] if self.seed else []))
 
     @property
     def name(self):
         """The unique name of its files and folders: fp32, k0, k1-augmented, k0-usps-seed3."""
-        return self._unique(self.level, *self._differing().values())
+        return self._unique(self.level, self._differing())
 
     def figure_name(self, figure):
         """The unique name of a figure of its levels: scnn_sop_mnist, scnn_sop_mnist-augmented."""
-        others = {name: value for name, value in self._differing().items() if name != "data"}
-        return self._unique(f"{figure}_{self.data}", *others.values())
+        differing = self._differing()
+        differing.pop("data", None)
+        return self._unique(f"{figure}_{self.data}", differing)
 
     def _differing(self):
         """Those of network, data, recipe and origin that differ from the paper's, by name."""
         values = {name: getattr(self, name) for name in ("network", "data", "recipe", "origin")}
         return {name: value for name, value in values.items() if value != getattr(Model, name)}
 
-    @property
-    def _seed(self):
-        return [f"seed{self.seed}"] if self.seed else []
+    def _unclear(self):
+        """Which of data and recipe could be mistaken for something else in a name, capitals ignored."""
+        is_recipe = any(f"-{recipe}-" in f"-{self.data}-" for recipe in RECIPES)
+        taken = is_recipe or any(map(TAKEN.fullmatch, self.data.split("-")))
+        if self.recipe in RECIPES:
+            plain_recipe = not self.origin
+        else:
+            plain_recipe = self.recipe == OWN and re.fullmatch(PLAIN_ORIGIN, self.origin)
+        plain = {"data": PLAIN.fullmatch(self.data) and not taken, "recipe": plain_recipe}
+        return [name for name in plain if not plain[name]]
 
-    def _unique(self, *words):
-        """The words as a name, with a digest if they could also name another model, capitals ignored."""
-        name, values = "-".join(words), (self.network, self.data, self.recipe, *filter(None, [self.origin]))
-        plain = _is_plain_data(self.data) and _is_plain_recipe(self.recipe, self.origin)
-        if not plain or sum(map(len, values)) > LONGEST_WORDS:
-            name = f"{name[:SHORTENED]}~{digest(*values)}"
-        return "-".join([name, *self._seed])
+    def _unique(self, start, differing):
+        """A name of this start and these values, with a digest if it could also name another model."""
+        name, texts = "-".join([start, *differing.values()]), [self.network, self.data, self.recipe]
+        texts += [self.origin] if self.origin else []
+        if self._unclear() or sum(map(len, texts)) > LONGEST_WORDS:
+            name = f"{name[:SHORTENED]}~{digest(*texts)}"
+        return f"{name}-seed{self.seed}" if self.seed else name
 
     @property
     def label(self):
@@ -112,16 +120,6 @@ class Model:
     def at(self, k):
         """The same model at another level."""
         return replace(self, k=k)
-
-
-def _is_plain_data(data):
-    """Whether it cannot be mistaken for anything else in the name of a file, run or figure, capitals ignored."""
-    is_recipe = any(f"-{recipe}-" in f"-{data}-" for recipe in RECIPES)
-    return PLAIN.fullmatch(data) and not is_recipe and not any(map(TAKEN.fullmatch, data.split("-")))
-
-
-def _is_plain_recipe(recipe, origin):
-    return (recipe in RECIPES and not origin) or (recipe == OWN and re.fullmatch(PLAIN_ORIGIN, origin))
 
 
 def _network_option(text):

@@ -122,11 +122,6 @@ class Run:
         known = {name: value for name, value in results.items() if value is not None or name == "ann_accuracy"}
         return sizes | {"model": self.identity.entries} | self.variation.entries | known
 
-    def with_results(self, trained, ann_accuracy, **results):
-        """This Run with the results of the Trained model that was run."""
-        origin = {"weights": shown(trained.path), "weights_sha256": trained.sha256}
-        return replace(self, results=Results(ann_accuracy, **origin, **results))
-
 
 def short(number):
     """A float in as few digits as identify it: 0.5, 1, 1e-05."""
@@ -157,24 +152,27 @@ def described(run, trained, evaluation, ann_right, sizes=None):
 
     `ann_right` is the number of images that the artificial network predicts correctly, None if it is not known.
     """
-    right = evaluation.right.sum(axis=0)
+    right, count = evaluation.right.sum(axis=0), run.images
     by_block = evaluation.statistics.sum(axis=(0, 2))  # (blocks, 3)
-    network = trained.network
-    return run.with_results(
-        trained,
-        None if ann_right is None else ann_right / run.images,
-        snn_accuracy=int(right[-1]) / run.images,
+    rows = [(block.neurons, *row) for block, row in zip(trained.network.blocks, by_block)]
+    rows.append((trained.network.neurons, *by_block.sum(axis=0)))
+    *blocks, total = (
+        BlockResults(neurons, int(spikes - negative) / count, int(negative) / count, int(sops) / count)
+        for neurons, spikes, negative, sops in rows
+    )
+    results = Results(
+        None if ann_right is None else ann_right / count,
+        snn_accuracy=int(right[-1]) / count,
         quiescent_images=int(evaluation.quiescent.sum()),
         time_steps_needed=time_steps_needed(right),
-        blocks=[_per_image(block.neurons, *row, run.images) for block, row in zip(network.blocks, by_block)],
-        total=_per_image(network.neurons, *by_block.sum(axis=0), run.images),
+        weights=shown(trained.path),
+        weights_sha256=trained.sha256,
+        blocks=blocks,
+        total=total,
         files=[ACCURACY, *SPIKE_LOGS, RUN],
         sizes=sizes,
     )
-
-
-def _per_image(neurons, spikes, negative, sops, images):
-    return BlockResults(neurons, int(spikes - negative) / images, int(negative) / images, int(sops) / images)
+    return replace(run, results=results)
 
 
 def read(path):

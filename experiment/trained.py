@@ -35,13 +35,6 @@ class Trained:
         return self.identity.network
 
 
-def announce(trained):
-    """Prints from which file it is, and whether it is a trial."""
-    print(f"weights    {shown(trained.path)}")
-    if trained.identity.shortfall:
-        print(f"           a trial: trained on {trained.identity.shortfall}")
-
-
 def save_npz(trained, path):
     """Writes a trained model's identity and weights to an npz file."""
     weights = {key: np.asarray(weight, np.float32) for key, weight in trained.weights.items()}
@@ -103,13 +96,16 @@ def _read_archive(archive):
     weights = {}
     for key, shape in shapes.items():
         array = _read_array(archive, members[key], key, 8 * math.prod(shape))
-        if array.shape != shape:
-            raise InputError(f"{key} has shape {array.shape}, expected {shape}")
-        if array.dtype.kind != "f":
-            raise InputError(f"{key} has dtype {array.dtype}, expected floats")
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is refused
-            weights[key] = array.astype(np.float32)
-    _check_values(weights, identity.network)
+            weights[key] = array.astype(np.float32) if array.dtype.kind == "f" else array
+    try:
+        check_weights(weights, shapes)
+        rounded, _ = on_grid(weights, identity.network)
+    except (ValueError, OverflowError) as error:
+        raise InputError(error) from None
+    for key, weight in rounded.items():
+        if not np.all(np.isfinite(weight)):
+            raise InputError(f"{key} has weights that float32 cannot hold on the weight grid")
     return identity, weights
 
 
@@ -123,15 +119,3 @@ def _read_array(archive, info, key, largest):
     if info.file_size > largest + HEADER:
         raise InputError(f"{key} takes {info.file_size} bytes, expected at most {largest + HEADER}")
     return np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
-
-
-def _check_values(weights, network):
-    """Raises InputError if a weight has an impossible value."""
-    try:
-        check_weights(weights, network.weight_shapes)
-        rounded, _ = on_grid(weights, network)
-    except (ValueError, OverflowError) as error:
-        raise InputError(error) from None
-    for key, weight in rounded.items():
-        if not np.all(np.isfinite(weight)):
-            raise InputError(f"{key} has weights that float32 cannot hold on the weight grid")

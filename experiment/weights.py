@@ -5,7 +5,7 @@ from dataclasses import replace
 from experiment import InputError, disk, shown
 from experiment.identity import check_size
 from experiment.model import NPZ_NAME, OPTIONS
-from experiment.trained import announce, read_npz
+from experiment.trained import read_npz
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
@@ -69,7 +69,9 @@ def load(choice, k, converts=False):
     if found.k == FULL_PRECISION and k != FULL_PRECISION and not conversion:
         expected = "--k, the level to convert it to" if converts else "a quantised network"
         raise InputError(f"{shown(path)}: has full precision, expected {expected}")
-    announce(trained)
+    print(f"weights    {shown(path)}")
+    if trained.identity.shortfall:
+        print(f"           a trial: trained on {trained.identity.shortfall}")
     weights, rounding = on_grid(trained.weights, trained.network)
     if rounding > 0:
         print(f"           rounded to the weight grid, which changed them by {rounding:.2g} at most")
@@ -79,26 +81,22 @@ def load(choice, k, converts=False):
 
 
 def default_weights(model, data=None):
-    """The npz file of the model's checkpoint if there is one, else the published one; `data` is the Choice's."""
-    checkpoint = model.checkpoint / NPZ_NAME
-    if disk.exists(checkpoint):
-        return checkpoint
+    """The npz file of the model's checkpoint if there is one, else the published one; `data` is the Choice's.
+
+    Raises InputError if there is neither.
+    """
+    for path in (model.checkpoint / NPZ_NAME, model.published):
+        if disk.exists(path):
+            return path
     hint = "" if data is None or data.is_dir() else f"; {shown(data)} of --data is not a folder"
-    return _published(model, hint)
+    raise InputError(
+        f"{shown(model.published)}: not found, expected published weights of {model.name}, or those of a "
+        f"training in {shown(model.checkpoint)}{hint}"
+    )
 
 
 def read_published(model):
-    """The Trained model that the repository has of a Model."""
-    trained = read_npz(_published(model))
+    """The Trained model that the repository has of a Model; raises InputError if it has none."""
+    trained = read_npz(model.published)
     refuse_contradiction(model.published, trained.model, model)
     return trained
-
-
-def _published(model, hint=""):
-    """The npz file that the repository has of a Model; raises InputError if there is none."""
-    if not disk.exists(model.published):
-        raise InputError(
-            f"{shown(model.published)}: not found, expected published weights of {model.name}, or those of a "
-            f"training in {shown(model.checkpoint)}{hint}"
-        )
-    return model.published

@@ -135,7 +135,7 @@ class SpikingBlock(SpikingLayer):
         self.max_spikes, self.negative_spikes = max_spikes, negative_spikes
         self._stored_initial = stored_potentials(np.broadcast_to(initial, block.output_shape))
         self._order = firing_order(block.output_shape, reader)
-        self._rule = self._rule_up_to(FIRST_COUNTS)
+        self._rule = firing_rule(target.thresholds(FIRST_COUNTS), max_spikes, negative_spikes)
 
     def forward(self, trains):
         """The SpikeTrain of the block for the spike trains of its sources, in the order of its inputs.
@@ -168,15 +168,13 @@ class SpikingBlock(SpikingLayer):
         self._credit(trains, inputs)
         return SpikeTrain(outgoing.written(), shape, peak_count)
 
-    def _rule_up_to(self, count):
-        return firing_rule(self.target.thresholds(count), self.max_spikes, self.negative_spikes)
-
     def _extended(self, rule):
         """A rule for four times the counts."""
         most = MOST_THRESHOLDS // rule.filters
         if rule.highest >= most:
             raise OverflowError(f"{self.name}: a neuron reaches the count {rule.highest}, expected less than {most}")
-        return self._rule_up_to(min(4 * rule.highest, most))
+        thresholds = self.target.thresholds(min(4 * rule.highest, most))
+        return firing_rule(thresholds, self.max_spikes, self.negative_spikes)
 
 
 def _in_first_step(trains):

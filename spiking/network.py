@@ -154,12 +154,12 @@ class Network:
         shapes = [self.input_shape]
         for number, block in enumerate(self.blocks, start=1):
             with named(f"layer {number}"):
-                check_block(block, shapes)
+                check_layer(block, shapes)
                 if not self.readers(number):
                     raise ValueError("is read by no later layer, expected at least one")
             shapes.append(block.output_shape)
         with named("classifier"):
-            check_inputs(self.classifier, shapes)
+            check_layer(self.classifier, shapes)
             if IMAGE in self.classifier.sources or not all(edge.whole_input for edge in self.classifier.inputs):
                 raise ValueError("reads the image or a part of a layer, expected whole layers")
 
@@ -226,25 +226,15 @@ def named(place):
         raise ValueError(f"{place}: {error}") from None
 
 
-def check_block(block, shapes):
-    """Raises ValueError unless a block can follow sources of these shapes, and runs."""
-    check_inputs(block, shapes)
-    position_shift(block.output_shape)
-    if block.name != str(len(shapes)):
-        raise ValueError(f"is called {block.name}, expected its number, {len(shapes)}")
-    if block.max_value is not None and not 0 < block.max_value < math.inf:
-        raise ValueError(f"has activations of at most {block.max_value}, expected a number above 0")
-
-
-def check_inputs(block, shapes):
-    """Raises ValueError unless a layer reads what there is; `shapes` are those of the sources so far."""
-    for edge in block.inputs:
+def check_layer(layer, shapes):
+    """Raises ValueError unless a Block or Classifier can follow sources of these shapes, and runs."""
+    for edge in layer.inputs:
         if not 0 <= edge.source < len(shapes):
             raise ValueError(f"reads layer {edge.source}, expected the image (0) or a layer before it")
         if edge.input_shape != shapes[edge.source]:
             raise ValueError(f"reads {edge.input_shape} from layer {edge.source}, expected {shapes[edge.source]}")
         if isinstance(edge, Pooling):
-            if len(block.inputs) > 1:
+            if len(layer.inputs) > 1:
                 raise ValueError("adds a max pooling to something, expected it to be the only term of its layer")
             if edge.source == IMAGE:
                 raise ValueError("pools the image, expected a max pooling of spikes, after a convolution")
@@ -257,8 +247,14 @@ def check_inputs(block, shapes):
             )
         elif edge.identity and edge != identity(edge.source, edge.input_shape):
             raise ValueError("has an identity of other windows or filters, expected its source unchanged")
-        if edge.output_shape != block.inputs[0].output_shape:
-            raise ValueError(f"adds {edge.output_shape} to {block.inputs[0].output_shape}, expected the same shape")
+        if edge.output_shape != layer.inputs[0].output_shape:
+            raise ValueError(f"adds {edge.output_shape} to {layer.inputs[0].output_shape}, expected the same shape")
+    if isinstance(layer, Block):
+        position_shift(layer.output_shape)
+        if layer.name != str(len(shapes)):
+            raise ValueError(f"is called {layer.name}, expected its number, {len(shapes)}")
+        if layer.max_value is not None and not 0 < layer.max_value < math.inf:
+            raise ValueError(f"has activations of at most {layer.max_value}, expected a number above 0")
 
 
 def check_integer(name, value, lowest, highest=math.inf):

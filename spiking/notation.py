@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spiking.edges import Convolution, Pooling, identity, position_shift, window_ranges
-from spiking.network import Block, Classifier, Network, check_block, named
+from spiking.network import Block, Classifier, Network, check_layer, named
 
 INPUT = re.compile(r"(\d+)x(\d+)x(\d+)", re.ASCII)
 PATTERNS = {
@@ -93,7 +93,7 @@ def parse(notation):
             edges = tuple(_edge(term, shapes) for term in terms)
             max_value = float(of_layer["max_value"][1:]) if "max_value" in of_layer else None
             blocks.append(Block(str(number), edges, max_value, "initial" in of_layer))
-            check_block(blocks[-1], shapes)
+            check_layer(blocks[-1], shapes)
             shapes.append(blocks[-1].output_shape)
     return Network(tuple(blocks), _classifier(last, shapes), notation)
 
@@ -138,7 +138,7 @@ def _terms(text):
             if found.lastgroup in known:
                 raise ValueError("has a suffix twice, expected each once")
             known[found.lastgroup] = found[0]
-        window = _pair(match["rows"], match["columns"]) if match["rows"] else (0, 0)
+        window = int(match["rows"] or 0), int(match["columns"] or match["rows"] or 0)
         terms.append(Term(kind, int(match["filters"] or match["neurons"] or 0), window, suffixes))
     return terms, of_layer
 
@@ -166,24 +166,17 @@ def _edge(term, shapes):
     kernel = (height, width) if term.kind == "n" else term.window
     stride = kernel if term.kind in "PM" else (1, 1)
     if "stride" in term.suffixes:
-        stride = _pair(*term.suffixes["stride"][1:].partition("x")[::2])
-    starts = window_ranges(shape, kernel, stride, _padding(term.suffixes.get("padding", "")))
+        rows, _, columns = term.suffixes["stride"][1:].partition("x")
+        stride = int(rows), int(columns or rows)
+    padding = {"": "valid", "p": "same"}.get(term.suffixes.get("padding", ""))
+    if padding is None:
+        top, bottom, left, right = map(int, term.suffixes["padding"][2:-1].split(","))
+        padding = (top, bottom), (left, right)
+    starts = window_ranges(shape, kernel, stride, padding)
     if term.kind == "M":
         return Pooling(source, shape, kernel, *starts)
     groups = int(term.suffixes.get("groups", "g1")[1:])
     return Convolution(source, shape, kernel, *starts, channels if term.kind == "P" else term.filters, groups)
-
-
-def _padding(text):
-    """What a padding suffix means, as window_ranges takes it."""
-    if text in ("", "p"):
-        return "same" if text else "valid"
-    top, bottom, left, right = map(int, text[2:-1].split(","))
-    return (top, bottom), (left, right)
-
-
-def _pair(rows, columns):
-    return int(rows), int(columns or rows)
 
 
 def _layer_text(block, before):

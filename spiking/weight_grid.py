@@ -150,7 +150,7 @@ def check_weights(weights, shapes):
         if array.shape != shape:
             raise ValueError(f"{key} has shape {array.shape}, expected {shape}")
         if not np.issubdtype(array.dtype, np.floating):
-            raise ValueError(f"{key} is {array.dtype}, expected floats")
+            raise ValueError(f"{key} has dtype {array.dtype}, expected floats")
         if not np.all(np.isfinite(array)):
             raise ValueError(f"{key} has NaN or infinite values, expected finite ones")
         if key.endswith("moving_var") and array.min() < 0:

@@ -85,7 +85,7 @@ def test_other_layers_refuse_other_trains_too(make):
         ("conv1/W", None, r"^conv1/W is missing, expected an array of shape \(1, 1, 1, 1\)$"),
         ("fc/W", np.ones((2, 4)), r"^fc/W has shape \(2, 4\), expected \(4, 2\)$"),
         ("conv1/W", np.full((1, 1, 1, 1), np.nan), "^conv1/W has NaN or infinite values, expected finite ones$"),
-        ("conv1/W", np.ones((1, 1, 1, 1), int), "^conv1/W is int64, expected floats$"),
+        ("conv1/W", np.ones((1, 1, 1, 1), int), "^conv1/W has dtype int64, expected floats$"),
         ("fc/b", np.array([0, np.inf]), "^fc/b has NaN or infinite values, expected finite ones$"),
         ("bn1/moving_var", np.array([-0.5]), "^bn1/moving_var is -0.5 at its lowest, expected 0 or above$"),
     ],
