@@ -109,7 +109,7 @@ def evaluate(model):
 
 def draw(model, seeds):
     """Draws the figures of a Model and prints its results."""
-    names = trainings.naming(model)
+    names = trainings.options_of(model)
     if SEED in seeds:
         for figure in FIGURES:
             python(f"figs/{figure}", *names)

@@ -29,7 +29,6 @@ from experiment.trained import read_npz, write_npz
 from LeNet import hardware, own_network
 
 AUTO = "auto"  # as many time steps as it takes until nothing fires
-FIRST_TIME_STEPS = 16  # that AUTO tries
 K = 1  # if neither --k nor --weights gives it
 GOLDEN_IMAGES = 10
 UNUSED_OPTIONS = {
@@ -173,7 +172,8 @@ def default_time_steps(trained, args):
 
 def spiking_network(trained, k, args):
     """The SpikingNetwork that the options choose."""
-    from spiking_utils import SpikingNetwork  # after --help and errors, as Numba is slow to import
+    from LeNet.evaluation import FIRST_TIME_STEPS  # after --help and errors, as Numba is slow to import
+    from spiking_utils import SpikingNetwork
 
     steps = FIRST_TIME_STEPS if args.time_steps == AUTO else args.time_steps
     return SpikingNetwork(trained.weights, trained.network, k, steps, args.max_spikes, args.negative_spikes)

@@ -9,6 +9,7 @@ from experiment.runs import last_step_with_spikes
 from spiking.trains import SPIKES
 from spiking_utils import SpikingNetwork, evaluate
 
+FIRST_TIME_STEPS = 16  # doubled until all images are quiescent
 MOST_TIME_STEPS = 4096  # after these, a network that still fires is evaluated as it is
 
 

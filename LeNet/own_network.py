@@ -132,10 +132,10 @@ def _read_onnx(path, scale, offset):
     from spiking.conversion import from_onnx, onnx_prediction
 
     def predict(pixels):
-        with _naming(path):
+        with _errors_of(path):
             return onnx_prediction.scores(path, pixels, scale, offset).argmax(axis=1)
 
-    with _naming(path):
+    with _errors_of(path):
         graph = from_onnx.fold(path, scale, offset)
     with disk.opened(path, ONNX) as file:
         return Original(path, disk.sha256(file), graph, predict)
@@ -159,7 +159,7 @@ def _read_keras(path):
     except Exception as error:  # a damaged or unrelated archive can raise anything
         found = printable(_reason(error)[:300])
         raise InputError(f"{shown(path)}: cannot be read ({found}), expected {KERAS_FILE}") from None
-    with _naming(path):
+    with _errors_of(path):
         return Original(path, sha256, fold(keras_model), lambda pixels: predict(keras_model, pixels))
 
 
@@ -174,7 +174,7 @@ def _reason(error):
 
 
 @contextmanager
-def _naming(path):
+def _errors_of(path):
     """Puts the name of a file before the message of a ValueError, on one line."""
     try:
         yield
@@ -210,7 +210,7 @@ def load(choice, args):
         if pixels.shape[1:] != original.graph.image_shape:
             found = f"has images (h, w, channels) {pixels.shape[1:]}, expected {original.graph.image_shape}"
             raise InputError(f"{shown(folder)}: {found} as {shown(original.path)} has")
-    with _naming(original.path):
+    with _errors_of(original.path):
         converted = convert_graph(original.graph, choice.k, pixels)
         network = check_size(converted.network)
         # the digest covers all that the conversion depends on, so that no two conversions share their logs

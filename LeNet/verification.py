@@ -6,12 +6,11 @@ import numpy as np
 
 from experiment import InputError, command_line, images
 from experiment.runs import last_step_with_spikes
-from LeNet.evaluation import run_until_quiescent
+from LeNet.evaluation import FIRST_TIME_STEPS, run_until_quiescent
 from LeNet.tensorlayer import models
 from spiking.trains import SPIKES
 from spiking_utils import MOST_SPIKES, SpikingNetwork
 
-FIRST_TIME_STEPS = 32  # doubled until a batch is quiescent
 HIGHEST_COUNT = 4096  # of a neuron's spikes, which take as many time steps
 
 

@@ -59,19 +59,19 @@ def replacing(folder):
     """
     staging = folder / STAGING
     try:
-        with _naming(folder):
-            staging.mkdir(exist_ok=True)
-            yield staging
-            for file in staging.iterdir():
-                with open(file, "rb") as written:
-                    os.fsync(written.fileno())
-            _refuse_folders(staging)
-            staging.rename(folder / COMPLETE)
-            _tidy(folder)
+        staging.mkdir(exist_ok=True)
+        yield staging
+        for file in staging.iterdir():
+            with open(file, "rb") as written:
+                os.fsync(written.fileno())
+        _refuse_folders(staging)
+        staging.rename(folder / COMPLETE)
+        _tidy(folder)
     except BaseException as error:
         shutil.rmtree(staging, ignore_errors=True)
         if isinstance(error, Exception) and not folder.exists():
             raise InputError(f"{shown(folder)}: has vanished, expected the folder to stay") from error
+        _name(error, folder)
         raise
 
 
@@ -104,15 +104,17 @@ def opened(path, expected):
     """An open file, to be read in pieces; raises what `read` raises, whatever the file's size."""
     _settle(path)
     try:
-        with _naming(path):
-            if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for a writer
-                raise InputError(f"{shown(path)}: is a pipe, expected {expected}")
-            with open(path, "rb") as file:
-                yield file
+        if stat.S_ISFIFO(os.stat(path).st_mode):  # opening it would wait for a writer
+            raise InputError(f"{shown(path)}: is a pipe, expected {expected}")
+        with open(path, "rb") as file:
+            yield file
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{shown(path)}: not found, expected {expected}") from None
     except IsADirectoryError:
         raise InputError(f"{shown(path)}: is a folder, expected {expected}") from None
+    except OSError as error:
+        _name(error, path)
+        raise
 
 
 def parts(file, largest=math.inf):
@@ -201,12 +203,7 @@ def _refuse_folders(new):
             raise InputError(f"{shown(place)}: is a folder, expected a file or nothing")
 
 
-@contextmanager
-def _naming(path):
+def _name(error, path):
     """Adds the path to an OSError that lacks it, as those of file.read and file.write do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = shown(path)
-        raise
+    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+        error.filename = shown(path)

@@ -83,7 +83,7 @@ def load_split(split, folder=MNIST):
 def load_test(folder, network):
     """The test images of a folder; raises InputError unless their size and classes are those of the network."""
     test = load_split("test", folder)
-    found, expected = (*test.pixels.shape[1:], test.classes), (*network.input_shape, network.classes)
+    found, expected = (*test.pixels.shape[1:], test.classes), (*network.input_shape, network.classifier.classes)
     if found != expected:
         expected = f"{expected} as the network has"
         raise InputError(f"{shown(folder)}: has images (h, w, channels) and classes {found}, expected {expected}")

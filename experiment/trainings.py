@@ -29,10 +29,10 @@ ENDING = 60  # seconds that interrupted trainings have to end; a worker that han
 def script(model):
     """The command that trains or tests an artificial network, with the options that name the Model."""
     level = ["FP32"] if model.k == FULL_PRECISION else ["Quant", "--k", model.k]
-    return [f"LeNet/{level[0]}_LeNet_MNIST.py", *level[1:], *naming(model)]
+    return [f"LeNet/{level[0]}_LeNet_MNIST.py", *level[1:], *options_of(model)]
 
 
-def naming(model):
+def options_of(model):
     """The options that name a Model to a script, without its level."""
     options = {
         "--network": model.network if model.network != LENET else None,

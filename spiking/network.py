@@ -153,12 +153,12 @@ class Network:
         position_shift(self.input_shape)
         shapes = [self.input_shape]
         for number, block in enumerate(self.blocks, start=1):
-            with named(f"layer {number}"):
+            with errors_at(f"layer {number}"):
                 check_layer(block, shapes)
                 if not self.readers(number):
                     raise ValueError("is read by no later layer, expected at least one")
             shapes.append(block.output_shape)
-        with named("classifier"):
+        with errors_at("classifier"):
             check_layer(self.classifier, shapes)
             if IMAGE in self.classifier.sources or not all(edge.whole_input for edge in self.classifier.inputs):
                 raise ValueError("reads the image or a part of a layer, expected whole layers")
@@ -172,10 +172,6 @@ class Network:
     def input_shape(self):
         """(h, w, channels)"""
         return self.blocks[0].inputs[0].input_shape
-
-    @property
-    def classes(self):
-        return self.classifier.classes
 
     @property
     def neurons(self):
@@ -218,7 +214,7 @@ class Network:
 
 
 @contextmanager
-def named(place):
+def errors_at(place):
     """Puts the place where a ValueError was found in front of its text."""
     try:
         yield

@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spiking.edges import Convolution, Pooling, identity, position_shift, window_ranges
-from spiking.network import Block, Classifier, Network, check_layer, named
+from spiking.network import Block, Classifier, Network, check_layer, errors_at
 
 INPUT = re.compile(r"(\d+)x(\d+)x(\d+)", re.ASCII)
 PATTERNS = {
@@ -88,7 +88,7 @@ def parse(notation):
     *layers, last = layers
     blocks = []
     for number, text in enumerate(layers, start=1):
-        with named(f"layer {number} ({_short(text)})"):
+        with errors_at(f"layer {number} ({_short(text)})"):
             terms, of_layer = _terms(text)
             edges = tuple(_edge(term, shapes) for term in terms)
             max_value = float(of_layer["max_value"][1:]) if "max_value" in of_layer else None
@@ -101,7 +101,7 @@ def parse(notation):
 def check_layers(layers):
     """Raises ValueError unless every layer of a notation without ends can be read, on whatever input."""
     for number, text in enumerate(_split(layers), start=1):
-        with named(f"layer {number} ({_short(text)})"):
+        with errors_at(f"layer {number} ({_short(text)})"):
             _terms(text)
 
 
@@ -151,7 +151,7 @@ def _classifier(text, shapes):
         terms, of_layer = [], {}
     if not terms or any(term.kind != "n" or term.filters < 1 for term in terms) or "max_value" in of_layer:
         raise ValueError(f"{_short(text)!r} is no number of classes, expected an integer of at least 1")
-    with named("classifier"):
+    with errors_at("classifier"):
         return Classifier(tuple(_edge(term, shapes) for term in terms), "initial" in of_layer)
 
 

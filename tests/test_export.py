@@ -67,7 +67,7 @@ def assert_logged(folder, arrays, pixels, labels):
     ],
 )
 def test_other_networks_and_ways_of_firing_are_rebuilt_too(level, options, tmp_path, run_here):
-    folder = write_images(tmp_path / "other", OTHER.input_shape, OTHER.classes)
+    folder = write_images(tmp_path / "other", OTHER.input_shape, OTHER.classifier.classes)
     save_model(tmp_path / "weights.npz", random_weights(OTHER, seed=1), level, OTHER, data="other")
     options = ["--weights", tmp_path / "weights.npz", "--data", folder, "--time_steps", TIME_STEPS, *options]
     for more in (["--export", tmp_path / "integers.npz"], ["--logs", tmp_path / "logs", "--batch_size", 1]):

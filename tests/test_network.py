@@ -40,7 +40,7 @@ def test_blocks():
 def test_whole_network():
     assert LENET.input_shape == (28, 28, 1)
     assert LENET.neurons == 18_900
-    assert (LENET.weight_shapes["fc/W"], LENET.classes) == ((500, 10), 10)
+    assert (LENET.weight_shapes["fc/W"], LENET.classifier.classes) == ((500, 10), 10)
     assert LENET.ann_operations == 3 * LENET.counted_multiply_accumulates == 7_186_200
 
 

@@ -58,7 +58,7 @@ def test_damage_leads_to_a_network_or_to_a_message(tmp_path_factory, place, byte
     path = tmp_path_factory.getbasetemp() / "damaged.onnx"
     path.write_bytes(content)
     with suppress(ValueError, OverflowError):
-        assert convert(path, 3, scale=1 / 255).network.classes == 3
+        assert convert(path, 3, scale=1 / 255).network.classifier.classes == 3
 
 
 def test_a_device_is_refused(tmp_path):
