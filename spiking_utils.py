@@ -12,7 +12,7 @@ import numpy as np
 
 from spiking.encoding import image_train
 from spiking.layers import SpikingConv, SpikingLinear, SpikingPooling
-from spiking.network import HIGHEST_LEVEL, PIXEL_LEVELS, check_integer
+from spiking.network import MAX_LEVEL, PIXEL_LEVELS, check_integer
 from spiking.trains import SpikeTrain
 from spiking.weight_grid import check_weights
 
@@ -27,8 +27,8 @@ __all__ = [
     "evaluate",
 ]
 
-MOST_SPIKES = 64 << 20  # for which memory is reserved at a time, 4 bytes each, as if every neuron fired in each step
-MOST_EXPORTED = 1 << 24  # thresholds of a block
+MAX_RESERVED = 64 << 20  # spikes to reserve memory for at a time, 4 bytes each, as if all neurons always fired
+MAX_EXPORTED = 1 << 24  # thresholds of a block
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class SpikingNetwork:
     """
 
     def __init__(self, weights, network, k, time_steps, max_spikes=1, negative_spikes=True):
-        check_integer("k", k, 0, HIGHEST_LEVEL)
+        check_integer("k", k, 0, MAX_LEVEL)
         check_integer("time_steps", time_steps, 1)
         check_weights(weights, network.weight_shapes)
         self.network, self.k, self.time_steps = network, k, time_steps
@@ -125,7 +125,7 @@ class SpikingNetwork:
 
     def _parts(self, images):
         """How many parts the images are run in."""
-        parts = -(-len(images) * self.time_steps * self.network.neurons // MOST_SPIKES)
+        parts = -(-len(images) * self.time_steps * self.network.neurons // MAX_RESERVED)
         return max(1, min(parts, len(images)))
 
     def settings(self):
@@ -145,15 +145,15 @@ class SpikingNetwork:
         ValueError
             max_spikes is None: thresholds end at the highest count that a neuron can reach.
         OverflowError
-            A block would have more than MOST_EXPORTED of them.
+            A block would have more than MAX_EXPORTED of them.
         """
         if self.max_spikes is None:
             raise ValueError("max_spikes has no bound, expected one: thresholds end at the highest count")
         arrays, highest = self.settings(), self.time_steps * self.max_spikes
         filters = max(block.description.output_shape[2] for block in self.blocks)
-        if highest * filters > MOST_EXPORTED:
+        if highest * filters > MAX_EXPORTED:
             found = f"{self.time_steps} time steps of {self.max_spikes} spikes"
-            raise OverflowError(f"{found}, for {filters} filters, need more than {MOST_EXPORTED:,} thresholds")
+            raise OverflowError(f"{found}, for {filters} filters, need more than {MAX_EXPORTED:,} thresholds")
         for block in self.blocks:
             arrays |= _integers_of_inputs(block)
             prefix = block.description.prefix

@@ -98,7 +98,7 @@ def add_simulation(parser):
     add("--logs", type=command_line.path, metavar="DIR", default_text="figs/k0 etc.", help="folder of the logs")
     command_line.add_limit(parser)
     command_line.add_threads(parser)
-    ratios = command_line.Number(float, 0, images.HIGHEST_NOISE_RATIO)
+    ratios = command_line.Number(float, 0, images.MAX_NOISE_RATIO)
     noise = "scale pixels by 1 + R * (z - 1/2), z uniform in [0, 1), and round them to integers >= 0"
     add("--noise_ratio", type=ratios, default=0.0, default_text="0", metavar="R", help=noise)
     add("--noise_seed", type=command_line.SEED, default=0, help="seed of the noise")

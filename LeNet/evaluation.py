@@ -10,7 +10,7 @@ from spiking.trains import SPIKES
 from spiking_utils import SpikingNetwork, evaluate
 
 FIRST_TIME_STEPS = 16  # doubled until all images are quiescent
-MOST_TIME_STEPS = 4096  # after these, a network that still fires is evaluated as it is
+MAX_TIME_STEPS = 4096  # after these, a network that still fires is evaluated as it is
 
 
 def simulate(snn, test, batch_size, threads):
@@ -23,14 +23,14 @@ def simulate_until_quiescent(snn, test, batch_size, threads):
     """The Evaluation of a SpikingNetwork over one time step more than its slowest image needs."""
     run_until_quiescent(snn, test.pixels[:batch_size])
     evaluation = simulate(snn, test, batch_size, threads)
-    while not evaluation.quiescent.all() and snn.time_steps < MOST_TIME_STEPS:
+    while not evaluation.quiescent.all() and snn.time_steps < MAX_TIME_STEPS:
         snn.time_steps *= 2
         evaluation = simulate(snn, test, batch_size, threads)
     steps = min(last_step_with_spikes(evaluation.statistics[..., SPIKES].T) + 1, snn.time_steps)
     return evaluation._replace(right=evaluation.right[:, :steps], statistics=evaluation.statistics[:, :, :steps])
 
 
-def run_until_quiescent(snn, pixels, most=MOST_TIME_STEPS):
+def run_until_quiescent(snn, pixels, most=MAX_TIME_STEPS):
     """The Activity of a SpikingNetwork, whose time steps are doubled until all of these images are quiescent."""
     while True:
         activity = snn.run(pixels)

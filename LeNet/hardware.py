@@ -11,8 +11,8 @@ import numpy as np
 from experiment import InputError, command_line
 from spiking.thresholds import ALWAYS, NEVER
 
-MOST_MEASURED = 1 << 22  # neurons times time steps in memory at a time
-MOST_WRITTEN = 1 << 26  # neurons times time steps in a golden file, 5 bytes each
+MAX_MEASURED = 1 << 22  # neurons times time steps in memory at a time
+MAX_WRITTEN = 1 << 26  # neurons times time steps in a golden file, 5 bytes each
 INT8_MAX = 127
 FLOAT32_EXACT = 2**24  # float32 holds every integer below
 
@@ -32,10 +32,10 @@ def golden_vectors(snn, trained, pixels):
         A neuron fires more spikes at once than int8 can hold, or the file would be too large.
     """
     size = len(pixels) * snn.time_steps * snn.network.neurons
-    if size > MOST_WRITTEN:
+    if size > MAX_WRITTEN:
         raise InputError(
             f"argument --golden: {len(pixels):,} images x {snn.time_steps:,} time steps x "
-            f"{snn.network.neurons:,} neurons, expected at most {MOST_WRITTEN:,} potentials; --limit lowers them"
+            f"{snn.network.neurons:,} neurons, expected at most {MAX_WRITTEN:,} potentials; --limit lowers them"
         )
     activity = snn.run(pixels)
     source = trained.identity.entries | {"sha256": trained.sha256}
@@ -131,7 +131,7 @@ def measure(snn, pixels):
     """What the images need of hardware, as run.json holds it: a dict for each block and for the classifier."""
     layers = [*snn.blocks, snn.classifier]
     sizes = [Sizes(layer.name) for layer in layers]
-    batch_size = max(1, MOST_MEASURED // (snn.time_steps * snn.network.neurons))
+    batch_size = max(1, MAX_MEASURED // (snn.time_steps * snn.network.neurons))
     starts = range(0, len(pixels), batch_size)
     for start in command_line.progress(starts, len(starts), "batch"):
         batch = pixels[start : start + batch_size]

@@ -16,12 +16,12 @@ from functools import partial
 from pathlib import Path
 
 from experiment import InputError, printable
-from spiking.network import HIGHEST_LEVEL
+from spiking.network import MAX_LEVEL
 
 BAD_INPUT = 2  # exit status
-HIGHEST_SEED = 2**32 - 1
-HIGHEST_COUNT = 1_000_000  # of images, epochs, spikes: far above what makes sense, far below what overflows
-HIGHEST_THREADS = 1024  # a million would take 21 GB, and a number that overflows an int crashes TensorFlow
+MAX_SEED = 2**32 - 1
+MAX_COUNT = 1_000_000  # of images, epochs, spikes: far above what makes sense, far below what overflows
+MAX_THREADS = 1024  # a million would take 21 GB, and a number that overflows an int crashes TensorFlow
 INSIST_AFTER = 5  # seconds between attempts to interrupt the program
 
 
@@ -84,7 +84,7 @@ class Number:
 
     kind: type
     minimum: float
-    maximum: float = HIGHEST_COUNT
+    maximum: float = MAX_COUNT
     words: dict = field(default_factory=dict, hash=False)  # what each word stands for
 
     def __call__(self, text):
@@ -103,9 +103,9 @@ class Number:
 
 POSITIVE = Number(int, 1)
 SPIKES = Number(int, 1, words={"unbounded": None})
-THREADS = Number(int, 1, HIGHEST_THREADS)
-LEVEL = Number(int, 0, HIGHEST_LEVEL)
-SEED = Number(int, 0, HIGHEST_SEED)
+THREADS = Number(int, 1, MAX_THREADS)
+LEVEL = Number(int, 0, MAX_LEVEL)
+SEED = Number(int, 0, MAX_SEED)
 
 
 def add_limit(parser, of="test images"):
@@ -123,7 +123,7 @@ def usable_cores(root=Path("/")):
     `root` is the folder that holds proc and sys. A limit of 1.5 cores counts as 2.
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # else macOS
-    limits, group = [affinity, HIGHEST_THREADS], None
+    limits, group = [affinity, MAX_THREADS], None
     with suppress(OSError):  # of Linux's control groups, version 2, those that this process is in
         group = re.search(r"^0::/(.*)$", (root / "proc/self/cgroup").read_text(), re.MULTILINE)
     innermost = root / "sys/fs/cgroup" / (group[1] if group else "")

@@ -16,8 +16,8 @@ from experiment.command_line import muted_stderr
 DIGIT_SIZE, IMAGE_SIZE = 20, 28
 FAINTEST = 16  # ink below 1/16 of the darkest is background, as paper is never quite even
 PICTURE = "a picture of a digit, such as a PNG"  # as error messages call it
-LARGEST_FILE = 1 << 28  # bytes
-LARGEST_PICTURE = 2**24  # pixels; the sums over larger pictures would exceed JavaScript's exact integers
+MAX_FILE = 1 << 28  # bytes
+MAX_PICTURE = 2**24  # pixels; the sums over larger pictures would exceed JavaScript's exact integers
 
 
 def read_digit(path):
@@ -33,14 +33,14 @@ def read_digit(path):
     # Pillow comes with Matplotlib; prepare_digit alone does not need it
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    content = disk.read(path, PICTURE, LARGEST_FILE)
+    content = disk.read(path, PICTURE, MAX_FILE)
     try:
         # Pillow and its decoders warn of oddities, which here are either refused or do not matter
         with muted_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(content))
-            if image.width * image.height > LARGEST_PICTURE:
-                raise ValueError(f"has {image.width} x {image.height} pixels, at most {LARGEST_PICTURE} are read")
+            if image.width * image.height > MAX_PICTURE:
+                raise ValueError(f"has {image.width} x {image.height} pixels, at most {MAX_PICTURE} are read")
             upright = ImageOps.exif_transpose(image)  # phones store how they were held beside the pixels
             if upright.mode.startswith("I"):  # 16 bits a pixel, which convert() would clip at 255
                 upright = Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))

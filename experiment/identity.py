@@ -3,18 +3,18 @@
 import math
 from dataclasses import asdict, dataclass, replace
 
-from experiment.command_line import HIGHEST_SEED, HIGHEST_THREADS
+from experiment.command_line import MAX_SEED, MAX_THREADS
 from experiment.model import Model
 from experiment.recipes import RECIPES
-from spiking.network import FULL_PRECISION, HIGHEST_LEVEL, Network
+from spiking.network import FULL_PRECISION, MAX_LEVEL, Network
 from spiking.notation import parse
 
 REQUIRED = object()  # stands for no default
-LARGEST_COUNT = 10**9  # that a file may give of anything
-COUNTS = dict.fromkeys(("epochs", "images", "all_images"), LARGEST_COUNT) | {"threads": HIGHEST_THREADS}
+MAX_COUNT = 10**9  # that a file may give of anything
+COUNTS = dict.fromkeys(("epochs", "images", "all_images"), MAX_COUNT) | {"threads": MAX_THREADS}
 OPERATIONS = "multiply_accumulates"  # of a network before its conversion; only in files of converted networks
-LARGEST_OPERATIONS = 1 << 50
-LARGEST_WEIGHTS = 1 << 28  # numbers in a network's weights, of which a training keeps four copies
+MAX_OPERATIONS = 1 << 50
+MAX_WEIGHTS = 1 << 28  # numbers in a network's weights, of which a training keeps four copies
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Identity:
 
 def identified(entries):
     """The Identity that such entries describe; raises ValueError, which says what is wrong, if they describe none."""
-    operations = integer(entries, OPERATIONS, 0, LARGEST_OPERATIONS, default=None)
+    operations = integer(entries, OPERATIONS, 0, MAX_OPERATIONS, default=None)
     texts = {name: entries.get(name) for name in ("network", "data", "recipe")} | {
         "origin": entries.get("origin", "")
     }
@@ -59,12 +59,12 @@ def identified(entries):
         if type(found) is not str:
             raise ValueError(f"{name} is {found}, expected a text")
     network = check_size(replace(parse(texts["network"]), own_multiply_accumulates=operations))
-    k, seed = integer(entries, "k", FULL_PRECISION, HIGHEST_LEVEL), integer(entries, "seed", 0, HIGHEST_SEED)
+    k, seed = integer(entries, "k", FULL_PRECISION, MAX_LEVEL), integer(entries, "seed", 0, MAX_SEED)
     counts = [integer(entries, name, 0, highest) for name, highest in COUNTS.items()]
     return Identity(Model(k=k, seed=seed, **texts | {"network": network.layer_notation}), network, *counts)
 
 
-def integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=REQUIRED):
+def integer(entries, name, lowest=1, highest=MAX_COUNT, default=REQUIRED):
     """An entry, which must be an integer in this range; if it is missing and there is a default, that."""
     if name not in entries and default is not REQUIRED:
         return default
@@ -77,6 +77,6 @@ def integer(entries, name, lowest=1, highest=LARGEST_COUNT, default=REQUIRED):
 def check_size(network):
     """Returns the network; raises ValueError if it has more weights than memory should hold."""
     numbers = sum(math.prod(shape) for shape in network.weight_shapes.values())
-    if numbers > LARGEST_WEIGHTS:
-        raise ValueError(f"{network.notation} has {numbers:,} weights, expected at most {LARGEST_WEIGHTS:,}")
+    if numbers > MAX_WEIGHTS:
+        raise ValueError(f"{network.notation} has {numbers:,} weights, expected at most {MAX_WEIGHTS:,}")
     return network

@@ -22,7 +22,7 @@ from experiment import ROOT, InputError, disk, public_data, shown
 from experiment.recipes import validation_images
 from spiking.network import PIXEL_LEVELS
 
-HIGHEST_NOISE_RATIO = 100  # keeps pixels below 2^14, which int32 and float32 hold exactly
+MAX_NOISE_RATIO = 100  # keeps pixels below 2^14, which int32 and float32 hold exactly
 MNIST = ROOT / "data" / "mnist"
 SPLITS = {"train": "train", "t10k": "test", "test": "test"}  # by the word in a file's name
 DIMENSIONS = {"images": (3, 4), "labels": (1,)}
@@ -119,7 +119,7 @@ def noisy(pixels, noise_ratio, seed):
     ----------
     pixels : uint8 array (images, h, w, c)
     noise_ratio : float
-        R, from 0 to HIGHEST_NOISE_RATIO.
+        R, from 0 to MAX_NOISE_RATIO.
     seed : int
 
     Returns

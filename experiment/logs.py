@@ -29,8 +29,8 @@ from spiking.network import FULL_PRECISION
 
 AUTHORS_ACCURACY = "SNN_accuracy.txt"  # name of accuracy.txt in the authors' published logs
 AUTHORS_SIZES = (10_000, 200, 20)  # images, batch size, time steps
-LARGEST_LOG = 1 << 30  # bytes
-LARGEST_SUM = 10**18  # of spikes or operations over all batches; int64 holds it
+MAX_LOG = 1 << 30  # bytes
+MAX_SUM = 10**18  # of spikes or operations over all batches; int64 holds it
 INTEGER = re.compile(rb"(-?\d{1,18})(?:\.0)?\r?\n?")
 
 
@@ -170,16 +170,16 @@ def read(folder):
     if run and run.k == FULL_PRECISION:
         return logs
     spike_num, spike_collect, sop_num = (_read_log(folder / name, sizes, bool(run)) for name in SPIKE_LOGS)
-    _check_range(folder / SPIKE_LOGS[0], spike_num, 0, LARGEST_SUM // len(right))
+    _check_range(folder / SPIKE_LOGS[0], spike_num, 0, MAX_SUM // len(right))
     _check_range(folder / SPIKE_LOGS[1], spike_collect, -spike_num, spike_num)
-    _check_range(folder / SPIKE_LOGS[2], sop_num, 0, LARGEST_SUM // len(right))
+    _check_range(folder / SPIKE_LOGS[2], sop_num, 0, MAX_SUM // len(right))
     sums = {"spike_num": spike_num, "spike_collect": spike_collect, "sop_num": sop_num}
     return replace(logs, **{name: log.sum(axis=0) for name, log in sums.items()})
 
 
 def _read_log(path, sizes, described):
     """The numbers of a log: int64 array (batches, time steps)."""
-    content = disk.read(path, LOG, LARGEST_LOG)
+    content = disk.read(path, LOG, MAX_LOG)
     lines = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
     images, batch_size, time_steps = sizes
     batches = -(-images // batch_size)

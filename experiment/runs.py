@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from experiment import ROOT, InputError, disk, shown
-from experiment.command_line import HIGHEST_SEED
+from experiment.command_line import MAX_SEED
 from experiment.identity import Identity, identified, integer
-from experiment.images import HIGHEST_NOISE_RATIO
+from experiment.images import MAX_NOISE_RATIO
 from experiment.model import PUBLISHED_LEVELS, Model
-from spiking.network import FULL_PRECISION, HIGHEST_LEVEL
+from spiking.network import FULL_PRECISION, MAX_LEVEL
 
 RUN, ACCURACY = "run.json", "accuracy.txt"
 SPIKE_LOGS = ("spike_num.txt", "spike_collect.txt", "sop_num.txt")
@@ -191,13 +191,13 @@ def read(path):
 
 def _run(entries):
     """The Run that such entries describe; raises one of several errors if they describe none."""
-    identity, k = identified(entries["model"]), integer(entries, "k", FULL_PRECISION, HIGHEST_LEVEL)
+    identity, k = identified(entries["model"]), integer(entries, "k", FULL_PRECISION, MAX_LEVEL)
     if identity.model.k not in (k, FULL_PRECISION):  # full precision may have been converted to any level
         raise ValueError("k")
     variation = Variation(
         None if k == identity.model.k else k,
-        _number(entries, "noise_ratio", HIGHEST_NOISE_RATIO, 0.0),
-        integer(entries, "noise_seed", 0, HIGHEST_SEED, default=0),
+        _number(entries, "noise_ratio", MAX_NOISE_RATIO, 0.0),
+        integer(entries, "noise_seed", 0, MAX_SEED, default=0),
         None if entries.get("max_spikes") == UNBOUNDED else integer(entries, "max_spikes", default=1),
         entries.get("negative_spikes", True),
         integer(entries, "limit", default=None),

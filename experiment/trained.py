@@ -14,7 +14,7 @@ from spiking.weight_grid import check_weights, on_grid
 
 NPZ = "an npz file of network weights"  # as error messages call it
 HEADER = 1024  # bytes that an array's header in the file may take
-LARGEST_ENTRY = 1 << 18  # bytes that a text may take
+MAX_ENTRY = 1 << 18  # bytes that a text may take
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _read_archive(archive):
         raise InputError(f"is a Keras model, expected {NPZ}; {converts}")
     if len(members) < len(archive.infolist()):
         raise InputError("has a key twice, expected each once")
-    entries = {key: _read_array(archive, info, key, LARGEST_ENTRY) for key, info in members.items() if "/" not in key}
+    entries = {key: _read_array(archive, info, key, MAX_ENTRY) for key, info in members.items() if "/" not in key}
     try:
         identity = identified({key: array.item() for key, array in entries.items()})
     except ValueError as error:

@@ -10,7 +10,7 @@ from spiking.network import FULL_PRECISION
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
 
-LARGEST_NEURONS = 1 << 22  # in a training, where 200 images take 3.3 KB for each neuron, 14 GB in all
+MAX_NEURONS = 1 << 22  # in a training, where 200 images take 3.3 KB for each neuron, 14 GB in all
 
 
 def refuse_contradiction(path, found, given, names=OPTIONS):
@@ -35,9 +35,9 @@ def network_for(layers, input_shape, classes):
     height, width, channels = input_shape
     try:
         network = check_size(parse(f"{height}x{width}x{channels}-{layers}-{classes}"))
-        if network.neurons > LARGEST_NEURONS:
+        if network.neurons > MAX_NEURONS:
             found = f"{layers} has {network.neurons:,} neurons"
-            raise ValueError(f"{found}, expected at most {LARGEST_NEURONS:,} to train")
+            raise ValueError(f"{found}, expected at most {MAX_NEURONS:,} to train")
     except ValueError as error:
         raise InputError(f"argument --network: {error}") from None
     return network

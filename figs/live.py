@@ -27,7 +27,7 @@ PARTS = Path(__file__).parent / "live"
 SCRIPTS = ("simulation", "prepare", "address", "keys", "explain", "maps", "neuron", "panels", "drawing", "page")
 # On test images no neuron of these networks was seen to fire more than 32, with bursts or without, on stripes 41, but
 # pixels chosen to excite a neuron of k=2 can let it reach this count, which the simulation refuses.
-LARGEST_COUNT = 63
+MAX_COUNT = 63
 # test images by what the network of k=0 makes of them
 GALLERY = {
     "first wrong, then right": (121, 232, 242),
@@ -52,7 +52,7 @@ def load_networks():
     from spiking_utils import SpikingNetwork  # imports Numba, which --help does not wait for
 
     published = [weights.read_published(Model(k)) for k in PUBLISHED_LEVELS]
-    return [SpikingNetwork(one.weights, one.network, one.model.k, LARGEST_COUNT) for one in published]
+    return [SpikingNetwork(one.weights, one.network, one.model.k, MAX_COUNT) for one in published]
 
 
 def page(networks, pixels, labels):
@@ -89,7 +89,7 @@ def describe(networks, pixels, labels):
     ]  # fmt: skip
     return {
         "levels": PUBLISHED_LEVELS,
-        "largestCount": LARGEST_COUNT,
+        "largestCount": MAX_COUNT,
         "layers": layers,
         "classifierUnits": [2.0 ** -int(one.integer_arrays()["fc/exponent"]) for one in networks],
         "annOperations": network.ann_operations,
@@ -101,7 +101,7 @@ def describe(networks, pixels, labels):
 def packed(snn):
     """The integers of a SpikingNetwork in little-endian bytes, as figs/live/simulation.js unpacks them.
 
-    First the kernels of all layers, then of each block its thresholds for the counts 1 to LARGEST_COUNT: the first
+    First the kernels of all layers, then of each block its thresholds for the counts 1 to MAX_COUNT: the first
     one, its difference to the second, and by how much each later difference is larger than the one before.
     """
     arrays = snn.integer_arrays()

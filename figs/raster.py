@@ -32,7 +32,7 @@ NAMES_WIDTH, NARROWEST_MAP, WIDEST_MAP, GAP, HEADER, FOOTER = 1.5, 0.7, 1.4, 0.0
 IMAGE_HEIGHT, NAME_HEIGHT, CLASS_HEIGHT = 0.7, 0.42, 0.13
 DIGIT_SHARE = 0.07  # of the narrowest map's width, which a digit below its axis takes
 NARROWEST_PAGE, TITLE_LINE, LETTERS_PER_INCH = 3.5, 0.18, 12  # the legend needs that width
-MOST_FOR_A_PAGE = 12  # steps that are still legible at the width of a page
+MAX_STEPS_OF_A_PAGE = 12  # steps that are still legible at the width of a page
 
 
 def parse_arguments():
@@ -76,7 +76,7 @@ def main():
     report(spikes, potentials, steps)
     conversion = Variation(k=None if k == trained.model.k else k).parts
     what = ", ".join([name, trained.model.label, *(words for _, words in conversion)])
-    part = " (--steps A B shows a part)" if len(steps) > MOST_FOR_A_PAGE else ""
+    part = " (--steps A B shows a part)" if len(steps) > MAX_STEPS_OF_A_PAGE else ""
     title = f"Every spike of the {trained.network.neurons:,} neurons, step by step{part}: {what}"
     figure = draw(title, pixels, label, spikes, potentials, steps)
     plotting.save(figure, picture_name(args, trained.model, conversion), args.output)

@@ -26,7 +26,7 @@ from spiking.trains import SOPS, Events, SpikeTrain
 from spiking.weight_grid import INT32_MAX, bias_to_grid, layer_on_grid
 
 FIRST_COUNTS = 64  # a block's thresholds reach up to this count, and further once a neuron does
-MOST_THRESHOLDS = 1 << 22  # of a block
+MAX_THRESHOLDS = 1 << 22  # of a block
 NO_POOL = Pool(*np.zeros((3, 0), np.int32))
 
 
@@ -147,7 +147,7 @@ class SpikingBlock(SpikingLayer):
         ValueError
             The trains are not those of the inputs.
         OverflowError
-            int32 might not hold a potential, or a count is beyond MOST_THRESHOLDS.
+            int32 might not hold a potential, or a count is beyond MAX_THRESHOLDS.
         """
         self._check(trains)
         # the image comes in once, so that a block that reads it alone takes a shortcut
@@ -170,7 +170,7 @@ class SpikingBlock(SpikingLayer):
 
     def _extended(self, rule):
         """A rule for four times the counts."""
-        most = MOST_THRESHOLDS // rule.filters
+        most = MAX_THRESHOLDS // rule.filters
         if rule.highest >= most:
             raise OverflowError(f"{self.name}: a neuron reaches the count {rule.highest}, expected less than {most}")
         thresholds = self.target.thresholds(min(4 * rule.highest, most))

@@ -19,7 +19,7 @@ PIXEL_LEVELS = 256  # an input of the network is pixel / 256
 BN_EPSILON = 1e-5  # added to the variance in batch normalisation
 ROUNDING_OFFSET = 1e-5  # inside the floor of the median quantiser Q
 FULL_PRECISION = -1  # stands for the level k of a network without quantiser, in files
-HIGHEST_LEVEL = 16  # of quantisation: beyond it float32 activations cannot tell multiples of 1 / 2^k apart
+MAX_LEVEL = 16  # of quantisation: beyond it float32 activations cannot tell multiples of 1 / 2^k apart
 
 
 class Layer:

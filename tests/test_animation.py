@@ -10,7 +10,7 @@ from experiment.images import load_split
 from figs import animation
 from tests.live_reference import simulate
 
-LARGEST_FILE = 1_000_000  # bytes
+MAX_FILE = 1_000_000  # bytes
 TIME_STEPS = 8
 
 
@@ -27,7 +27,7 @@ def silent(simulation):
 
 def test_published_animation_has_a_frame_for_each_step_up_to_silence(silent):
     path = ROOT / "figs/live.gif"
-    assert path.stat().st_size < LARGEST_FILE
+    assert path.stat().st_size < MAX_FILE
     with Image.open(path) as image:
         assert image.n_frames == silent + 1
         assert image.size == (animation.WIDTH, animation.HEIGHT)

@@ -128,7 +128,7 @@ def test_bias_that_int32_cannot_hold_is_refused():
 
 def test_count_without_end_is_refused(monkeypatch):
     """A gamma of 3e38 justifies more than any count as soon as the potential is above the mean."""
-    monkeypatch.setattr(layers, "MOST_THRESHOLDS", 1 << 12)  # the real limit takes seconds
+    monkeypatch.setattr(layers, "MAX_THRESHOLDS", 1 << 12)  # the real limit takes seconds
     endless = WEIGHTS | {"bn1/gamma": np.float32([3e38]), "bn1/moving_mean": np.float32([-1])}
     spiking = network(endless, time_steps=1, max_spikes=None)
     expected = f"^block 1: a neuron reaches the count 512, expected less than {(1 << 12) // 8}$"  # 8 are stored

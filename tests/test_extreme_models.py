@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spiking.network import HIGHEST_LEVEL
+from spiking.network import MAX_LEVEL
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
 from spiking_utils import SpikingNetwork
@@ -68,7 +68,7 @@ def random_pixels(network, images=3):
     return np.random.default_rng(0).integers(0, 256, (images, *network.input_shape))
 
 
-@pytest.mark.parametrize("k", [0, 1, 2, 3, 4, 5, 6, HIGHEST_LEVEL])
+@pytest.mark.parametrize("k", [0, 1, 2, 3, 4, 5, 6, MAX_LEVEL])
 @pytest.mark.parametrize("change", EXTREMES.values(), ids=EXTREMES)
 def test_extreme_model_is_exact(change, k):
     for network in (SMALL, GRAPH):
@@ -92,7 +92,7 @@ def extreme_weights(draw):
 
 
 @settings(max_examples=150)
-@given(extreme_weights(), st.integers(0, HIGHEST_LEVEL), st.integers(1, 8))
+@given(extreme_weights(), st.integers(0, MAX_LEVEL), st.integers(1, 8))
 def test_any_mixture_of_extremes_is_exact(weights, k, time_steps):
     assert_as_the_equations(SpikingNetwork(weights, SMALL, k, time_steps), weights, random_pixels(SMALL))
 

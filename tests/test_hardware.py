@@ -126,7 +126,7 @@ def test_max_pooling_of_ordinary_neurons_ends_in_the_same_counts():
 
 @pytest.mark.parametrize("burst", [1, 3])
 def test_sizes_are_those_of_a_dense_run(burst, run, padded, tmp_path, monkeypatch):
-    monkeypatch.setattr(hardware, "MOST_MEASURED", 7 * STEPS * PADDED.neurons)  # batches of 7, 7 and 6
+    monkeypatch.setattr(hardware, "MAX_MEASURED", 7 * STEPS * PADDED.neurons)  # batches of 7, 7 and 6
     options = [*padded, "--time_steps", STEPS, "--max_spikes", burst]
     run(*options, "--sizes", "--logs", tmp_path)
     run(*options, "--golden", tmp_path / "golden.npz", "--limit", 20)

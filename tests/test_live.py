@@ -17,7 +17,7 @@ from tests.live_reference import LENET, Simulation, simulate, weights_of
 LEVELS = (0, 1, 2)
 TIME_STEPS = 20
 IMAGES = 100
-LARGEST_PAGE = 4_000_000  # bytes
+MAX_PAGE = 4_000_000  # bytes
 EMPTY = "new Array(784).fill(0)"  # an image in JavaScript
 
 
@@ -46,7 +46,7 @@ def test_script_writes_the_published_page(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("sys.argv", ["live.py", "--output", str(tmp_path / "new")])
     live.main()
     content = (tmp_path / "new/live.html").read_bytes()
-    assert len(content) < LARGEST_PAGE
+    assert len(content) < MAX_PAGE
     assert content == (ROOT / "figs/live.html").read_bytes()
     assert capsys.readouterr().out == f"written    {tmp_path / 'new/live.html'}, {len(content):,} bytes\n"
 
@@ -109,7 +109,7 @@ def test_every_potential_and_count_is_that_of_the_equations(driver, pixels, nega
 
 @pytest.mark.parametrize("k", LEVELS)
 def test_thresholds_are_those_of_the_integer_network(driver, k):
-    arrays = SpikingNetwork(weights_of(k), LENET, k, live.LARGEST_COUNT).integer_arrays()
+    arrays = SpikingNetwork(weights_of(k), LENET, k, live.MAX_COUNT).integer_arrays()
     found = driver.execute_script(f"return networks[{k}].blocks.map((block) => [...block.thresholds])")
     for block, thresholds in zip(LENET.blocks, found, strict=True):
         assert_array_equal(thresholds, arrays[f"conv{block.name}/thresholds"].ravel())

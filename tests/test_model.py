@@ -273,7 +273,7 @@ def test_published_model_that_nobody_trained_is_refused():
 def test_network_of_more_weights_than_the_limit_is_refused(monkeypatch, limit, refused):
     """500 + 1,600 + 25,000 + 10,000 + 400,000 + 5,000 of kernels, and four for each of 640 filters."""
     network = network_for(LENET, (28, 28, 1), 10)
-    monkeypatch.setattr(identity, "LARGEST_WEIGHTS", limit)
+    monkeypatch.setattr(identity, "MAX_WEIGHTS", limit)
     if not refused:
         assert identity.check_size(network) is network
         return

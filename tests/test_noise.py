@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from experiment import logs
-from experiment.images import HIGHEST_NOISE_RATIO, MNIST, load_split, noisy
+from experiment.images import MAX_NOISE_RATIO, MNIST, load_split, noisy
 from experiment.model import Model
 from figs import noise
 from LeNet import Spiking_LeNet_MNIST
@@ -62,7 +62,7 @@ def evaluate(weights_path, run_here):
     return run
 
 
-@given(st.floats(0, HIGHEST_NOISE_RATIO), st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 3))
+@given(st.floats(0, MAX_NOISE_RATIO), st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 3))
 def test_pixels_are_scaled_rounded_and_not_negative(noise_ratio, seed, images, channels):
     pixels = np.random.default_rng(1).integers(0, 256, (images, 5, 4, channels), dtype=np.uint8)
     assert_array_equal(noisy(pixels, noise_ratio, seed), noisy_by_formula(pixels, noise_ratio, seed))
@@ -130,7 +130,7 @@ def test_bad_ratio(value, run_here):
 
 
 def test_noise_that_int32_cannot_hold(tmp_path, run_here):
-    options = ["--weights", Model(0).published, "--noise_ratio", HIGHEST_NOISE_RATIO, "--limit", 1]
+    options = ["--weights", Model(0).published, "--noise_ratio", MAX_NOISE_RATIO, "--limit", 1]
     process = run_here(Spiking_LeNet_MNIST.main, *options, "--logs", tmp_path / "logs")
     assert_refused(process, "membrane potentials could reach", "int32")
     assert not (tmp_path / "logs").exists()

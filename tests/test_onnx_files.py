@@ -71,7 +71,7 @@ def test_a_device_is_refused(tmp_path):
 def test_a_large_file_is_refused_before_it_is_read(tmp_path):
     path = tmp_path / "my.onnx"
     with open(path, "wb") as file:
-        file.truncate(onnx_files.LARGEST_FILE + 1)
+        file.truncate(onnx_files.MAX_FILE + 1)
     with pytest.raises(ValueError, match="bytes, expected at most"):
         convert(path, 3, scale=1)
 

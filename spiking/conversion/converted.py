@@ -9,7 +9,7 @@ import numpy as np
 
 from spiking.conversion import calibration
 from spiking.conversion.assembly import assemble
-from spiking.network import HIGHEST_LEVEL, PIXEL_LEVELS, Network, check_integer
+from spiking.network import MAX_LEVEL, PIXEL_LEVELS, Network, check_integer
 from spiking.weight_grid import check_weights, on_grid
 
 CLIPPED_SHARE = 0.5  # of a block's positive activations; a larger clipped share gives a warning
@@ -111,7 +111,7 @@ def level_of(graph, k=None):
         k is not a level or contradicts the quantisers, or there are neither quantisers nor k.
     """
     if k is not None:
-        check_integer("k", k, 0, HIGHEST_LEVEL)
+        check_integer("k", k, 0, MAX_LEVEL)
     if graph.level is None and k is None:
         raise ValueError("found no MedianQuantizer layer, expected one after each ReLU, or the argument k (--k)")
     if None not in (graph.level, k) and graph.level != k:

@@ -3,7 +3,7 @@
 import keras
 
 from spiking.conversion.median_quantizer import MedianQuantizer
-from spiking.network import HIGHEST_LEVEL, check_integer
+from spiking.network import MAX_LEVEL, check_integer
 
 
 def functional(model):
@@ -63,7 +63,7 @@ def with_quantizers(model, k):
     """
     from spiking.conversion.from_keras import fold
 
-    check_integer("k", k, 0, HIGHEST_LEVEL)
+    check_integer("k", k, 0, MAX_LEVEL)
     rectifiers, copies, names = fold(model).rectifiers, {}, set()
 
     def copy_of(operation, name):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from spiking.network import HIGHEST_LEVEL, ROUNDING_OFFSET, check_integer
+from spiking.network import MAX_LEVEL, ROUNDING_OFFSET, check_integer
 
 
 @keras.saving.register_keras_serializable(package="spiking_lenet")
@@ -27,7 +27,7 @@ class MedianQuantizer(keras.layers.Layer):
 
     def __init__(self, k, **kwargs):
         super().__init__(**kwargs)
-        check_integer("k", k, 0, HIGHEST_LEVEL)
+        check_integer("k", k, 0, MAX_LEVEL)
         self.k = int(k)
 
     def call(self, activations):

@@ -11,13 +11,13 @@ import numpy as np
 from spiking.conversion.composition import Refusal
 from spiking.conversion.tensor import Tensor
 
-LARGEST_TENSOR = 1 << 24  # numbers
+MAX_TENSOR = 1 << 24  # numbers
 
 
 def limited(shape):
     """Returns the shape; raises Refusal if an array of this shape would be too large."""
-    if math.prod(shape) > LARGEST_TENSOR:
-        raise Refusal(f"a tensor of the shape {tuple(shape)}", f"at most {LARGEST_TENSOR:,} numbers")
+    if math.prod(shape) > MAX_TENSOR:
+        raise Refusal(f"a tensor of the shape {tuple(shape)}", f"at most {MAX_TENSOR:,} numbers")
     return shape
 
 

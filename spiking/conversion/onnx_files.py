@@ -22,8 +22,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 EXPECTED = "expected an ONNX file of a network, as torch.onnx.export writes it"
-LARGEST_FILE = (1 << 31) - 1  # bytes, the limit of a protobuf message
-LARGEST_ARRAYS = 1 << 28  # numbers in all arrays together
+MAX_FILE = (1 << 31) - 1  # bytes, the limit of a protobuf message
+MAX_ARRAYS = 1 << 28  # numbers in all arrays together
 OPSETS = range(7, onnx.defs.onnx_opset_version() + 1)  # since opset 7, Add and Mul broadcast as NumPy does
 KINDS = TensorProto.DataType.values()  # of numbers in an array
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
@@ -119,8 +119,8 @@ class OnnxFile:
         largest = math.prod(max(1, array.size) for array in arrays.values())
         if node.operator == "ConstantOfShape":
             largest = math.prod(map(int, inputs[0].reshape(-1)))
-        if largest > LARGEST_ARRAYS:
-            raise Refusal(f"constants of up to {largest:,} numbers", f"at most {LARGEST_ARRAYS:,}")
+        if largest > MAX_ARRAYS:
+            raise Refusal(f"constants of up to {largest:,} numbers", f"at most {MAX_ARRAYS:,}")
         try:
             return ReferenceEvaluator(_alone(node)).run(None, arrays)[0]
         except Exception as error:  # of any kind, if the arrays are invalid for the operator
@@ -136,8 +136,8 @@ class OnnxFile:
             if any(size < 0 for size in array.dims):
                 raise ValueError(f"array {legible(array.name)}: found the shape {list(array.dims)}, {EXPECTED}")
             numbers += math.prod(array.dims)
-            if numbers > LARGEST_ARRAYS:
-                raise ValueError(f"found arrays of at least {numbers:,} numbers, expected at most {LARGEST_ARRAYS:,}")
+            if numbers > MAX_ARRAYS:
+                raise ValueError(f"found arrays of at least {numbers:,} numbers, expected at most {MAX_ARRAYS:,}")
             self._check_size(array)
 
     def _check_size(self, array):
@@ -228,8 +228,8 @@ def _parsed(path):
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ValueError(f"is not a regular file, {EXPECTED}")
-        if status.st_size > LARGEST_FILE:
-            raise ValueError(f"has {status.st_size:,} bytes, expected at most {LARGEST_FILE:,}")
+        if status.st_size > MAX_FILE:
+            raise ValueError(f"has {status.st_size:,} bytes, expected at most {MAX_FILE:,}")
         try:
             model = onnx.ModelProto.FromString(file.read())
         except DecodeError:

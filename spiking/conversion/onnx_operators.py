@@ -58,7 +58,7 @@ HINTS = {
     "Tanh": "Relu",
     "Upsample": "a network without it: no convolution of the smaller image computes it",
 }
-LARGEST_FLOAT = float(np.finfo(np.float32).max)  # exporters write it for no upper bound
+MAX_FLOAT = float(np.finfo(np.float32).max)  # exporters write it for no upper bound
 
 
 def unknown(node):
@@ -150,7 +150,7 @@ def clip(graph, node, x, low=None, high=None):
     high = number(high, "an upper bound", node.settings.get("max", np.inf))
     if low != 0 or not high > 0:
         raise Refusal(f"a clip to [{low:g}, {high:g}]", "one from 0 to a number above 0, such as ReLU6's Clip(0, 6)")
-    return graph.rectify(x, high if high < LARGEST_FLOAT else None)
+    return graph.rectify(x, high if high < MAX_FLOAT else None)
 
 
 def softmax(graph, node, x):
