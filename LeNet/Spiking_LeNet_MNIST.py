@@ -27,6 +27,7 @@ from experiment.disk import output_folder, replacing
 from experiment.runs import Run, Variation
 from experiment.trained import read_npz, write_npz
 from LeNet import hardware, own_network
+from spiking.network import FULL_PRECISION
 
 AUTO = "auto"  # as many time steps as it takes until nothing fires
 K = 1  # if neither --k nor --weights gives it
@@ -111,7 +112,9 @@ def main():
         return
     for path in filter(None, (args.export, args.golden, args.save)):
         check_place(path)
-    trained, k, original = load(args)
+    choice, own = model.chosen(args), own_network.is_own(args.weights)
+    trained, original = own_network.load(choice, args) if own else (weights.load(choice, K, converts=True), None)
+    k = args.k if trained.model.k == FULL_PRECISION else trained.model.k
     args.time_steps = args.time_steps or default_time_steps(trained, args)
     if args.save:
         own_network.save(trained, args.save)
@@ -150,15 +153,6 @@ def check_place(path):
         return
     if held.recipe != model.OWN:
         raise InputError(f"{shown(path)}: holds the weights of {held.name}, expected another file or none")
-
-
-def load(args):
-    """The Trained model that the options choose, the level to run it at, and its Original, None if it has none."""
-    choice = model.chosen(args)
-    if own_network.is_own(args.weights):
-        trained, original = own_network.load(choice, args)
-        return trained, trained.model.k, original
-    return *weights.load(choice, K, converts=True), None
 
 
 def default_time_steps(trained, args):

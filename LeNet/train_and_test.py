@@ -105,7 +105,7 @@ def load_test(choice, k, args):
         raise InputError(f"argument --checkpoint: found {args.checkpoint}, expected none with --weights")
     if args.checkpoint:
         choice = replace(choice, weights=args.checkpoint / NPZ_NAME)
-    trained, _ = weights.load(choice, k)
+    trained = weights.load(choice, k)
     return trained, images.load_test(choice.data or trained.model.images, trained.network).first(args.limit)
 
 

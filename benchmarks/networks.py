@@ -70,8 +70,8 @@ def main():
 
 def trained(path):
     """The Network, weights, level and folder of images of a file."""
-    found, k = load(Choice(weights=path), K)
-    return found.network, found.weights, k, found.model.images
+    found = load(Choice(weights=path), K)
+    return found.network, found.weights, found.model.k, found.model.images
 
 
 def random_networks():

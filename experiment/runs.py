@@ -52,14 +52,6 @@ class Variation:
             found.append((f"first{self.limit}", f"first {self.limit} images"))
         return found
 
-    @property
-    def entries(self):
-        """Its entries in run.json: all that is not the default, except the level."""
-        noise = {"noise_ratio": self.noise_ratio, "noise_seed": self.noise_seed} if self.noise_ratio else {}
-        burst = {} if self.max_spikes == 1 else {"max_spikes": self.max_spikes or UNBOUNDED}
-        positive = {} if self.negative_spikes else {"negative_spikes": False}
-        return noise | burst | positive | ({"limit": self.limit} if self.limit else {})
-
 
 @dataclass(frozen=True)
 class BlockResults:
@@ -116,11 +108,16 @@ class Run:
 
     @property
     def entries(self):
-        """The content of run.json."""
+        """The content of run.json, which leaves out what is as usual."""
         sizes = {"k": self.k, "time_steps": self.time_steps, "batch_size": self.batch_size, "images": self.images}
+        varied = self.variation
+        noise = {"noise_ratio": varied.noise_ratio, "noise_seed": varied.noise_seed} if varied.noise_ratio else {}
+        burst = {} if varied.max_spikes == 1 else {"max_spikes": varied.max_spikes or UNBOUNDED}
+        positive = {} if varied.negative_spikes else {"negative_spikes": False}
+        limit = {"limit": varied.limit} if varied.limit else {}
         results = {} if self.results is None else asdict(self.results)
         known = {name: value for name, value in results.items() if value is not None or name == "ann_accuracy"}
-        return sizes | {"model": self.identity.entries} | self.variation.entries | known
+        return sizes | {"model": self.identity.entries} | noise | burst | positive | limit | known
 
 
 def short(number):

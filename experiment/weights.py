@@ -56,8 +56,7 @@ def load(choice, k, converts=False):
 
     Returns
     -------
-    trained : Trained, on the weight grid
-    k : int, the level at which to run it: the choice's for a conversion, otherwise the model's
+    Trained, on the weight grid; if it has full precision, a conversion runs it at the choice's level
     """
     given = choice.model(k)
     path = choice.weights or default_weights(given, choice.data)
@@ -77,7 +76,7 @@ def load(choice, k, converts=False):
         print(f"           rounded to the weight grid, which changed them by {rounding:.2g} at most")
     if conversion:
         print(f"           of full precision: the conversion inserts the quantiser of k={choice.k}")
-    return replace(trained, weights=weights), choice.k if conversion else found.k
+    return replace(trained, weights=weights)
 
 
 def default_weights(model, data=None):

@@ -68,11 +68,11 @@ def load(args):
     """The Trained models: that of --weights, or one for each level."""
     choice = model.chosen(args)
     if args.weights is None:
-        return [weights.load(replace(choice, k=k), k)[0] for k in args.levels or PUBLISHED_LEVELS]
+        return [weights.load(replace(choice, k=k), k) for k in args.levels or PUBLISHED_LEVELS]
     if args.levels is not None and len(args.levels) > 1:
         raise InputError(f"argument --k: found {len(args.levels)} levels, expected at most one with --weights")
     level = args.levels[0] if args.levels else None  # None if the file decides
-    return [weights.load(replace(choice, k=level), PUBLISHED_LEVELS[0])[0]]
+    return [weights.load(replace(choice, k=level), PUBLISHED_LEVELS[0])]
 
 
 def report(accuracy):

@@ -36,6 +36,7 @@ from spiking.edges import Convolution, Pooling, identity, position_shift, window
 from spiking.network import Block, Classifier, Network, check_layer, errors_at
 
 INPUT = re.compile(r"(\d+)x(\d+)x(\d+)", re.ASCII)
+HYPHEN = re.compile(r"-(?![^(]*\))")  # between layers; inside parentheses it is a sign
 PATTERNS = {
     "padding": r"p\(-?\d+,-?\d+,-?\d+,-?\d+\)|p",
     "stride": r"s\d+(?:x\d+)?",
@@ -78,7 +79,7 @@ def parse(notation):
     ValueError
         It cannot be read, or a layer is inconsistent with those before it; the text gives the layer's place and name.
     """
-    first, *layers = _split(notation)
+    first, *layers = HYPHEN.split(notation)
     if not (sizes := INPUT.fullmatch(first)):
         raise ValueError(f"{_short(first)!r} is no input, expected rows x columns x channels such as 28x28x1")
     shapes = [tuple(map(int, sizes.groups()))]
@@ -100,7 +101,7 @@ def parse(notation):
 
 def check_layers(layers):
     """Raises ValueError unless every layer of a notation without ends can be read, on whatever input."""
-    for number, text in enumerate(_split(layers), start=1):
+    for number, text in enumerate(HYPHEN.split(layers), start=1):
         with errors_at(f"layer {number} ({_short(text)})"):
             _terms(text)
 
@@ -111,11 +112,6 @@ def write(blocks, classifier):
     layers = [_layer_text(block, before) for before, block in enumerate(blocks)]
     classes = "+".join(f"{edge.filters}{_source_text(edge, len(blocks))}" for edge in classifier.inputs)
     return "-".join([inputs, *layers, classes + "b" * classifier.bias])
-
-
-def _split(notation):
-    """The layers of a notation; a hyphen inside parentheses is a sign."""
-    return re.split(r"-(?![^(]*\))", notation)
 
 
 def _short(text):

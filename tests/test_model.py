@@ -138,8 +138,8 @@ def test_network_that_does_not_fit_is_refused(layers, input_shape, message):
 
 def test_file_says_what_the_options_leave_open(save, capsys):
     path = save()
-    trained, k = load(choose("--weights", path), 0)
-    assert (trained.model, trained.network, k) == (STRIPES, NETWORK, 1)
+    trained = load(choose("--weights", path), 0)
+    assert (trained.model, trained.network) == (STRIPES, NETWORK)
     assert capsys.readouterr().out == f"weights    {path}\n"
 
 
@@ -148,8 +148,7 @@ def test_file_says_what_the_options_leave_open(save, capsys):
     [("--k", 1), ("--network", LAYERS), ("--data", "elsewhere/stripes"), ("--recipe", "augmented"), ("--seed", 3)],
 )
 def test_options_may_agree_with_a_file(save, options):
-    trained, k = load(choose("--weights", save(), *options), 0)
-    assert (trained.model, k) == (STRIPES, 1)
+    assert load(choose("--weights", save(), *options), 0).model == STRIPES
 
 
 @pytest.mark.parametrize(
@@ -175,8 +174,7 @@ def test_options_may_not_contradict_a_file(save, capsys, found, default, options
 
 def test_full_precision_is_converted_to_any_level_that_is_named(save, capsys):
     path = save(FULL_PRECISION)
-    trained, k = load(choose("--weights", path, "--k", 4), 1, converts=True)
-    assert (trained.model.k, k) == (FULL_PRECISION, 4)
+    assert load(choose("--weights", path, "--k", 4), 1, converts=True).model.k == FULL_PRECISION
     assert "           of full precision: the conversion inserts the quantiser of k=4\n" in capsys.readouterr().out
     with pytest.raises(InputError, match=f"^{path}: has full precision, expected --k, the level to convert"):
         load(choose("--weights", path), 1, converts=True)
@@ -200,7 +198,7 @@ def test_quantised_weights_are_not_converted_to_another_level(save):
     ],
 )
 def test_weights_of_less_training_say_so(save, capsys, seen, words):
-    trained, _ = load(choose("--weights", save(**seen)), 0)
+    trained = load(choose("--weights", save(**seen)), 0)
     assert trained.identity.shortfall == words
     notice = f"           a trial: trained on {words}\n"
     assert (notice in capsys.readouterr().out) == bool(words)
@@ -214,7 +212,7 @@ def test_shortfall_of_a_recipe_that_nobody_knows_counts_images_only():
 def test_weights_off_the_grid_are_rounded_with_a_notice(save, capsys):
     off = {key: array.copy() for key, array in TRAINED.weights.items()}
     off["fc/W"].flat[0] += np.float32(2**-24)
-    trained, _ = load(choose("--weights", save(weights=off)), 0)
+    trained = load(choose("--weights", save(weights=off)), 0)
     assert capsys.readouterr().out.endswith("rounded to the weight grid, which changed them by 6e-08 at most\n")
     np.testing.assert_array_equal(trained.weights["fc/W"], TRAINED.weights["fc/W"])
 
@@ -229,7 +227,7 @@ def test_default_file_is_that_of_the_checkpoint_or_the_published_one(default_pla
         load(options, 0)
     for place in (published, f"LeNet/checkpoints/{STRIPES.name}/{NPZ_NAME}"):
         expected = save(name=place)
-        assert load(options, 0)[0].path == expected
+        assert load(options, 0).path == expected
 
 
 @pytest.mark.parametrize(
