@@ -52,9 +52,8 @@ class Identity:
 def identified(entries):
     """The Identity that such entries describe; raises ValueError, which says what is wrong, if they describe none."""
     operations = integer(entries, OPERATIONS, 0, MAX_OPERATIONS, default=None)
-    texts = {name: entries.get(name) for name in ("network", "data", "recipe")} | {
-        "origin": entries.get("origin", "")
-    }
+    texts = {name: entries.get(name) for name in ("network", "data", "recipe")}
+    texts["origin"] = entries.get("origin", "")  # only what was converted from a user's own file has one
     for name, found in texts.items():
         if type(found) is not str:
             raise ValueError(f"{name} is {found}, expected a text")

@@ -24,7 +24,7 @@ OPTIONS = ("k", "network", "data", "recipe", "seed")  # that name a model
 PLAIN = re.compile(r"[a-z]{2}[a-z0-9_]*(-[a-z]{2}[a-z0-9_]*)*")
 PLAIN_ORIGIN = r"|[a-z][a-z0-9_]*-[0-9a-f]{8}"
 TAKEN = re.compile(rf"(seed|first|image|steps|shown)\d*|noise.*|burst|positive|{OWN}")
-LONGEST_WORDS = 100  # letters of a name that is not shortened; file systems have room for 255 bytes
+MAX_WORDS = 100  # letters of a name that is not shortened; file systems have room for 255 bytes
 SHORTENED = 40  # letters that are left of one that is
 
 
@@ -88,7 +88,7 @@ class Model:
         """A name of this start and these values, with a digest if it could also name another model."""
         name, texts = "-".join([start, *differing.values()]), [self.network, self.data, self.recipe]
         texts += [self.origin] if self.origin else []
-        if self._unclear() or sum(map(len, texts)) > LONGEST_WORDS:
+        if self._unclear() or sum(map(len, texts)) > MAX_WORDS:
             name = f"{name[:SHORTENED]}~{digest(*texts)}"
         return f"{name}-seed{self.seed}" if self.seed else name
 

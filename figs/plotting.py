@@ -13,7 +13,7 @@ from experiment.model import LENET, MNIST, PUBLISHED_LEVELS
 from experiment.weights import refuse_contradiction
 from spiking.network import FULL_PRECISION
 
-LONGEST_NAME = 200  # bytes; file systems have room for 255
+MAX_NAME = 200  # bytes; file systems have room for 255
 WIDTH = 7.0  # inches, of a figure as wide as a page
 LETTERS_PER_LINE, LETTERS_PER_PANEL = 75, 52  # of a title
 # Okabe and Ito's colours, which colour-blind people can distinguish; the markers differ as well
@@ -141,7 +141,7 @@ def picture_name(name, args, found):
     data = {MNIST if log.model is None else log.model.data for log in found}
     words = "-".join([f"{name}_{data.pop() if len(data) == 1 else 'several'}", *(path.name for path in folders)])
     defaults = [log.run and log.run.folder for log in found]
-    short = len(os.fsencode(words)) <= LONGEST_NAME
+    short = len(os.fsencode(words)) <= MAX_NAME
     if folders == defaults and short:
         return words
     return f"{words if short else words[: model.SHORTENED]}~{digest(*map(str, folders))}"
