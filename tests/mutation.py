@@ -2,7 +2,7 @@
 group, one at a time, and tells which of them its tests do not notice; names of mutants instead of a number try these.
 
 mutmut does the work; its settings are in pyproject.toml, and what differs from group to group stands here: the code
-(without what pyproject.toml leaves out), the tests that run in this process within seconds, and how workers begin.
+(without what pyproject.toml leaves out), the tests that run in this process within seconds, and what workers inherit.
 """
 
 import random
@@ -15,36 +15,41 @@ from mutmut.__main__ import _run
 from mutmut.mutation.file_mutation import mutate_file_contents
 from mutmut.utils.format_utils import get_mutant_name
 
-GROUPS = {  # code, what of it belongs to another group, tests, isolation: TensorFlow does not survive a fork
+# code; what of it belongs to another group; tests; what is imported before workers fork: these tests ("collect"), or
+# nothing ("none") where they start TensorFlow, whose threads no fork inherits
+GROUPS = {
     "spiking": (
         "spiking/*.py",
         ["spiking/conversion/*.py"],
         "doors extreme_models network notation spiking_layers spiking_utils trains weight_grid",
-        "fork",
+        "collect",
     ),
     "conversion": (
         "spiking/conversion/*.py",
         [],
         "calibration conversion conversion_layers conversion_networks conversion_refusals from_onnx onnx_files "
         "onnx_refusals",
-        "forkserver",
+        "none",
     ),
     "experiment": (
         "experiment/*.py",
         [],
         "chosen_model command_line damaged_logs digit disk faults images logs mnist model names noise odd_places "
         "options weights",
-        "forkserver",
+        "collect",
     ),
     "figs": (
         "figs/*.py",
         [],
-        "animation bursts_and_seeds figure_logs",
-        "fork",
+        "animation bursts_and_seeds figure_logs figures live::test_script_writes_the_published_page noise options "
+        "raster raster_refusals",
+        "collect",
     ),
 }
-PLOTS = re.compile(r"\.x_(add_picture|cut_axis|default_matplotlib|draw|frame|grid_of_axes|label_|main|mark_|name_row|"
-                   r"new_figure|pyplot|save|spike_colours|styles|write)")  # fmt: skip
+PLOTS = re.compile(  # functions that do nothing but draw; main is one in some scripts
+    r"figs\.(\w+\.x_(accuracy_axes|add_picture|cut_axis|default_matplotlib|draw|emphasis|frame|grid_of_axes|label_|mark_|"
+    r"name_row|new_figure|pyplot|save|spike_colours|styles|write)|(accuracy_speed|animation|sops|sparsity)\.x_main)"
+)
 
 
 def mutants(config):
@@ -52,19 +57,21 @@ def mutants(config):
     for path in sorted(path for folder in config.source_paths for path in folder.rglob("*.py")):
         if config.should_mutate(path):
             for name in mutate_file_contents(str(path), path.read_text()).mutant_names:
-                if not PLOTS.search(full := get_mutant_name(path, name)):
+                if not PLOTS.match(full := get_mutant_name(path, name)):
                     yield full
 
 
 def main(group, *chosen):
-    code, others, tests, isolation = GROUPS[group]
+    code, others, tests, warmup = GROUPS[group]
     common = mutmut.configuration.config()
     config = replace(
         common,
         only_mutate=[code],
         do_not_mutate=common.do_not_mutate + others,
-        pytest_add_cli_args_test_selection=[f"tests/test_{name}.py" for name in tests.split()],
-        process_isolation=mutmut.configuration.ProcessIsolation(isolation),
+        pytest_add_cli_args_test_selection=[
+            "tests/test_{}.py{}{}".format(*name.partition("::")) for name in tests.split()
+        ],
+        forkserver_warmup=mutmut.configuration.ForkServerWarmup(warmup),
     )
     mutmut.configuration._config = config
     if chosen[0].isdigit():
