@@ -55,6 +55,13 @@ def test_maps_show_spikes_in_colour_and_counts_in_grey(simulation, step):
         assert shades == sorted(set(shades))  # lighter, the more a neuron has fired
 
 
+def test_neurons_at_rest_are_the_lighter_the_more_they_have_fired_up_to_a_limit():
+    spikes = np.zeros((2, 1, 2, 1), int)  # two neurons, of which the second fires in the first step
+    spikes[0, 0, 1] = 1
+    assert_array_equal(animation.coloured_map(spikes, 0), [[[animation.NO_SPIKE] * 3, animation.POSITIVE]])
+    assert_array_equal(animation.coloured_map(spikes, 1)[0, :, 0], [animation.NO_SPIKE, animation.LIGHTEST_REST])
+
+
 def test_sentences_tell_what_happens(simulation, silent):
     outputs = simulation.outputs[0]
     guesses = outputs.argmax(axis=1)

@@ -13,8 +13,9 @@ from figs import bursts, seeds
 from tests.helpers import assert_refused
 from tests.script_helpers import change_run, write_logs
 
-STATISTICS = [[[(9, 1, 70), (5, 3, 50)]], [[(4, 0, 30), (2, 0, 10)]]]  # of two batches, one block, two time steps
-RIGHT = [[1, 3], [1, 1]]  # of 5 images: 40 %, then 80 %
+# of two batches, one block, three time steps
+STATISTICS = [[[(9, 1, 70), (4, 1, 40), (1, 2, 10)]], [[(4, 0, 30), (1, 0, 5), (1, 0, 5)]]]
+RIGHT = [[1, 2, 3], [1, 1, 1]]  # of 5 images: 40 %, 60 %, 80 %
 VARIATIONS = ({}, {"max_spikes": 2}, {"max_spikes": 4}, {"max_spikes": None}, {"negative_spikes": False})
 
 
@@ -32,7 +33,7 @@ def write(one, right=RIGHT, statistics=STATISTICS, **variation):
 @pytest.fixture
 def burst_folders(root):
     """The logs of each variant of k=0, 1 and 2; those without negative spikes have others than the rest."""
-    without = [[[(5, 0, 40), (0, 0, 0)]], [[(5, 0, 60), (0, 0, 0)]]]
+    without = [[[(5, 0, 40), (0, 0, 0), (0, 0, 0)]], [[(5, 0, 60), (0, 0, 0), (0, 0, 0)]]]
     statistics = [STATISTICS] * 4 + [without]
     return [
         write(Model(k), statistics=numbers, **variation)
@@ -52,8 +53,8 @@ def test_bursts_table_has_the_numbers_of_every_variant(root, burst_folders, run_
     for k in (0, 1, 2):
         for name in ("B = 1", "B = 2", "B = 4", "unbounded"):
             # 20 spikes of 5 images, 4 of them negative; 160 operations
-            assert f"k{k} {name} 80.00 % 2 3 1 32" in table
-        assert f"k{k} B = 1, none negative 80.00 % 2 2 0 20" in table
+            assert f"k{k} {name} 80.00 % 3 3 1 32" in table
+        assert f"k{k} B = 1, none negative 80.00 % 3 2 0 20" in table
     assert {path.name for path in (root / "figures").iterdir()} == {"scnn_bursts_mnist.png", "scnn_bursts_mnist.svg"}
 
 
@@ -61,7 +62,7 @@ def test_bursts_bars_and_lines_are_the_numbers(burst_folders):
     figure = bursts.draw({Model(k): bursts.read_variants(Model(k)) for k in (0, 1)})
     for column in (0, 1):
         accuracy, spikes, sops = figure.axes[column::2]
-        assert [list(line.get_ydata()) for line in accuracy.lines] == 5 * [[40, 80]]
+        assert [list(line.get_ydata()) for line in accuracy.lines] == 5 * [[40, 60, 80]]
         positive, negative = spikes.patches[::2], spikes.patches[1::2]
         assert_allclose([bar.get_height() for bar in positive], [*4 * [16 / 5 / 1e3], 10 / 5 / 1e3])
         assert_allclose([bar.get_height() for bar in negative], [*4 * [4 / 5 / 1e3], 0], atol=1e-15)
@@ -106,7 +107,11 @@ def seed_folders(root):
     """k=0 with seeds 0 and 12, of 80 % and 60 %, of which run.json knows the ANN's accuracy; k=1 with one seed."""
     write(Model(0))
     # 15 spikes of 5 images, none negative; 50 operations
-    write(Model(0, seed=12), [[1, 2], [1, 1]], [[[(10, 0, 40), (0, 0, 0)]], [[(5, 0, 10), (0, 0, 0)]]])
+    write(
+        Model(0, seed=12),
+        [[1, 1, 2], [1, 1, 1]],
+        [[[(10, 0, 40)] + 2 * [(0, 0, 0)]], [[(5, 0, 10)] + 2 * [(0, 0, 0)]]],
+    )
     for seed, accuracy in {0: 0.8, 12: 0.6}.items():
         change_run(default_folder(Model(0, seed=seed)), ann_accuracy=accuracy)
     write(Model(0, seed=12), noise_ratio=0.5, noise_seed=0)  # another run of a seed, which does not count
@@ -122,7 +127,7 @@ def test_seeds_table_has_mean_spread_and_extremes(root, seed_folders, run_here):
     assert "| k=0 | SNN accuracy (%) | 2 | 70.00 | 14.14 | 60.00 | 80.00 | 99.29 | no |" in table
     rows = {tuple(row.split(" | ")[:2]): row.split(" | ")[2:6] for row in table}
     assert rows["| k=0", "accuracy after step 1 (%)"] == ["2", "40.00", "0.00", "40.00"]
-    assert rows["| k=0", "time steps"] == ["2", "2.0", "0.0", "2.0"]
+    assert rows["| k=0", "time steps"] == ["2", "3.0", "0.0", "3.0"]
     assert rows["| k=0", "+ spikes"] == ["2", "3", "0", "3"]  # 16 / 5 and 15 / 5
     assert rows["| k=0", "- spikes"] == ["2", "0", "1", "0"]  # 4 / 5 and 0
     assert rows["| k=0", "SOPs"] == ["2", "21", "16", "10"]  # 32 and 10
@@ -136,9 +141,9 @@ def test_seeds_table_has_mean_spread_and_extremes(root, seed_folders, run_here):
 def test_seeds_curve_is_the_mean_and_the_band_reaches_from_lowest_to_highest(seed_folders):
     whole, zoomed = seeds.draw({Model(0): seeds.read_seeds(Model(0))}).axes
     for axes in (whole, zoomed):
-        assert_allclose(axes.lines[0].get_ydata(), [40, 70])
+        assert_allclose(axes.lines[0].get_ydata(), [40, 50, 70])
         corners = axes.collections[0].get_paths()[0].vertices
-        last = corners[corners[:, 0] == 2, 1]
+        last = corners[corners[:, 0] == 3, 1]
         assert (last.min(), last.max()) == (60, 80)
 
 
@@ -172,7 +177,7 @@ def test_seeds_that_were_trained_differently_are_refused(seed_folders, change, e
 
 def test_seeds_of_other_numbers_of_time_steps(seed_folders, run_here):
     write(Model(1, seed=3), [[1], [1]], [[[(10, 0, 40)]], [[(5, 0, 10)]]])
-    assert_refused(run_here(seeds.main), "figs/logs/k1-seed3: has 1 time steps, expected 2 as in figs/logs/k1-seed2")
+    assert_refused(run_here(seeds.main), "figs/logs/k1-seed3: has 1 time steps, expected 3 as in figs/logs/k1-seed2")
 
 
 def test_logs_in_the_folder_of_a_seed_of_another_level_do_not_count(seed_folders):

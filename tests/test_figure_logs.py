@@ -1,5 +1,6 @@
 """Which logs the figure scripts take, and which they refuse with one line, leaving everything as it was."""
 
+import re
 import shutil
 
 import pytest
@@ -61,6 +62,16 @@ def test_options_that_agree_with_the_logs(script, root, run_here):
     process = run_here(script, *options, *(() if script is results.main else ("--output", root / "output")))
     assert (process.returncode, process.stderr) == (0, "")
     assert "k=0 (mine)" in process.stdout
+
+
+def test_figures_are_named_after_the_folders_with_a_digest_unless_these_are_the_default(root, run_here):
+    assert run_here(sops.main, "--logs", root / "figs/k0", "--output", root / "default").returncode == 0
+    assert run_here(sops.main, "--logs", root / "mine", "--output", root / "other").returncode == 0
+    assert {path.name for path in (root / "default").iterdir()} == {
+        f"scnn_sop_mnist-k0.{kind}" for kind in ("png", "svg")
+    }
+    (svg,) = (root / "other").glob("*.svg")
+    assert re.fullmatch(r"scnn_sop_mnist-mine~[0-9a-f]+\.svg", svg.name)
 
 
 def test_logs_that_do_not_say_their_model_are_of_the_papers(root, refuses):

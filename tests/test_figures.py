@@ -41,6 +41,7 @@ ROWS = {
     ],
     "results.py": [
         "| full precision | 150 epochs | 87.50 % | | | | | | |",
+        "| full precision, published | | 99.28 % | | | | | | |",
         "| k=0 | 150 epochs | | 80.00 % | 3 | 9,450 | 945 | 3,593,100 | 50.0 % |",
         "| k=0, published | | 99.29 % | 99.29 % | 7 | 7,610 | 751 | 1,510,511 | 21.0 % |",
         "| k=2, trial | a trial: 3 of 150 epochs | 75.00 % | 75.00 % | 18 | 23,625 | 4,725 | 7,186,200 | 100.0 % |",
@@ -262,6 +263,15 @@ def test_folders_of_the_same_name_have_distinct_labels(project, draw, tmp_path, 
         assert texts.count(f"k=0 ({place})") >= 1 + (script in FIGURES), place
     if script in FIGURES:
         assert len(list((tmp_path / "figs").glob("*.svg"))) == 3
+
+
+def test_results_are_two_tables_in_markdown(project, draw):
+    first, second = draw("results.py", "--logs", project / "figs/k0").split("\n\naccuracy (%) after time step\n")
+    for table, columns in ((first, 9), (second, 11)):  # the published accuracies are those after ten steps
+        header, rule, *rows = table.splitlines()
+        assert re.fullmatch(rf"\|( [^|]+ \|){{{columns}}}", header)
+        assert re.fullmatch(rf"\|(---\|){{{columns}}}", rule)
+        assert all(re.fullmatch(rf"\|( [^|]* \|){{1,{columns}}}", row) for row in rows)
 
 
 def test_logs_of_a_killed_run_are_drawn(project, draw, empty_repository):

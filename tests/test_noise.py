@@ -161,11 +161,16 @@ def test_table_covers_all_ratios_and_shows_what_noise_does(table):
 
 
 @pytest.mark.parametrize(("ratio", "k"), [("0.00", 0), ("1.00", 1), ("2.00", 0)])
-def test_accuracies_are_those_of_the_spiking_script(ratio, k, table, tmp_path, evaluate):
+def test_accuracies_are_those_of_the_spiking_script(ratio, k, tmp_path, evaluate, run_here, monkeypatch):
+    monkeypatch.setattr(noise, "NOISE_RATIOS", np.array([float(ratio)]))
+    process = run_here(noise.main, *FIGURE_OPTIONS, "--output", tmp_path / "figs")
+    *_, header, row, _ = (line.split() for line in process.stdout.splitlines())
     options = ["--weights", Model(k).published, "--limit", FIGURE_IMAGES, "--noise_ratio", ratio]
-    evaluate(*options, "--logs", tmp_path)
-    run = json.loads((tmp_path / "run.json").read_text())
-    assert table[ratio][LEVELS.index(k)] == f"{100 * run['snn_accuracy']:.2f}"
+    evaluate(*options, "--logs", tmp_path / "logs")
+    run = json.loads((tmp_path / "logs/run.json").read_text())
+    assert header == ["noise", "ratio", *(f"k={level}" for level in LEVELS)]
+    assert row[0] == ratio
+    assert row[1 + 2 * LEVELS.index(k)] == f"{100 * run['snn_accuracy']:.2f}"
 
 
 def test_lines_are_the_accuracies():

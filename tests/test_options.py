@@ -1,9 +1,10 @@
-"""What the options of all scripts refuse."""
+"""What the options of all scripts refuse, and what their help says."""
 
-import runpy
+import re
 import sys
 from argparse import ArgumentTypeError
 from contextlib import suppress
+from importlib import import_module
 
 import pytest
 
@@ -30,7 +31,7 @@ def parser_of(script):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ArgumentParser, "parse_args", lambda parser: parsers.append(parser) or sys.exit())
         with pytest.raises(SystemExit):
-            runpy.run_path(str(ROOT / script))["main"]()
+            import_module(script.removesuffix(".py").replace("/", ".")).main()
     return parsers[0]
 
 
@@ -53,3 +54,9 @@ def test_no_option_is_taken_twice(script, run_here):
             option = [action.option_strings[0], "False" if action.type is boolean else "9"]
             process = run_here(lambda option=option: parser.parse_args([*option, *option]))
             assert_refused(process, f"argument {option[0]}: found twice, expected once")
+
+
+@pytest.mark.parametrize("script", [script for script in SCRIPTS if script.startswith("figs/")])
+def test_every_option_of_a_figure_says_its_default(script):
+    for action in parser_of(script)._actions:
+        assert action.dest == "help" or re.search(r"^\w+ .*\w \(default: \w[^()]*\)$", action.help), action.dest

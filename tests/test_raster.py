@@ -167,7 +167,9 @@ def test_network_that_never_fires(tmp_path, run_here):
     save_model(tmp_path / "k0.npz", weights, 0)
     process = run_here(raster.main, "--weights", tmp_path / "k0.npz", "--output", tmp_path / "figs")
     assert (process.returncode, process.stderr) == (0, "")
-    assert process.stdout.count("none") == 5
+    header, *rows = process.stdout.splitlines()[2:8]
+    assert header.split("  ")[-1] == "last in step"
+    assert [row.split()[-1] for row in rows] == 5 * ["none"]
     svg = (tmp_path / "figs/scnn_raster_mnist.svg").read_text()
     assert svg.count("<!-- never fires -->") == 5
     assert "silent after" not in svg
