@@ -22,8 +22,25 @@ from LeNet.tensorlayer.training import STATE_FILES
 from tests.helpers import ROOT, assert_refused
 from tests.script_helpers import history_without_seconds, write_images
 
-EPOCHS = 20
+EPOCHS = 8
 PATIENCE = 300  # seconds
+# a training of the copy waits once it has as many epochs as a file says, however fast or late the other one is
+HELD = """
+
+import time
+from pathlib import Path
+
+_save = Training.save
+
+
+def save(training, output):
+    _save(training, output)
+    while len(training.history) == int(Path("held").read_text()):
+        time.sleep(0.01)
+
+
+Training.save = save
+"""
 MODELS = [Model(0, "2C3-P2", "tiny", seed=seed) for seed in (0, 1)]
 # as run.py does, with networks that take seconds
 TRAIN = f"""
@@ -48,12 +65,20 @@ def project(tmp_path_factory):
     shutil.copyfile(ROOT / "spiking_utils.py", root / "spiking_utils.py")
     recipes = root / "experiment/recipes.py"
     recipes.write_text(recipes.read_text().replace("epochs=150", f"epochs={EPOCHS}"))
+    with (root / "LeNet/tensorlayer/training.py").open("a") as training:
+        training.write(HELD)
     write_images(root / "data/tiny", (8, 8), classes=3)
     return root
 
 
 def checkpoint(project, model):
     return project / model.checkpoint.relative_to(ROOT)
+
+
+def hold(project, epoch):
+    """Lets the trainings wait at the end of this epoch, and those that wait at another one go on."""
+    (project / "next").write_text(str(epoch))
+    (project / "next").replace(project / "held")
 
 
 def epochs(project):
@@ -113,6 +138,7 @@ def processes_in(folder):
 def test_interrupted_here_and_killed_on_a_cluster_trainings_end_in_the_same_bytes(
     project, start, cluster, tmp_path, run_here
 ):
+    hold(project, 2)
     here = start("-c", TRAIN, 2)
     progress = here.stdout.readline()  # of either, at its first epoch
     assert re.fullmatch(rf"k0-2C3-P2-tiny.*: epoch \d+ of {EPOCHS}, validation \d+\.\d\d %\n", progress)
@@ -122,16 +148,17 @@ def test_interrupted_here_and_killed_on_a_cluster_trainings_end_in_the_same_byte
     assert (here.returncode, stderr) == (130, "interrupted\n")
     assert not [command for command in processes_in(project) if "LeNet_MNIST" in command]
     before = epochs(project)
-    assert max(before) < EPOCHS
+    assert max(before) <= 2
     for model in MODELS:
         check_sums(checkpoint(project, model), STATE_FILES)
 
     file, workers = cluster
+    hold(project, 4)
     wait_until(file.exists, *workers)
     there = start("-c", TRAIN, json.loads(file.read_text())["address"])
     wait_until(lambda: min(now - then for now, then in zip(epochs(project), before)) >= 1, there, *workers)
     workers[0].kill()
-    assert max(epochs(project)) < EPOCHS
+    hold(project, EPOCHS + 1)
     stdout, stderr = there.communicate(timeout=PATIENCE)
     assert (there.returncode, stderr) == (0, "")
     for model in MODELS:
