@@ -14,11 +14,9 @@ from tests.networks import LENET, random_weights
 from tests.test_extreme_models import EXTREMES, changed
 
 
-@pytest.mark.parametrize(
-    "name", ["one huge negative weight", "gammas huge", "variances zero", "gammas tiny and negative"]
-)
+@pytest.mark.parametrize("name", ["one huge negative weight", "gammas tiny and negative"])
 def test_script_runs_an_extreme_model_exactly(name, tmp_path, run_here):
-    """Tests one of each kind; test_extreme_models.py runs them all in the engine."""
+    """test_extreme_models.py runs all kinds in the engine."""
     k, time_steps, images = 1, 4, 2
     path, logs = tmp_path / "extreme.npz", tmp_path / "logs"
     save_model(path, changed(random_weights(LENET, seed=2), EXTREMES[name]), k)

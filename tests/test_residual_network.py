@@ -1,4 +1,4 @@
-"""A small residual network with max pooling through the scripts as a user runs them, on MNIST."""
+"""A small residual network with max pooling through all that the scripts do, on MNIST."""
 
 import csv
 import json
@@ -8,23 +8,29 @@ import pytest
 
 from experiment.model import HISTORY_NAME, NPZ_NAME
 from experiment.trained import read_npz
+from LeNet import Quant_LeNet_MNIST, Spiking_LeNet_MNIST
 from spiking.notation import parse
 from spiking.weight_grid import on_grid
-from tests.helpers import run_script, save_model
+from tests.helpers import save_model
 from tests.integer_replay import assert_measured, assert_replayed
 from tests.networks import random_weights
 from tests.test_verification import assert_lossless
 
 LAYERS = "6C5s2-M2-6C3p+I-8C3ps2+8C1s2@2"
 NETWORK = parse(f"28x28x1-{LAYERS}-10")
-SCRIPT = "LeNet/Spiking_LeNet_MNIST.py"
 IMAGES, STEPS = 40, 6
 
 
-def succeed(script, *options):
-    process = run_script(script, *options)
-    assert (process.returncode, process.stderr) == (0, "")
-    return process
+@pytest.fixture
+def succeed(run_here):
+    """A function that runs a script without an error."""
+
+    def succeed(main, *options):
+        process = run_here(main, *options)
+        assert (process.returncode, process.stderr) == (0, "")
+        return process
+
+    return succeed
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +40,9 @@ def weights_path(tmp_path_factory):
     return path
 
 
-def test_it_is_trained_by_its_notation_alone(tmp_path):
+def test_it_is_trained_by_its_notation_alone(succeed, tmp_path):
     options = ("--k", 1, "--network", LAYERS, "--limit", 400, "--epochs", 2, "--checkpoint", tmp_path)
-    succeed("LeNet/Quant_LeNet_MNIST.py", *options)
+    succeed(Quant_LeNet_MNIST.main, *options)
     trained = read_npz(tmp_path / NPZ_NAME)
     assert (trained.network, trained.model.network, trained.identity.epochs) == (NETWORK, LAYERS, 2)
     assert on_grid(trained.weights, NETWORK)[1] == 0
@@ -46,15 +52,16 @@ def test_it_is_trained_by_its_notation_alone(tmp_path):
     assert all(np.unique(kernel).size > kernel.size / 2 for kernel in read.values())
 
 
-def test_it_is_lossless(weights_path):
-    assert_lossless(succeed(SCRIPT, "--weights", weights_path, "--verify", "--limit", IMAGES), NETWORK, IMAGES)
+def test_it_is_lossless(succeed, weights_path):
+    options = ("--weights", weights_path, "--verify", "--limit", IMAGES)
+    assert_lossless(succeed(Spiking_LeNet_MNIST.main, *options), NETWORK, IMAGES)
 
 
-def test_its_integers_its_golden_vectors_and_its_sizes_agree(weights_path, tmp_path):
+def test_its_integers_its_golden_vectors_and_its_sizes_agree(succeed, weights_path, tmp_path):
     options = ("--weights", weights_path, "--time_steps", STEPS)
-    succeed(SCRIPT, *options, "--export", tmp_path / "integers.npz")
-    succeed(SCRIPT, *options, "--golden", tmp_path / "golden.npz", "--limit", IMAGES)
-    succeed(SCRIPT, *options, "--sizes", "--logs", tmp_path, "--limit", IMAGES)
+    succeed(Spiking_LeNet_MNIST.main, *options, "--export", tmp_path / "integers.npz")
+    succeed(Spiking_LeNet_MNIST.main, *options, "--golden", tmp_path / "golden.npz", "--limit", IMAGES)
+    succeed(Spiking_LeNet_MNIST.main, *options, "--sizes", "--logs", tmp_path, "--limit", IMAGES)
     golden, arrays = (dict(np.load(tmp_path / name)) for name in ("golden.npz", "integers.npz"))
     recorded = assert_replayed(golden, arrays)
     assert list(recorded) == ["conv1", "pool2", "conv3", "conv4", "fc"]
