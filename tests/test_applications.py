@@ -1,4 +1,7 @@
-"""Networks of keras.applications with random weights: every neuron of an image is equal, or a layer is refused."""
+"""Networks of keras.applications with random weights: every neuron of an image is equal, or a layer is refused.
+
+These are deep, so neurons may fire without a bound; one spike in a time step is tested on smaller networks.
+"""
 
 import time
 
@@ -29,7 +32,7 @@ def test_every_neuron_of_an_image_is_equal(name):
     scales = calibration.scales_of(graph, calibration.observe(graph, pixels))
     counts, scores = quantized_counts(model, graph, image, LEVEL, scales)
     assert_blocks_compute(counts, scores, graph, LEVEL, image, scales)
-    assert_spikes_are_exact(convert_graph(graph, LEVEL, pixels), image, max_spikes=1)
+    assert_spikes_are_exact(convert_graph(graph, LEVEL, pixels), image)
 
 
 def test_swish_is_refused_at_once_and_by_name():
