@@ -72,8 +72,7 @@ class Graph:
         """Returns a tensor of which only the shape is known."""
         image = shape if len(shape) == 3 else (1, 1, math.prod(shape))
         self.nodes.append(Opaque(image))
-        result = Tensor(image, (Part.identity(len(self.nodes), image),))
-        return result if len(shape) == 3 else self.reshape(result, shape)
+        return self.reshape(Tensor(image, (Part.identity(len(self.nodes), image),)), shape)
 
     @property
     def rectifiers(self):
