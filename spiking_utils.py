@@ -27,7 +27,7 @@ __all__ = [
     "evaluate",
 ]
 
-MAX_RESERVED = 64 << 20  # spikes to reserve memory for at a time, 4 bytes each, as if all neurons always fired
+MAX_RESERVED_SPIKES = 64 << 20  # spikes to reserve memory for at a time, 4 bytes each, as if all neurons always fired
 MAX_EXPORTED = 1 << 24  # thresholds of a block
 
 
@@ -125,7 +125,7 @@ class SpikingNetwork:
 
     def _parts(self, images):
         """How many parts the images are run in."""
-        parts = -(-len(images) * self.time_steps * self.network.neurons // MAX_RESERVED)
+        parts = -(-len(images) * self.time_steps * self.network.neurons // MAX_RESERVED_SPIKES)
         return max(1, min(parts, len(images)))
 
     def settings(self):

@@ -27,7 +27,6 @@ from experiment.disk import output_folder, replacing
 from experiment.runs import Run, Variation
 from experiment.trained import read_npz, write_npz
 from LeNet import hardware, own_network
-from spiking.network import FULL_PRECISION
 
 AUTO = "auto"  # as many time steps as it takes until nothing fires
 K = 1  # if neither --k nor --weights gives it
@@ -114,7 +113,7 @@ def main():
         check_place(path)
     choice, own = model.chosen(args), own_network.is_own(args.weights)
     trained, original = own_network.load(choice, args) if own else (weights.load(choice, K, converts=True), None)
-    k = args.k if trained.model.k == FULL_PRECISION else trained.model.k
+    k = trained.level(args.k)
     args.time_steps = args.time_steps or default_time_steps(trained, args)
     if args.save:
         own_network.save(trained, args.save)

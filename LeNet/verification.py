@@ -9,9 +9,9 @@ from experiment.runs import last_step_with_spikes
 from LeNet.evaluation import FIRST_TIME_STEPS, run_until_quiescent
 from LeNet.tensorlayer import models
 from spiking.trains import SPIKES
-from spiking_utils import MAX_RESERVED, SpikingNetwork
+from spiking_utils import MAX_RESERVED_SPIKES, SpikingNetwork
 
-MAX_COUNT = 4096  # of a neuron's spikes, which take as many time steps
+MAX_SPIKES = 4096  # of a neuron's spikes, which take as many time steps
 
 
 @dataclass
@@ -87,10 +87,10 @@ def _activations(weights, network, k, dtype):
 
 def _refuse_too_many_spikes(counts):
     highest, spikes = max(count.max() for count in counts), sum(count.sum() for count in counts)
-    if highest > MAX_COUNT or spikes > MAX_RESERVED:
+    if highest > MAX_SPIKES or spikes > MAX_RESERVED_SPIKES:
         raise InputError(
             f"a neuron has to fire {highest:.0f} times and a batch {spikes:.0f} times until quiescent, "
-            f"expected at most {MAX_COUNT} and {MAX_RESERVED}; a smaller --batch_size lowers the latter"
+            f"expected at most {MAX_SPIKES} and {MAX_RESERVED_SPIKES}; a smaller --batch_size lowers the latter"
         )
 
 

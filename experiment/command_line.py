@@ -20,7 +20,7 @@ from spiking.network import MAX_LEVEL
 
 BAD_INPUT = 2  # exit status
 MAX_SEED = 2**32 - 1
-MAX_COUNT = 1_000_000  # of images, epochs, spikes: far above what makes sense, far below what overflows
+MAX_OPTION = 1_000_000  # of images, epochs, spikes: far above what makes sense, far below what overflows
 MAX_THREADS = 1024  # a million would take 21 GB, and a number that overflows an int crashes TensorFlow
 INSIST_AFTER = 5  # seconds between attempts to interrupt the program
 
@@ -80,24 +80,24 @@ def path(found):
 
 @dataclass(frozen=True)
 class Number:
-    """Option type: an int or a float in a range, or a word that stands for something else."""
+    """Option type: an int or a float in a range, or what a word stands for; others raise ArgumentTypeError."""
 
     kind: type
     minimum: float
-    maximum: float = MAX_COUNT
-    words: dict = field(default_factory=dict, hash=False)  # what each word stands for
+    maximum: float = MAX_OPTION
+    words: dict = field(default_factory=dict, hash=False)  # what each stands for; argparse hashes option types
 
-    def __call__(self, text):
-        if text in self.words:
-            return self.words[text]
+    def __call__(self, found):
+        if found in self.words:
+            return self.words[found]
         try:
-            value = self.kind(text)
+            value = self.kind(found)
         except ValueError:
             value = math.nan
         if not self.minimum <= value <= self.maximum:
             expected = f"{'an integer' if self.kind is int else 'a number'} of at least {self.minimum}"
             expected = ", or ".join([f"{expected} and at most {self.maximum}", *self.words])
-            raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
+            raise argparse.ArgumentTypeError(f"found {found!r}, expected {expected}")
         return value
 
 
@@ -124,7 +124,8 @@ def usable_cores(root=Path("/")):
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # else macOS
     limits, group = [affinity, MAX_THREADS], None
-    with suppress(OSError):  # of Linux's control groups, version 2, those that this process is in
+    with suppress(OSError):  # elsewhere than on Linux
+        # of its control groups, version 2, the one that this process is in
         group = re.search(r"^0::/(.*)$", (root / "proc/self/cgroup").read_text(), re.MULTILINE)
     innermost = root / "sys/fs/cgroup" / (group[1] if group else "")
     for folder in (innermost, *innermost.parents):  # inside a container, only the outer groups may be visible

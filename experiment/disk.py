@@ -52,10 +52,11 @@ def output_folder(path):
 
 @contextmanager
 def replacing(folder):
-    """Gives an empty folder; the files that the body writes there together replace those of an output folder.
+    """Gives an empty folder; the files that the body writes there replace those of the same names in `folder`.
 
-    All are on disk before the first one moves. If the body fails, nothing has changed. Raises InputError if a
-    folder has the name of one of the files, or if the output folder itself has vanished.
+    That is what `output_folder` gives, within its context. All files are on disk before the first one moves; if the
+    body fails, nothing has changed. Raises InputError if a folder has the name of one of the files, or if the output
+    folder itself has vanished.
     """
     staging = folder / STAGING
     try:
@@ -164,7 +165,7 @@ def _settle(path):
     folder = Path(path).parent
     if os.path.isdir(folder / COMPLETE):
         with _locked(folder):
-            _tidy(folder)
+            _finish_move(folder)
 
 
 @contextmanager
@@ -187,13 +188,17 @@ def _locked(folder):
 
 def _tidy(folder):
     """Moves the completely written files of a folder to their places, and removes those that were only begun."""
+    _finish_move(folder)
+    shutil.rmtree(folder / STAGING, ignore_errors=True)
+
+
+def _finish_move(folder):
     complete = folder / COMPLETE
     if complete.is_dir():
         _refuse_folders(complete)
         for file in sorted(complete.iterdir()):
             os.replace(file, folder / file.name)
         complete.rmdir()
-    shutil.rmtree(folder / STAGING, ignore_errors=True)
 
 
 def _refuse_folders(new):

@@ -10,8 +10,8 @@ from spiking.network import FULL_PRECISION, MAX_LEVEL, Network
 from spiking.notation import parse
 
 REQUIRED = object()  # stands for no default
-MAX_COUNT = 10**9  # that a file may give of anything
-COUNTS = dict.fromkeys(("epochs", "images", "all_images"), MAX_COUNT) | {"threads": MAX_THREADS}
+MAX_RECORDED = 10**9  # that a file may give of anything
+COUNTS = dict.fromkeys(("epochs", "images", "all_images"), MAX_RECORDED) | {"threads": MAX_THREADS}
 OPERATIONS = "multiply_accumulates"  # of a network before its conversion; only in files of converted networks
 MAX_OPERATIONS = 1 << 50
 MAX_WEIGHTS = 1 << 28  # numbers in a network's weights, of which a training keeps four copies
@@ -63,7 +63,7 @@ def identified(entries):
     return Identity(Model(k=k, seed=seed, **texts | {"network": network.layer_notation}), network, *counts)
 
 
-def integer(entries, name, lowest=1, highest=MAX_COUNT, default=REQUIRED):
+def integer(entries, name, lowest=1, highest=MAX_RECORDED, default=REQUIRED):
     """An entry, which must be an integer in this range; if it is missing and there is a default, that."""
     if name not in entries and default is not REQUIRED:
         return default

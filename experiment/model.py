@@ -77,12 +77,12 @@ class Model:
         """Which of data and recipe could be mistaken for something else in a name, capitals ignored."""
         is_recipe = any(f"-{recipe}-" in f"-{self.data}-" for recipe in RECIPES)
         taken = is_recipe or any(map(TAKEN.fullmatch, self.data.split("-")))
+        found = ["data"] if taken or not PLAIN.fullmatch(self.data) else []
         if self.recipe in RECIPES:
-            plain_recipe = not self.origin
+            plain = not self.origin
         else:
-            plain_recipe = self.recipe == OWN and re.fullmatch(PLAIN_ORIGIN, self.origin)
-        plain = {"data": PLAIN.fullmatch(self.data) and not taken, "recipe": plain_recipe}
-        return [name for name in plain if not plain[name]]
+            plain = self.recipe == OWN and re.fullmatch(PLAIN_ORIGIN, self.origin)
+        return found if plain else [*found, "recipe"]
 
     def _unique(self, start, differing):
         """A name of this start and these values, with a digest if it could also name another model."""

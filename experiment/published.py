@@ -13,7 +13,7 @@ from spiking.network import FULL_PRECISION
 
 FASHION_MNIST = "fashion-mnist"
 STEPS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 20)  # after which the accuracies on MNIST were published
-CURVES = (  # for k=0, 1, 2
+CURVES = (  # in percent by time step, for k=0, 1, 2
     dict(zip(STEPS, (85.02, 98.77, 99.20, 99.29, 99.27, 99.29, 99.29, 99.29, 99.29, 99.29), strict=True)),
     dict(zip(STEPS, (21.91, 86.79, 97.92, 99.01, 99.31, 99.40, 99.38, 99.33, 99.32, 99.32), strict=True)),
     dict(zip(STEPS, (10.75, 21.42, 32.39, 59.47, 94.38, 98.70, 99.13, 99.22, 99.28, 99.28), strict=True)),
@@ -30,12 +30,12 @@ FASHION_CURVES = (
 class Published:
     """The published figures of a network at one level, whose artificial and spiking accuracy are the same."""
 
-    final: float | None = None  # accuracy
+    final: float | None = None  # accuracy in percent, after the last time step
     time_steps: int | None = None  # None for full precision, like the next three
-    positive: int | None = None  # spikes
+    positive: int | None = None  # spikes per image
     negative: int | None = None
-    sops: int | None = None
-    accuracy: dict = field(default_factory=dict)  # by time step, if their logs show it
+    sops: int | None = None  # per image
+    accuracy: dict = field(default_factory=dict)  # in percent, by time step, if their logs show it
 
     @property
     def results(self):

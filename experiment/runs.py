@@ -151,12 +151,12 @@ def described(run, trained, evaluation, ann_right, sizes=None):
     """
     right, count = evaluation.right.sum(axis=0), run.images
     by_block = evaluation.statistics.sum(axis=(0, 2))  # (blocks, 3)
-    rows = [(block.neurons, *row) for block, row in zip(trained.network.blocks, by_block)]
+    rows = [(block.neurons, *row) for block, row in zip(trained.network.blocks, by_block, strict=True)]
     rows.append((trained.network.neurons, *by_block.sum(axis=0)))
-    *blocks, total = (
+    per_image = [
         BlockResults(neurons, int(spikes - negative) / count, int(negative) / count, int(sops) / count)
         for neurons, spikes, negative, sops in rows
-    )
+    ]
     results = Results(
         None if ann_right is None else ann_right / count,
         snn_accuracy=int(right[-1]) / count,
@@ -164,8 +164,8 @@ def described(run, trained, evaluation, ann_right, sizes=None):
         time_steps_needed=time_steps_needed(right),
         weights=shown(trained.path),
         weights_sha256=trained.sha256,
-        blocks=blocks,
-        total=total,
+        blocks=per_image[:-1],
+        total=per_image[-1],
         files=[ACCURACY, *SPIKE_LOGS, RUN],
         sizes=sizes,
     )

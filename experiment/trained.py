@@ -10,6 +10,7 @@ import numpy as np
 
 from experiment import InputError, disk, shown
 from experiment.identity import Identity, identified
+from spiking.network import FULL_PRECISION
 from spiking.weight_grid import check_weights, on_grid
 
 NPZ = "an npz file of network weights"  # as error messages call it
@@ -33,6 +34,10 @@ class Trained:
     @property
     def network(self):
         return self.identity.network
+
+    def level(self, k):
+        """The level at which it runs: its own or, if it has full precision, the k to which it is converted."""
+        return k if self.model.k == FULL_PRECISION else self.model.k
 
 
 def save_npz(trained, path):
@@ -85,7 +90,7 @@ def _read_archive(archive):
         raise InputError("has a key twice, expected each once")
     entries = {key: _read_array(archive, info, key, MAX_ENTRY) for key, info in members.items() if "/" not in key}
     try:
-        identity = identified({key: array.item() for key, array in entries.items()})
+        identity = identified({key: array.tolist() for key, array in entries.items()})
     except ValueError as error:
         raise InputError(error) from None
     shapes = identity.network.weight_shapes
@@ -96,7 +101,7 @@ def _read_archive(archive):
     weights = {}
     for key, shape in shapes.items():
         array = _read_array(archive, members[key], key, 8 * math.prod(shape))
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is refused
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused like other types
             weights[key] = array.astype(np.float32) if array.dtype.kind == "f" else array
     try:
         check_weights(weights, shapes)
@@ -118,4 +123,10 @@ def _read_array(archive, info, key, largest):
     """Reads an array of at most `largest` bytes of data."""
     if info.file_size > largest + HEADER:
         raise InputError(f"{key} takes {info.file_size} bytes, expected at most {largest + HEADER}")
-    return np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
+    content = io.BytesIO(archive.read(info))
+    np.lib.format.read_magic(content)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(content)
+    if math.prod(shape) * dtype.itemsize > info.file_size:  # NumPy would reserve memory for it before it reads
+        raise InputError(f"{key} has the shape {shape}, expected one of its {info.file_size} bytes")
+    content.seek(0)
+    return np.lib.format.read_array(content, allow_pickle=False)

@@ -56,7 +56,7 @@ def load(choice, k, converts=False):
 
     Returns
     -------
-    Trained, on the weight grid; if it has full precision, a conversion runs it at the choice's level
+    Trained, on the weight grid; see its method `level`
     """
     given = choice.model(k)
     path = choice.weights or default_weights(given, choice.data)
@@ -96,6 +96,8 @@ def default_weights(model, data=None):
 
 def read_published(model):
     """The Trained model that the repository has of a Model; raises InputError if it has none."""
+    if not disk.exists(model.published):
+        raise InputError(f"{shown(model.published)}: not found, expected published weights of {model.name}")
     trained = read_npz(model.published)
     refuse_contradiction(model.published, trained.model, model)
     return trained

@@ -21,7 +21,6 @@ from experiment import InputError, command_line, digest, images, model, printabl
 from experiment.digit import IMAGE_SIZE, read_digit
 from experiment.runs import TIME_STEPS, Variation, last_step_with_spikes, time_steps_needed
 from figs import plotting
-from spiking.network import FULL_PRECISION
 
 K = 0  # if neither --k nor --weights gives it
 # the three colours of a map differ threefold in contrast, so that they can be distinguished in grey as well
@@ -63,7 +62,7 @@ def image_option(text):
 def main():
     args = parse_arguments()
     trained = weights.load(model.chosen(args), K, converts=True)
-    k = args.k if trained.model.k == FULL_PRECISION else trained.model.k
+    k = trained.level(args.k)
     pixels, name, label = read_image(args, trained)
 
     from spiking_utils import SpikingNetwork

@@ -164,9 +164,13 @@ def _edge(term, shapes):
     if "stride" in term.suffixes:
         rows, _, columns = term.suffixes["stride"][1:].partition("x")
         stride = int(rows), int(columns or rows)
-    padding = {"": "valid", "p": "same"}.get(term.suffixes.get("padding", ""))
-    if padding is None:
-        top, bottom, left, right = map(int, term.suffixes["padding"][2:-1].split(","))
+    suffix = term.suffixes.get("padding")
+    if suffix is None:
+        padding = "valid"
+    elif suffix == "p":
+        padding = "same"
+    else:
+        top, bottom, left, right = map(int, suffix[2:-1].split(","))
         padding = (top, bottom), (left, right)
     starts = window_ranges(shape, kernel, stride, padding)
     if term.kind == "M":

@@ -11,7 +11,7 @@ from spiking.network import PIXEL_LEVELS
 
 INT16_MAX = 32767
 INT32_MAX = 2**31 - 1
-MAX_COUNT = 128  # that all inputs of a layer may reach; the paper's networks reach 9 at k=0 and 17 at k=1
+MAX_INPUT_COUNT = 128  # that all inputs of a layer may reach; the paper's networks reach 9 at k=0 and 17 at k=1
 
 
 def to_grid(kernels, bounds):
@@ -73,7 +73,7 @@ def layer_on_grid(layer, weights):
     keyed = zip(layer.kernel_keys, layer.inputs, strict=True)
     kernels = [weights[key] if key else np.ones(edge.kernel_shape) for key, edge in keyed]
     mixed = len({edge.source == IMAGE for edge in layer.inputs}) > 1
-    bounds = [PIXEL_LEVELS - 1 if edge.source == IMAGE else MAX_COUNT for edge in layer.inputs]
+    bounds = [PIXEL_LEVELS - 1 if edge.source == IMAGE else MAX_INPUT_COUNT for edge in layer.inputs]
     # where a layer reads both image and spikes, one of the two is multiplied by up to 256; which one depends on k.
     # The rounding of weights must not depend on k, so both bounds are multiplied
     w, exponent = to_grid(kernels, [bound * PIXEL_LEVELS for bound in bounds] if mixed else bounds)
@@ -126,7 +126,7 @@ def on_grid(weights, network):
     return rounded, change
 
 
-def round_to_grid(weights, bound=MAX_COUNT):
+def round_to_grid(weights, bound=MAX_INPUT_COUNT):
     """A kernel, alone in its block, rounded to its grid. Rounding it again changes nothing."""
     (integers,), exponent = to_grid([weights], [bound])
     return _rounded(integers, exponent, weights)

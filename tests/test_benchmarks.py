@@ -26,7 +26,7 @@ def test_dense_baseline_gives_the_potentials_of_the_equations():
 
 def test_level_that_is_not_published():
     process = run_script("benchmarks/simulation.py", "--k", 9)
-    assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected an npz file of network weights")
+    assert_refused(process, "LeNet/pretrained/k9.npz: not found, expected published weights of k9")
 
 
 def test_networks_are_compared_by_what_an_operation_takes(run_here):

@@ -146,6 +146,14 @@ def test_what_a_killed_process_has_completed_exists_and_nothing_else(folder):
     assert content(folder) == OLD | NEW
 
 
+def test_reading_leaves_files_that_are_being_written(folder):
+    """Where a file system has no locks, another process may still write them."""
+    half_moved(folder)
+    filled(folder / STAGING, {"a.txt": "half"})
+    assert read(folder / "b.txt", "a text") == b"new b"
+    assert content(folder / STAGING) == {"a.txt": "half"}
+
+
 def test_reading_leaves_a_running_process_alone(folder):
     with output_folder(folder) as output, replacing(output) as staging:
         filled(staging, NEW)

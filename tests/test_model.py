@@ -261,10 +261,11 @@ def test_published_weights_are_those_of_their_names():
 
 
 def test_published_model_that_nobody_trained_is_refused():
-    with pytest.raises(InputError, match=r"^LeNet/pretrained/k9\.npz: not found, expected an npz file of network"):
-        read_published(Model(9))
-    with pytest.raises(InputError, match=r"^LeNet/pretrained/k9\.npz: not found, expected published weights of k9"):
-        weights.default_weights(Model(9))
+    for reading in (read_published, weights.default_weights):
+        with pytest.raises(
+            InputError, match=r"^LeNet/pretrained/k9\.npz: not found, expected published weights of k9"
+        ):
+            reading(Model(9))
 
 
 @pytest.mark.parametrize(("limit", "refused"), [(444_660, False), (444_659, True)])

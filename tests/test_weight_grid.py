@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from spiking import weight_grid
 from spiking.notation import parse
-from spiking.weight_grid import MAX_COUNT, bias_to_grid, on_grid, round_to_grid
+from spiking.weight_grid import MAX_INPUT_COUNT, bias_to_grid, on_grid, round_to_grid
 from tests.networks import graphs, random_weights
 
 LARGEST = 32767 * 2.0**113  # the largest point of any grid that is a float32; beyond it lies 2^128
@@ -26,13 +26,13 @@ layers = st.integers(-140, 120).flatmap(
 ) | arrays(np.float32, array_shapes(max_dims=2, max_side=4), elements=any_size)
 
 
-def to_grid(weights, bound=MAX_COUNT):
+def to_grid(weights, bound=MAX_INPUT_COUNT):
     """That of a block with a single input."""
     (integers,), exponent = weight_grid.to_grid([weights], [bound])
     return integers, exponent
 
 
-def grid_exponent(weights, bound=MAX_COUNT):
+def grid_exponent(weights, bound=MAX_INPUT_COUNT):
     return to_grid(weights, bound)[1]
 
 

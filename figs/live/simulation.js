@@ -2,7 +2,7 @@
 // rule of the neuron and the arrays.
 
 const INT32_MIN = -(2 ** 31);
-const MOST_TIME_STEPS = 1000; // far longer than any run until silence
+const MAX_TIME_STEPS = 1000; // far longer than any run until silence
 
 /**
  * Decodes the networks of the page, which figs/live.py has packed: [{blocks, classifier}], by k.
@@ -190,7 +190,7 @@ function classify(networks, pixels, { k = 0, timeSteps = 20, maxSpikes = 1 } = {
   check(pixels?.length === rows * columns, "pixels.length", pixels?.length, rows * columns);
   const wrong = Array.from(pixels).findIndex((value) => !isWithin(value, 0, 255));
   check(wrong === -1, `pixels[${wrong}]`, pixels[wrong], "an integer from 0 to 255");
-  check(isWithin(timeSteps, 1, MOST_TIME_STEPS), "timeSteps", timeSteps, `an integer from 1 to ${MOST_TIME_STEPS}`);
+  check(isWithin(timeSteps, 1, MAX_TIME_STEPS), "timeSteps", timeSteps, `an integer from 1 to ${MAX_TIME_STEPS}`);
   const anyNumber = maxSpikes === Infinity || isWithin(maxSpikes, 1, Infinity);
   check(anyNumber, "maxSpikes", maxSpikes, "an integer >= 1, or Infinity");
   const { blocks, outputs } = simulate(networks[k], pixels, { timeSteps, maxSpikes });
