@@ -214,7 +214,7 @@ def test_batch_that_memory_may_not_hold_is_run_in_parts(evaluate_here, evaluatio
             yield activity
 
     monkeypatch.setattr(SpikingNetwork, "run_in_parts", recorded)
-    monkeypatch.setattr(spiking_utils, "MAX_RESERVED", 3 * TIME_STEPS[0] * LENET.neurons)
+    monkeypatch.setattr(spiking_utils, "MAX_RESERVED_SPIKES", 3 * TIME_STEPS[0] * LENET.neurons)
     evaluate_here(0, tmp_path / "logs", "--threads", 2)
     assert sorted(sizes) == 3 * [2] + 8 * [3]  # of batches of 8, 8, 8 and 6, by 3 images at most
     assert snapshot(tmp_path / "logs") == snapshot(evaluations[0][0])

@@ -83,7 +83,7 @@ def test_images_are_run_in_parts_of_what_memory_is_reserved_for(monkeypatch):
     weights, pixels = random_case(NARROW, seed=2, images=7)
     network = SpikingNetwork(weights, NARROW, k=1, time_steps=9)
     together = network.run(pixels)
-    monkeypatch.setattr(spiking_utils, "MAX_RESERVED", 2 * 9 * NARROW.neurons)  # two images
+    monkeypatch.setattr(spiking_utils, "MAX_RESERVED_SPIKES", 2 * 9 * NARROW.neurons)  # two images
     parts = list(network.run_in_parts(pixels))
     assert [len(part.potentials) for part in parts] == [2, 2, 2, 1]
     in_parts = network.run(pixels)
