@@ -7,6 +7,7 @@ mutmut does the work; its settings are in pyproject.toml, and what differs from 
 
 import random
 import re
+import shutil
 import sys
 from dataclasses import replace
 
@@ -63,6 +64,7 @@ def mutants(config):
 
 def main(group, *chosen):
     code, others, tests, warmup = GROUPS[group]
+    shutil.rmtree("mutants", ignore_errors=True)  # what mutmut remembers of tests is of the group before
     common = mutmut.configuration.config()
     config = replace(
         common,
