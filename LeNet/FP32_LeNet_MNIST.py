@@ -37,7 +37,7 @@ def main():
     with logs.opened(args.logs, run) as output:
         right = train_and_test.test(trained, test_set)
         batches = [right[start : start + BATCH_SIZE].sum() for start in range(0, len(right), BATCH_SIZE)]
-        results = Results(float(right.mean()), weights=shown(trained.path), weights_sha256=trained.sha256)
+        results = Results(float(right.mean()), **trained.source)
         logs.write(output, replace(run, results=results), batches)
     print(f"{'written':18}{shown(output)}")
 

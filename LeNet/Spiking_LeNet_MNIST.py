@@ -101,7 +101,7 @@ def add_simulation(parser):
     ratios = command_line.Number(float, 0, images.MAX_NOISE_RATIO)
     noise = "scale pixels by 1 + R * (z - 1/2), z uniform in [0, 1), and round them to integers >= 0"
     add("--noise_ratio", type=ratios, default=0.0, default_text="0", metavar="R", help=noise)
-    add("--noise_seed", type=command_line.SEED, default=0, help="seed of the noise")
+    command_line.add_noise_seed(parser)
 
 
 def main():

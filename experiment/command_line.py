@@ -117,6 +117,10 @@ def add_threads(parser, meaning="how many batches are simulated at a time"):
     parser.add_argument("--threads", type=THREADS, default=usable_cores(), default_text=cores, help=meaning)
 
 
+def add_noise_seed(parser):
+    parser.add_argument("--noise_seed", type=SEED, default=0, help="seed of the noise")
+
+
 def usable_cores(root=Path("/")):
     """How many cores this process may use: those of its affinity, within the limits of its container.
 

@@ -35,6 +35,11 @@ class Trained:
     def network(self):
         return self.identity.network
 
+    @property
+    def source(self):
+        """Which file the weights are from, as run.json says it."""
+        return {"weights": shown(self.path), "weights_sha256": self.sha256}
+
     def level(self, k):
         """The level at which it runs: its own or, if it has full precision, the k to which it is converted."""
         return k if self.model.k == FULL_PRECISION else self.model.k

@@ -29,7 +29,7 @@ def parse_arguments():
     parser.add_argument("--k", **levels, help="quantisation levels")
     model.add_options(parser, seed="the networks' trainings")
     model.add_weights(parser)
-    parser.add_argument("--noise_seed", type=command_line.SEED, default=0, help="seed of the noise")
+    command_line.add_noise_seed(parser)
     command_line.add_limit(parser)
     command_line.add_threads(parser)
     plotting.add_output(parser)
