@@ -38,15 +38,15 @@ def negative():
         ([layers.Conv2DTranspose(3, 3, name="t")], "layer t: found a Conv2DTranspose layer, expected Conv2D"),
         (
             [convolution(activation="tanh")],
-            ("layer conv: found the activation tanh, expected relu, or softmax or none at the end"),
+            "layer conv: found the activation tanh, expected relu, or softmax or none at the end",
         ),
         (
             [convolution(activation="swish")],
-            ("layer conv: found the activation silu, expected relu, or softmax or none at the end"),
+            "layer conv: found the activation silu, expected relu, or softmax or none at the end",
         ),
         (
             [convolution(activation="leaky_relu")],
-            ("layer conv: found the activation leaky_relu, expected relu, or softmax or none at the end"),
+            "layer conv: found the activation leaky_relu, expected relu, or softmax or none at the end",
         ),
         (
             [layers.Activation("sigmoid", name="act")],
@@ -58,16 +58,16 @@ def negative():
         ),
         (
             [layers.ReLU(negative_slope=0.1, name="slope")],
-            ("layer slope: found negative_slope=0.1, threshold=0.0, expected 0 for both"),
+            "layer slope: found negative_slope=0.1, threshold=0.0, expected 0 for both",
         ),
         (
             [layers.Lambda(lambda x: x, name="code")],
-            ("layer code: found a Lambda layer, expected a layer listed in docs/your-own-network.md"),
+            "layer code: found a Lambda layer, expected a layer listed in docs/your-own-network.md",
         ),
         ([layers.BatchNormalization(axis=1, name="rows")], "layer rows: found axis=1, expected the last axis"),
         (
             [layers.Softmax(axis=1, name="rows")],
-            ("layer rows: found a softmax over 6 of 72 numbers at a time, expected one over all scores"),
+            "layer rows: found a softmax over 6 of 72 numbers at a time, expected one over all scores",
         ),
         (
             [convolution(activation="softmax"), layers.Dense(2, "relu")],
@@ -114,7 +114,7 @@ def negative():
         ),
         (
             [layers.MaxPooling2D(2, name="max")],
-            ("layer max: found a max pooling of the image, expected a convolution with a ReLU before it"),
+            "layer max: found a max pooling of the image, expected a convolution with a ReLU before it",
         ),
         (
             [layers.Flatten(), layers.BatchNormalization(gamma_initializer="normal"), layers.ReLU(name="flat")],
