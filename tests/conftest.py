@@ -1,11 +1,15 @@
 """Settings of all tests, and what several of them share: trainings, and scripts run inside this process."""
 
 import io
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+
+# before NumPy is imported: pytest has a process for each core, where further threads of BLAS wait for each other
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import pytest
 from hypothesis import Phase, settings
@@ -113,7 +117,7 @@ def mnist():
     return load_split("test")[:2]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def driver(tmp_path_factory):
     """A browser, in which nothing may go wrong."""
     with chromium(tmp_path_factory.mktemp("profile")) as driver:

@@ -28,12 +28,11 @@ def pixels():
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    """A browser that shows the page."""
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        driver.set_script_timeout(120)
-        driver.get((ROOT / "figs/live.html").as_uri())
-        yield driver
+def driver(driver):
+    """The browser, which shows the page."""
+    driver.set_script_timeout(120)
+    driver.get((ROOT / "figs/live.html").as_uri())
+    return driver
 
 
 def assert_same(found, expected):
