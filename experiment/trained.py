@@ -20,12 +20,13 @@ MAX_ENTRY = 1 << 18  # bytes that a text may take
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model: its identity and its weights."""
+    """A trained model: its identity and its weights; what a file holds is rounded to the weight grid."""
 
     identity: Identity
     weights: dict  # float32 arrays with the keys and shapes of network.weight_shapes
     path: Path | None = None
     sha256: str = ""  # of the file that was read
+    rounding: float = 0.0  # the largest change of a weight that was read
 
     @property
     def model(self):
@@ -61,7 +62,7 @@ def write_npz(arrays, path):
 def read_npz(path):
     """Reads the Trained model in an npz file: first its identity, then the arrays that its network requires.
 
-    The size of each array in the file is checked before it is read.
+    The size of each array in the file is checked before it is read. The weights are rounded to the weight grid.
 
     Raises
     ------
@@ -73,9 +74,9 @@ def read_npz(path):
     with disk.opened(path, NPZ) as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                identity, weights = _read_archive(archive)
+                identity, weights, rounding = _read_archive(archive)
             file.seek(0)
-            return Trained(identity, weights, path, disk.sha256(file))
+            return Trained(identity, weights, path, disk.sha256(file), rounding)
         except InputError as error:
             raise InputError(f"{shown(path)}: {error}") from None
         except (OSError, MemoryError):
@@ -86,7 +87,7 @@ def read_npz(path):
 
 
 def _read_archive(archive):
-    """The Identity and the weights in an open npz file."""
+    """The Identity and the rounded weights in an open npz file, and the largest change of a weight."""
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     if "model.weights.h5" in members:
         converts = "LeNet/Spiking_LeNet_MNIST.py --weights FILE.keras converts it"
@@ -110,13 +111,13 @@ def _read_archive(archive):
             weights[key] = array.astype(np.float32) if array.dtype.kind == "f" else array
     try:
         check_weights(weights, shapes)
-        rounded, _ = on_grid(weights, identity.network)
+        rounded, rounding = on_grid(weights, identity.network)
     except (ValueError, OverflowError) as error:
         raise InputError(error) from None
     for key, weight in rounded.items():
         if not np.all(np.isfinite(weight)):
             raise InputError(f"{key} has weights that float32 cannot hold on the weight grid")
-    return identity, weights
+    return identity, rounded, rounding
 
 
 def _some(names, what):

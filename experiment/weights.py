@@ -1,14 +1,11 @@
 """Finds the weights that a script's options choose: those of a file, of a training, or the published ones."""
 
-from dataclasses import replace
-
 from experiment import InputError, disk, shown
 from experiment.identity import check_size
 from experiment.model import NPZ_NAME, OPTIONS
 from experiment.trained import read_npz
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
-from spiking.weight_grid import on_grid
 
 MAX_NEURONS = 1 << 22  # in a training, where 200 images take 3.3 KB for each neuron, 14 GB in all
 
@@ -56,7 +53,7 @@ def load(choice, k, converts=False):
 
     Returns
     -------
-    Trained, on the weight grid; see its method `level`
+    Trained; see its method `level`
     """
     given = choice.model(k)
     path = choice.weights or default_weights(given, choice.data)
@@ -71,12 +68,11 @@ def load(choice, k, converts=False):
     print(f"weights    {shown(path)}")
     if trained.identity.shortfall:
         print(f"           a trial: trained on {trained.identity.shortfall}")
-    weights, rounding = on_grid(trained.weights, trained.network)
-    if rounding > 0:
-        print(f"           rounded to the weight grid, which changed them by {rounding:.2g} at most")
+    if trained.rounding > 0:
+        print(f"           rounded to the weight grid, which changed them by {trained.rounding:.2g} at most")
     if conversion:
         print(f"           of full precision: the conversion inserts the quantiser of k={choice.k}")
-    return replace(trained, weights=weights)
+    return trained
 
 
 def default_weights(model, data=None):

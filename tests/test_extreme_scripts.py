@@ -7,7 +7,6 @@ from numpy.testing import assert_array_equal
 from experiment.images import load_split
 from experiment.trained import read_npz
 from LeNet import Spiking_LeNet_MNIST
-from spiking.weight_grid import on_grid
 from tests import reference
 from tests.helpers import assert_refused, save_model
 from tests.networks import LENET, random_weights
@@ -25,8 +24,8 @@ def test_script_runs_an_extreme_model_exactly(name, tmp_path, run_here):
     assert (process.returncode, process.stderr) == (0, "")
 
     test = load_split("test").first(images)
-    weights, _ = on_grid(read_npz(path).weights, LENET)
-    trains, potentials = reference.spiking(weights, LENET, k, time_steps, test.pixels.astype(np.float64))
+    weights, pixels = read_npz(path).weights, test.pixels.astype(np.float64)
+    trains, potentials = reference.spiking(weights, LENET, k, time_steps, pixels)
     spikes = np.cumsum([sum(np.abs(train[:, t]).sum() for train in trains) for t in range(time_steps)])
     assert_array_equal(read_integers(logs / "spike_num.txt"), spikes)
     right = (potentials.argmax(axis=2) == test.labels[:, None]).sum(axis=0)

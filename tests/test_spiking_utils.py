@@ -36,7 +36,7 @@ def random_case(network, seed, images=3):
 LEVELS, STEPS, SEEDS = st.integers(0, 3), st.integers(1, 12), st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(small_chains() | graphs() | graphs(), LEVELS | st.just(9), STEPS, st.tuples(*ANY_RULE), SEEDS)
 def test_random_networks_fire_as_the_equations_say(network, k, time_steps, rule, seed):
     weights, pixels = random_case(network, seed)

@@ -20,7 +20,6 @@ from LeNet.tensorlayer.files import CHECKPOINT_FILES
 from LeNet.tensorlayer.training import Training
 from spiking.network import FULL_PRECISION
 from spiking.notation import parse
-from spiking.weight_grid import on_grid
 from tests import reference
 from tests.conftest import LIMIT
 from tests.helpers import save_model
@@ -72,7 +71,7 @@ def test_weights_are_on_the_grid_and_say_what_they_are(two_epochs):
     identity = trained.identity
     assert (identity.epochs, identity.images, identity.all_images) == (2, LIMIT, 50_000)
     assert identity.shortfall == "2 of 150 epochs, 400 of 50,000 images"
-    assert on_grid(trained.weights, trained.network)[1] == 0
+    assert trained.rounding == 0
 
 
 def test_full_precision_is_trained_and_tested(tmp_path, run_here):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from experiment import InputError, weights
+from experiment import InputError, trained
 from experiment.identity import Identity
 from experiment.model import Model
 from experiment.trained import Trained, read_npz, save_npz
@@ -77,9 +77,9 @@ def test_round_trip(tmp_path, k, notation):
     network = parse(notation)
     model = Model(k, network.layer_notation, data="\u00e4 b", seed=2**32 - 1)
     identity = Identity(model, network, epochs=0, images=1, all_images=2, threads=0)
-    trained = Trained(identity, random_weights(network, 1))
-    save_npz(trained, tmp_path / "weights.npz")
-    assert_equal(read_npz(tmp_path / "weights.npz"), trained)
+    written = Trained(identity, random_weights(network, 1))
+    save_npz(written, tmp_path / "weights.npz")
+    assert_equal(read_npz(tmp_path / "weights.npz"), written)
 
 
 def test_file_is_readable_with_numpy_alone(tmp_path):
@@ -173,6 +173,16 @@ def test_variance_of_zero_and_negative_gammas_are_valid(tmp_path):
     assert read_npz(path).weights["bn1/gamma"].tolist() == [0, -1]
 
 
+def test_weights_are_rounded_to_the_grid(tmp_path):
+    unit = 2.0**-15  # where the largest weight is 1/2, as int16 holds 2^14 but not 2^15
+    kernel = np.full_like(WEIGHTS["conv1/W"], 0.5)
+    kernel.flat[1] = 0.75 * unit
+    path = write_npz(tmp_path / "weights.npz", with_changes({"conv1/W": kernel}))
+    found = read_npz(path)
+    assert found.weights["conv1/W"].flat[1] == unit
+    assert found.rounding == 0.25 * unit
+
+
 def test_no_code_is_taken_from_a_file(tmp_path):
     class Touch:
         def __reduce__(self):
@@ -244,14 +254,15 @@ def test_sum_is_that_of_what_was_read(tmp_path, monkeypatch):
     expected = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def replaced_meanwhile(*arguments):  # by a training
-        save_npz(replace(TRAINED, epochs=61), tmp_path / "next.npz")
+        save_npz(replace(TRAINED, identity=replace(TRAINED.identity, epochs=61)), tmp_path / "next.npz")
         (tmp_path / "next.npz").rename(path)
         return on_grid(*arguments)
 
-    monkeypatch.setattr(weights, "on_grid", replaced_meanwhile)
+    monkeypatch.setattr(trained, "on_grid", replaced_meanwhile)
     found = read_npz(path)
     assert_equal(found)
     assert found.sha256 == expected
+    assert read_npz(path).identity.epochs == 61
 
 
 @settings(max_examples=400)
