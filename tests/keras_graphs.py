@@ -38,7 +38,7 @@ from spiking.conversion.keras_models import walk
 ZEROS = {"kernel_initializer": "zeros"}  # replaced later; others would draw from Python's random, behind hypothesis
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 PADS = st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2)
-SCALES = st.sampled_from([1 / 255, 1 / 127.5, 1 / 256])
+SCALES = st.sampled_from([1 / 255, (1 + 1e-9) / 255, 1 / 127.5, 1 / 256])
 NUMBERS = count()  # for names
 OFFSETS = st.sampled_from([0.0, 0.25, -0.5, -1.0])
 

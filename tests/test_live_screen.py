@@ -113,8 +113,9 @@ def contrast(one, other):
 
 def test_signs_in_the_maps_differ_without_hue(shown):
     """Also from each other, so that no colour is needed to tell them apart; neurons at rest are darker than both."""
-    found = shown.driver.execute_script("return [POSITIVE, NEGATIVE, [NO_SPIKE, NO_SPIKE, NO_SPIKE]]")
-    assert [tuple(colour) for colour in found] == list(MAP_COLOURS.values())[:3]
+    greys = "...[NO_SPIKE, LIGHTEST_REST].map((grey) => [grey, grey, grey])"
+    found = shown.driver.execute_script(f"return [POSITIVE, NEGATIVE, {greys}]")
+    assert [tuple(colour) for colour in found] == list(MAP_COLOURS.values())
     assert contrast(MAP_COLOURS["plus"], MAP_COLOURS["minus"]) >= LEAST_CONTRAST
     assert contrast(MAP_COLOURS["minus"], MAP_COLOURS["none"]) >= LEAST_CONTRAST
     assert luminance(MAP_COLOURS["most rest"]) < luminance(MAP_COLOURS["minus"]) / 2

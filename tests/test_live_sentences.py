@@ -167,9 +167,16 @@ def check(run, step, sentences):
             now != run.artificial and not run.negative
         ),
     }
+    said = []
     for sentence in sentences:
-        holds = [test(match) for pattern, test in patterns.items() if (match := re.fullmatch(pattern, sentence))]
-        assert holds == [True], (step, sentence)
+        matches = {pattern: match for pattern in patterns if (match := re.fullmatch(pattern, sentence))}
+        assert [patterns[pattern](match) for pattern, match in matches.items()] == [True], (step, sentence)
+        said += matches
+    if positive + negative == 0:
+        happening = 1 if run.negative and mistaken else 2  # silence, and what it means or why
+    else:
+        happening = 3 + (not run.negative and too_much > 0)  # how many, which group, why, and what stays wrong
+    assert len({*said}) == len(said) == happening + 1, (step, sentences)  # and the guess
     assert any(str(now) in sentence for sentence in sentences[-1:])
 
 

@@ -229,6 +229,8 @@ def test_interruption_drops_the_batches_that_have_not_begun(monkeypatch):
     def interrupted_when_all_are_submitted(pool, function, starts):
         for start in starts:
             pool.submit(function, start)
+        while not begun:
+            time.sleep(0.001)
         raise KeyboardInterrupt
 
     begun = []

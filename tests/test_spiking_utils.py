@@ -24,11 +24,14 @@ ANY_RULE = st.sampled_from([1, 1, 2, 3, 4, 50, None]), st.booleans()
 
 
 def random_case(network, seed, images=3):
-    """Weights with gammas of any sign, and images half of whose pixels are black."""
+    """Weights with gammas of any sign and offsets half of which are 0, and images half of whose pixels are black."""
     rng = np.random.default_rng(seed)
     weights = with_gammas(
         random_weights(network, seed), lambda shape: rng.choice([-1, 0, 1], shape, p=[0.3, 0.1, 0.6])
     )
+    for key in weights:
+        if key.endswith(("/beta", "/b", "/initial")):
+            weights[key] *= rng.integers(0, 2, weights[key].shape).astype(np.float32)
     shape = (images, *network.input_shape)
     return weights, rng.integers(0, 256, shape) * rng.integers(0, 2, shape)
 

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 import run
+from experiment import published, trainings
 from experiment.command_line import usable_cores
 from experiment.disk import check_sums
-from experiment.model import HISTORY_NAME, NPZ_NAME, Model
+from experiment.model import HISTORY_NAME, MNIST, NPZ_NAME, Model
+from experiment.recipes import PAPER
+from experiment.runs import default_folder
 from experiment.trained import read_npz
 from LeNet import Quant_LeNet_MNIST
 from LeNet.tensorlayer.training import STATE_FILES
@@ -123,13 +126,13 @@ def wait_until(moment, *processes):
         time.sleep(0.01)
 
 
-def processes_in(folder):
-    """Command lines of the processes that run in a folder."""
-    found = []
+def trainings_in(folder):
+    """How many processes that train run in a folder."""
+    found = 0
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "cwd").resolve() == folder:
-                found.append((process / "cmdline").read_text())
+                found += "LeNet_MNIST" in (process / "cmdline").read_text()
         except OSError:  # it has ended
             continue
     return found
@@ -143,10 +146,11 @@ def test_interrupted_here_and_killed_on_a_cluster_trainings_end_in_the_same_byte
     progress = here.stdout.readline()  # of either, at its first epoch
     assert re.fullmatch(rf"k0-2C3-P2-tiny.*: epoch \d+ of {EPOCHS}, validation \d+\.\d\d %\n", progress)
     wait_until(lambda: min(epochs(project)) >= 1, here)
+    assert trainings_in(project) == 2
     here.send_signal(signal.SIGINT)
     _, stderr = here.communicate(timeout=PATIENCE)
     assert (here.returncode, stderr) == (130, "interrupted\n")
-    assert not [command for command in processes_in(project) if "LeNet_MNIST" in command]
+    assert trainings_in(project) == 0
     before = epochs(project)
     assert max(before) <= 2
     for model in MODELS:
@@ -158,6 +162,7 @@ def test_interrupted_here_and_killed_on_a_cluster_trainings_end_in_the_same_byte
     there = start("-c", TRAIN, json.loads(file.read_text())["address"])
     wait_until(lambda: min(now - then for now, then in zip(epochs(project), before)) >= 1, there, *workers)
     workers[0].kill()
+    wait_until(lambda: trainings_in(project) == 1, there)
     hold(project, EPOCHS + 1)
     stdout, stderr = there.communicate(timeout=PATIENCE)
     assert (there.returncode, stderr) == (0, "")
@@ -199,13 +204,37 @@ def test_trainings_that_fail_are_named_each(project, start):
             ("--train", "--jobs", 2, "--dask", "tcp://127.0.0.1:1"),
             "argument --dask: not allowed with",
         ),
-        (("--train", "--dask", "127.0.0.1:1"), "argument --dask: "),
-        (("--train", "--dask", "nonsense"), "argument --dask: "),
+        (("--train", "--dask", "127.0.0.1:1"), ", expected the address of a scheduler"),
+        (("--train", "--dask", "nonsense"), ", expected the address of a scheduler"),
     ],
 )
 def test_options_of_trainings_that_make_no_sense(options, expected, run_here, monkeypatch):
     monkeypatch.setattr("experiment.trainings.DASK_TIMEOUT", 1)
     assert_refused(run_here(run.main, *options), expected)
+
+
+def test_trained_networks_are_evaluated_and_those_of_seed_0_published(default_places, run_here, monkeypatch):
+    def train_all(models, *how):
+        asked.append(how)
+        for model in models:
+            model.checkpoint.mkdir(parents=True)
+            for name in (NPZ_NAME, HISTORY_NAME):
+                (model.checkpoint / name).write_text(f"{name} of {model.name}")
+
+    asked, commands = [], []
+    monkeypatch.setattr(trainings, "train_all", train_all)
+    monkeypatch.setattr(run, "python", lambda *arguments: commands.append(arguments))
+    assert run_here(run.main, "--train", "--seeds", 0, 1, "--jobs", 2, "--threads", 3).returncode == 0
+    assert asked == [(3, 2, None)]
+    evaluated = [options[-1] for script, *options in commands if script.startswith("LeNet/")]
+    models = published.models(MNIST, PAPER.name, [0, 1])
+    assert evaluated == [model.checkpoint / NPZ_NAME if model.seed else model.published for model in models]
+    for model in models:
+        history = default_folder(model) / HISTORY_NAME if model.seed else model.history
+        assert history.read_text() == f"{HISTORY_NAME} of {model.name}"
+        if model.seed == 0:
+            assert model.published.read_text() == f"{NPZ_NAME} of {model.name}"
+    assert len({*default_places.rglob("LeNet/pretrained/*")}) == 2 * len(models) / 2
 
 
 @pytest.mark.parametrize(
