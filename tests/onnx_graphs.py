@@ -227,7 +227,8 @@ def scores(draw, net, x):
         x = net.normalize(x)
     hidden, classes = draw(st.integers(1, 5)), draw(st.integers(2, 5))
     weights = net.constant(net.rng.normal(0, 1, (hidden, *net.shape(x))))
-    x = net.add("Gemm", x, weights, net.biases(hidden), transB=1, alpha=0.5, beta=2.0)
+    biases = [net.biases(hidden)] if draw(st.booleans()) else []
+    x = net.add("Gemm", x, weights, *biases, transB=1, alpha=0.5, beta=2.0)
     x = draw(rectified(net, x))
     x = net.add("Add", net.biases(classes), net.product(x, classes))
     last = draw(st.sampled_from([None, "Softmax", "LogSoftmax"]))

@@ -5,7 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 from spiking.conversion.from_keras import fold
 from tests.test_conversion_layers import IMAGE, convolution, model_after_relu, model_around
@@ -171,6 +171,26 @@ def test_attention_and_a_division_by_a_tensor_are_refused():
     assert line.startswith(expected)
     (line,) = refusals(model_after_relu(lambda x: 1.0 / x))
     assert line.endswith("found a division by a tensor, expected one by numbers")
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected"),
+    [
+        (lambda x: ops.clip(x, -1.0, 6.0), "found a clip to [-1.0, 6.0], expected a clip with 0 as the lower bound"),
+        (lambda x: ops.clip(x, [0.0, 0.0], 6.0), "found a clip to [[0.0, 0.0], 6.0], expected a clip with"),
+        (lambda x: ops.clip(x, 0.0, [1.0, 2.0]), "found a clip to [0.0, [1.0, 2.0]], expected a clip with"),
+        (lambda x: ops.maximum(x, 0.5), "found a maximum with numbers other than 0, expected a ReLU"),
+        (lambda x: ops.mean(x, axis=3), "found a mean over the axes [3], expected the rows and columns, (1, 2)"),
+        (lambda x: ops.mean(x, axis=(1, 3)), "found a mean over the axes (1, 3), expected the rows and columns"),
+        (lambda x: ops.reshape(x, (1, 32)), "found the shape (1, 32), expected the batch (-1) first"),
+        (
+            lambda x: ops.mean(ops.transpose(x, (1, 0, 2, 3)), axis=1),
+            "found axes=(1, 0, 2, 3), expected the batch first",
+        ),
+    ],
+)
+def test_operators_that_blocks_cannot_compute_are_refused(operator, expected):
+    assert expected in refusals(model_after_relu(operator))[0]
 
 
 def test_recurrent_layer_is_refused_by_name():

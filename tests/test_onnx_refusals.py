@@ -189,6 +189,19 @@ REFUSED = [  # operator, what else it reads, attributes, and the message
             "5), expected a vector and a matrix with a row for each of its numbers"
         ),
     ),
+    ("MatMul", [lambda net: "relu1"], {}, "found weights that depend on the image, expected constants"),
+    (
+        "Clip",
+        [floats(0.0), floats([1.0, 2.0])],
+        {},
+        "found an upper bound that is not a constant number, expected one number",
+    ),
+    (
+        "Clip",
+        [floats(0.0), lambda net: "relu1"],
+        {},
+        "found an upper bound that is not a constant number, expected one number",
+    ),
     ("Gemm", [floats(np.ones((5, 5)))], {"transA": 1}, "found transA=1, expected 0: the batch comes first"),
     ("Softmax", [], {"axis": 1}, "found a softmax over 4 of 120 numbers at a time, expected one over all scores"),
     ("Max", [floats(1.0)], {}, "found a maximum with something other than 0, expected Relu"),
