@@ -69,7 +69,7 @@ class Graph:
             self.refusals.append(sentence)
 
     def opaque(self, shape):
-        """Returns a tensor of which only the shape is known; if even that is not, raises ValueError as `finish` does."""
+        """Returns a tensor of which only the shape is known; if not even that is, raises ValueError like `finish`."""
         if None in shape:
             raise ValueError("\n".join(self.refusals))
         image = shape if len(shape) == 3 else (1, 1, math.prod(shape))
