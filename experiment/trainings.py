@@ -28,8 +28,9 @@ ENDING = 60  # seconds that interrupted trainings have to end; a worker that han
 
 def script(model):
     """The command that trains or tests an artificial network, with the options that name the Model."""
-    level = ["FP32"] if model.k == FULL_PRECISION else ["Quant", "--k", model.k]
-    return [f"LeNet/{level[0]}_LeNet_MNIST.py", *level[1:], *options_of(model)]
+    if model.k == FULL_PRECISION:
+        return ["LeNet/FP32_LeNet_MNIST.py", *options_of(model)]
+    return ["LeNet/Quant_LeNet_MNIST.py", "--k", model.k, *options_of(model)]
 
 
 def options_of(model):
@@ -54,7 +55,8 @@ def train_all(models, threads, jobs=1, dask=None):
     jobs : int
         How many are trained here at a time.
     dask : str or None
-        Address of a Dask scheduler whose workers share this folder; they then train, one model each at a time.
+        Address of a Dask scheduler whose workers share this folder; each trains as many models at a time as it has
+        threads.
 
     Raises
     ------
@@ -79,12 +81,14 @@ def train_all(models, threads, jobs=1, dask=None):
 
 @contextmanager
 def _here(jobs):
+    """An executor that trains so many networks at a time, and the event that ends its trainings early."""
     with ThreadPoolExecutor(jobs) as executor:
         yield executor, threading.Event()
 
 
 @contextmanager
 def _on_cluster(address):
+    """The same on the workers of the Dask scheduler at this address; raises InputError without Dask or scheduler."""
     try:
         from distributed import Client, Event
     except ImportError:
