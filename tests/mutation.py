@@ -1,53 +1,60 @@
-"""Mutation testing of a random sample: python -m tests.mutation GROUP NUMBER puts so many mistakes into the code of a
-group, one at a time, and tells which of them its tests do not notice; names of mutants instead of a number try these.
+"""Mutation testing of a random sample: puts mistakes into the code of a group, one at a time, and tells which of these
+its tests do not notice.
 
-mutmut does the work; its settings are in pyproject.toml, and what differs from group to group stands here: the code
-(without what pyproject.toml leaves out), the tests that run in this process within seconds, and what workers inherit.
+python -m tests.mutation spiking 120            so many mistakes, drawn at random but always the same
+python -m tests.mutation spiking NAME NAME      these
+
+mutmut does the work; its settings are in pyproject.toml, and what differs from group to group stands here.
 """
 
+import argparse
 import random
 import re
 import shutil
-import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import mutmut.configuration
 from mutmut.__main__ import _run
 from mutmut.mutation.file_mutation import mutate_file_contents
 from mutmut.utils.format_utils import get_mutant_name
 
-# code; what of it belongs to another group; tests; what is imported before workers fork: these tests ("collect"), or
-# nothing ("none") where they start TensorFlow, whose threads no fork inherits
+
+@dataclass(frozen=True)
+class Group:
+    """Code, as patterns of files without what pyproject.toml leaves out, and its tests that take seconds."""
+
+    code: str
+    tests: str  # names of files without test_, perhaps with the only test to take
+    without: tuple[str, ...] = ()  # code of another group
+    # what is imported before workers fork: the tests ("collect"), or nothing ("none") where they start TensorFlow,
+    # whose threads no fork inherits
+    warmup: str = "collect"
+
+
 GROUPS = {
-    "spiking": (
+    "spiking": Group(
         "spiking/*.py",
-        ["spiking/conversion/*.py"],
         "doors extreme_models network notation spiking_layers spiking_utils trains weight_grid",
-        "collect",
+        without=("spiking/conversion/*.py",),
     ),
-    "conversion": (
+    "conversion": Group(
         "spiking/conversion/*.py",
-        [],
         "calibration conversion conversion_layers conversion_networks conversion_refusals from_onnx onnx_files "
         "onnx_refusals",
-        "none",
+        warmup="none",
     ),
-    "experiment": (
+    "experiment": Group(
         "experiment/*.py",
-        [],
         "chosen_model command_line damaged_logs digit disk faults images logs mnist model names noise odd_places "
         "options weights",
-        "collect",
     ),
-    "figs": (
+    "figs": Group(
         "figs/*.py",
-        [],
         "animation bursts_and_seeds figure_logs figures live::test_script_writes_the_published_page noise options "
         "raster raster_refusals",
-        "collect",
     ),
 }
-PLOTS = re.compile(  # functions that do nothing but draw; main is one in some scripts
+PLOTS = re.compile(  # functions that draw, with the few numbers that some of them compute on the way
     r"figs\.(\w+\.x_(accuracy_axes|add_picture|cut_axis|default_matplotlib|draw|emphasis|frame|grid_of_axes|label_|mark_|"
     r"name_row|new_figure|pyplot|save|spike_colours|styles|write)|(accuracy_speed|animation|sops|sparsity)\.x_main)"
 )
@@ -62,18 +69,23 @@ def mutants(config):
                     yield full
 
 
-def main(group, *chosen):
-    code, others, tests, warmup = GROUPS[group]
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("group", choices=GROUPS)
+    parser.add_argument("chosen", nargs="+", metavar="NUMBER or NAME", help="how many mistakes, or which")
+    args = parser.parse_args()
+    group, chosen = GROUPS[args.group], args.chosen
+
     shutil.rmtree("mutants", ignore_errors=True)  # what mutmut remembers of tests is of the group before
     common = mutmut.configuration.config()
     config = replace(
         common,
-        only_mutate=[code],
-        do_not_mutate=common.do_not_mutate + others,
+        only_mutate=[group.code],
+        do_not_mutate=[*common.do_not_mutate, *group.without],
         pytest_add_cli_args_test_selection=[
-            "tests/test_{}.py{}{}".format(*name.partition("::")) for name in tests.split()
+            "tests/test_{}.py{}{}".format(*name.partition("::")) for name in group.tests.split()
         ],
-        forkserver_warmup=mutmut.configuration.ForkServerWarmup(warmup),
+        forkserver_warmup=mutmut.configuration.ForkServerWarmup(group.warmup),
     )
     mutmut.configuration._config = config
     if chosen[0].isdigit():
@@ -84,4 +96,4 @@ def main(group, *chosen):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
