@@ -1,5 +1,5 @@
-"""Mutation testing of a random sample: puts mistakes into the code of a group, one at a time, and tells which of these
-its tests do not notice.
+"""Mutation testing of a random sample: puts mistakes into the code of a group, one at a time, and tells which its
+tests do not notice.
 
 python -m tests.mutation spiking 120            so many mistakes, drawn at random but always the same
 python -m tests.mutation spiking NAME NAME      these
