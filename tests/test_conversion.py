@@ -1,5 +1,7 @@
 """Keras graphs as spiking networks: every neuron against Keras's own layers in float64."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -84,15 +86,18 @@ def test_scores_may_read_a_source_through_several_windows():
 def test_of_a_sum_with_different_gains_each_filters_largest_kernel_stays_as_it_is():
     """Kernels 8 and 1, and 1 and 8, with gains 1 and 4: the other kernels take the ratio of the gains."""
     x = layers.Rescaling(1.0)(image := keras.Input((3, 3, 1)))
-    normalized = [layers.BatchNormalization(name=name) for name in ("first", "second")]
-    branches = [normalize(layers.Conv2D(2, 1, use_bias=False)(x)) for normalize in normalized]
+    filters = partial(layers.Conv2D, 2, 1, use_bias=False)
+    normalized, kernels = [[make() for _ in range(2)] for make in (layers.BatchNormalization, filters)]
+    branches = [
+        normalize(convolve(layers.ReLU()(layers.Conv2D(1, 1)(x))))
+        for normalize, convolve in zip(normalized, kernels, strict=True)
+    ]
     model = keras.Model(image, layers.Dense(1)(layers.Flatten()(layers.ReLU()(layers.Add()(branches)))))
-    kernels = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
-    for layer, normalize, kernel, gain in zip(kernels, normalized, ([8, 1], [1, 8]), (1, 4), strict=True):
-        layer.set_weights([np.reshape(kernel, (1, 1, 1, 2))])
+    for convolve, normalize, kernel, gain in zip(kernels, normalized, ([8, 1], [1, 8]), (1, 4), strict=True):
+        convolve.set_weights([np.reshape(kernel, (1, 1, 1, 2))])
         normalize.set_weights([np.full(2, gain), *np.zeros((2, 2)), np.full(2, 1 - normalize.epsilon)])
     network, weights = assemble(fold(model))
-    found = [weights[key].ravel() for key in network.blocks[0].kernel_keys]
+    found = [weights[key].ravel() for key in network.blocks[2].kernel_keys]
     np.testing.assert_allclose(found, [[8, 0.25], [4, 8]], rtol=1e-6)
 
 
