@@ -126,9 +126,16 @@ def test_max_pooling_of_ordinary_neurons_ends_in_the_same_counts():
 
 @pytest.mark.parametrize("burst", [1, 3])
 def test_sizes_are_those_of_a_dense_run(burst, run, padded, tmp_path, monkeypatch):
-    monkeypatch.setattr(hardware, "MAX_MEASURED", 7 * STEPS * PADDED.neurons)  # batches of 7, 7 and 6
+    def recorded(snn, pixels):
+        batches.append(len(pixels))
+        return run_batch(snn, pixels)
+
+    batches, run_batch = [], SpikingNetwork.run
+    monkeypatch.setattr(hardware, "MAX_MEASURED", 7 * STEPS * PADDED.neurons)
+    monkeypatch.setattr(SpikingNetwork, "run", recorded)
     options = [*padded, "--time_steps", STEPS, "--max_spikes", burst]
     run(*options, "--sizes", "--logs", tmp_path)
+    assert batches == [7, 7, 6]
     run(*options, "--golden", tmp_path / "golden.npz", "--limit", 20)
     run(*options, "--export", tmp_path / "integers.npz")
     arrays = dict(np.load(tmp_path / "integers.npz", allow_pickle=False))
