@@ -13,8 +13,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 
 from experiment import ROOT, InputError, command_line, disk, images, shown
 from experiment.model import HISTORY_NAME, LENET, MNIST, NPZ_NAME
@@ -65,14 +67,16 @@ def train_all(models, threads, jobs=1, dask=None):
     """
     for folder in dict.fromkeys(model.images for model in models):
         images.load_training(folder)  # missing files are fetched once, and bad ones refused before anything begins
-    with _on_cluster(dask) if dask else _here(jobs) as (executor, stop):
+    with _on_cluster(dask) if dask else _here(jobs) as (executor, stop, at_work):
         futures = {executor.submit(_train, model, threads, stop): model for model in models}
         try:
-            _watch(futures)
+            _watch(futures, at_work)
         except BaseException:
             signal.alarm(0)  # the interruption has arrived: it must not be repeated while the trainings end
             stop.set()
-            wait(futures, timeout=ENDING)
+            end = time.monotonic() + ENDING
+            while wait(futures, timeout=POLL).not_done and at_work() and time.monotonic() < end:
+                pass
             raise
     failures = [f"{model.name}: {error}" for future, model in futures.items() if (error := _error(future))]
     if failures:
@@ -81,9 +85,11 @@ def train_all(models, threads, jobs=1, dask=None):
 
 @contextmanager
 def _here(jobs):
-    """An executor that trains so many networks at a time, and the event that ends its trainings early."""
+    """An executor that trains so many networks at a time, the event that ends its trainings early, and a function
+    that tells whether it is at work.
+    """
     with ThreadPoolExecutor(jobs) as executor:
-        yield executor, threading.Event()
+        yield executor, threading.Event(), lambda: True
 
 
 @contextmanager
@@ -100,18 +106,32 @@ def _on_cluster(address):
     except (OSError, ValueError) as error:
         raise InputError(f"argument --dask: {error}, expected the address of a scheduler") from None
     with client:
-        yield client.get_executor(pure=False), Event()
+        yield client.get_executor(pure=False), Event(), partial(_has_work, client)
 
 
-def _watch(futures):
-    """Shows the progress of all trainings until they are done: as bars in a terminal, otherwise as lines."""
+def _has_work(client):
+    """Whether a Dask worker has a task; True where the scheduler does not answer, of which the futures tell."""
+    try:
+        return any(client.processing().values())
+    except Exception:  # of many kinds
+        return True
+
+
+def _watch(futures, at_work):
+    """Shows the progress of all trainings until they are done: as bars in a terminal, otherwise as lines.
+
+    Says so each time when the executor stops working although trainings wait.
+    """
     from tqdm import tqdm
 
     watched = command_line.watched(sys.stderr)
-    bars, finished, waiting = {}, {}, set(futures)
+    bars, finished, waiting, idle = {}, {}, set(futures), False
     with ExitStack() as closing:
         while waiting:
             waiting = wait(waiting, timeout=POLL).not_done
+            was_idle, idle = idle, bool(waiting) and not at_work()
+            if idle and not was_idle:
+                tqdm.write("waiting for a worker: none is connected to the scheduler", file=sys.stderr)
             for model in futures.values():
                 epochs, accuracy = _history(model)
                 if epochs == finished.get(model, 0):

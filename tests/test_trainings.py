@@ -108,13 +108,19 @@ def start(project):
 
 
 @pytest.fixture
-def cluster(start, tmp_path):
-    """Address of a Dask scheduler, and its two workers, of one thread each."""
+def scheduler(start, tmp_path):
+    """The process of a Dask scheduler, and the file that has its address once it is ready."""
     file = tmp_path / "scheduler.json"
-    quiet = ("--no-dashboard", "--scheduler-file", file)
-    start("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", 0, "--no-jupyter", *quiet)
-    one = ("--nthreads", 1, "--no-nanny", "--local-directory", tmp_path)
-    return file, [start("-m", "distributed.cli.dask_worker", *one, *quiet) for _ in range(2)]
+    options = ("--host", "127.0.0.1", "--port", 0, "--no-jupyter", "--no-dashboard", "--scheduler-file", file)
+    return start("-m", "distributed.cli.dask_scheduler", *options), file
+
+
+@pytest.fixture
+def workers(start, scheduler, tmp_path):
+    """Two workers of one thread each."""
+    one = ("--nthreads", 1, "--no-nanny", "--no-dashboard", "--local-directory", tmp_path)
+    _, file = scheduler
+    return [start("-m", "distributed.cli.dask_worker", *one, "--scheduler-file", file) for _ in range(2)]
 
 
 def wait_until(moment, *processes):
@@ -124,6 +130,12 @@ def wait_until(moment, *processes):
             assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def address_of(scheduler):
+    process, file = scheduler
+    wait_until(file.exists, process)
+    return json.loads(file.read_text())["address"]
 
 
 def trainings_in(folder):
@@ -139,7 +151,7 @@ def trainings_in(folder):
 
 
 def test_interrupted_here_and_killed_on_a_cluster_trainings_end_in_the_same_bytes(
-    project, start, cluster, tmp_path, run_here
+    project, start, scheduler, workers, tmp_path, run_here
 ):
     hold(project, 2)
     here = start("-c", TRAIN, 2)
@@ -156,10 +168,8 @@ def test_interrupted_here_and_killed_on_a_cluster_trainings_end_in_the_same_byte
     for model in MODELS:
         check_sums(checkpoint(project, model), STATE_FILES)
 
-    file, workers = cluster
     hold(project, 4)
-    wait_until(file.exists, *workers)
-    there = start("-c", TRAIN, json.loads(file.read_text())["address"])
+    there = start("-c", TRAIN, address_of(scheduler))
     wait_until(lambda: min(now - then for now, then in zip(epochs(project), before)) >= 1, there, *workers)
     workers[0].kill()
     wait_until(lambda: trainings_in(project) == 1, there)
@@ -177,6 +187,22 @@ def test_interrupted_here_and_killed_on_a_cluster_trainings_end_in_the_same_byte
         for name in {*STATE_FILES} - {HISTORY_NAME}:
             assert (found / name).read_bytes() == (undisturbed / name).read_bytes()
         assert history_without_seconds(found) == history_without_seconds(undisturbed)
+
+
+def test_cluster_without_workers_or_without_scheduler_is_reported_and_interrupted_at_once(project, start, scheduler):
+    waiting = "waiting for a worker: none is connected to the scheduler\n"
+    address = address_of(scheduler)
+    for end, status, last in (
+        (lambda process: process.send_signal(signal.SIGINT), 130, "interrupted\n"),
+        (lambda process: scheduler[0].kill(), 2, "the scheduler was lost; the same command resumes the training\n"),
+    ):
+        process = start("-c", TRAIN, address)
+        assert process.stderr.readline() == waiting
+        end(process)
+        _, stderr = process.communicate(timeout=trainings.ENDING / 2)
+        assert process.returncode == status
+        assert stderr.endswith(last)
+        assert stderr.count("\n") == 1
 
 
 def test_trainings_that_fail_are_named_each(project, start):
