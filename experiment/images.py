@@ -156,7 +156,11 @@ def _find(folder, split, what):
         found = [folder / OFFICIAL_NAMES[split, what]]
         public_data.fetch(found[0])
     if not found and not folder.is_dir():
-        raise InputError(f"{shown(folder)}: no such folder, expected the folder of four IDX files that --data names")
+        ours = ROOT / "data" / folder.name  # run.py takes the name alone
+        expected = "the folder of four IDX files that --data names" + (
+            f", as {shown(ours)} is" if ours.is_dir() else ""
+        )
+        raise InputError(f"{shown(folder)}: no such folder, expected {expected}")
     if len({path.name.removesuffix(".gz") for path in found}) != 1:
         names = ", ".join(path.name for path in found) or "no file"
         ending = OFFICIAL_NAMES[split, what].partition("-")[2]
