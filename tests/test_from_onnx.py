@@ -155,6 +155,8 @@ OPERATORS = {  # beside those of nets(): an opset, and what a net makes of the a
             ),
         ),
     ),
+    "Pad, columns, opset 18": (18, lambda net, x: net.add("Pad", x, ints(net, 2, 1), "", ints(net, 3))),
+    "Pad, rows, opset 18": (18, lambda net, x: net.add("Pad", x, ints(net, 1, 2), "", ints(net, -2))),
     "ReduceMean": (13, lambda net, x: net.add("ReduceMean", x, axes=[2, -1])),
     "ReduceMean, opset 18": (18, lambda net, x: net.add("ReduceMean", x, ints(net, 3, 2), keepdims=1)),
     "Reshape to an image": (13, lambda net, x: net.add("Reshape", x, ints(net, 0, 4, 5, -1))),
@@ -174,11 +176,22 @@ def test_an_operator_is_what_onnx_says(path, name):
     assert_computes_the_same(path, net.model(net.product(net.add("Relu", net.product(x, 5)), 3)), level=2)
 
 
+def softmax_of_one_position(last, opset, **settings):
+    net = Net((1, 4, 4), opset)
+    x = net.add("GlobalAveragePool", net.convolve(net.rectified(size=(3, 3)), 5, (2, 2)))
+    return net.model(net.add(last, x, **settings))
+
+
 @pytest.mark.parametrize("last", ["Softmax", "LogSoftmax"])
 def test_a_softmax_of_an_image_of_one_position_is_left_out(path, last):
-    net = Net((1, 4, 4))
-    x = net.add("GlobalAveragePool", net.convolve(net.rectified(size=(3, 3)), 5, (2, 2)))
-    assert_computes_the_same(path, net.model(net.add(last, x, axis=1)))
+    assert_computes_the_same(path, softmax_of_one_position(last, 13, axis=1))
+
+
+def test_before_opset_13_a_softmax_is_over_all_numbers(path):
+    """Which onnx.reference does not know."""
+    assert_computes_the_same(
+        path, softmax_of_one_position("Softmax", 11), by=softmax_of_one_position("Softmax", 13, axis=1)
+    )
 
 
 def test_negative_padding_crops(path):

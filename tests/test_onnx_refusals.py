@@ -133,6 +133,21 @@ REFUSED = [  # operator, what else it reads, attributes, and the message
             "border, which average fewer numbers, expected ceil_mode=False, or a size for which it adds none"
         ),
     ),
+    *(
+        (
+            "MaxPool",
+            [],
+            {"kernel_shape": size, "strides": strides, "dilations": dilations, "pads": pads},
+            f"found kernel_shape={size}, strides={strides}, dilations={dilations}, pads={pads}, "
+            "expected two numbers >= 1 for each, and four pads >= 0",
+        )
+        for size, strides, dilations, pads in (
+            ((0, 2), (1, 1), (1, 1), (0, 0, 0, 0)),
+            ((2, 2), (1, 0), (1, 1), (0, 0, 0, 0)),
+            ((2, 2), (1, 1), (0, 1), (0, 0, 0, 0)),
+            ((2, 2), (1, 1), (1, 1), (0, 0, -1, 0)),
+        )
+    ),
     ("MaxPool", [], {"kernel_shape": (2, 2), "dilations": (2, 2)}, "found dilations=(2, 2), expected (1, 1)"),
     (
         "MaxPool",
@@ -252,6 +267,13 @@ def test_all_refusals_come_at_once_also_behind_one_whose_shape_nobody_knows(tmp_
         "layer tanh4 (Tanh, node 5)",
         "found no ReLU, expected at least one",
     ]
+
+
+def test_a_refusal_behind_another_one_is_found_by_the_shape_that_onnx_infers(tmp_path):
+    windows = {"kernel_shape": (2, 2), "dilations": (2, 2)}
+    lines = refusals(tmp_path, model_around(lambda net, x: net.put("MaxPool", net.put("Sigmoid", x), **windows)))
+    assert lines[0].startswith("layer sigmoid2 (Sigmoid, node 3)")
+    assert lines[1] == "layer maxpool3 (MaxPool, node 4): found dilations=(2, 2), expected (1, 1)"
 
 
 def test_a_layer_of_constants_alone_is_refused(tmp_path):
