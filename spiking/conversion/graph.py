@@ -88,12 +88,11 @@ class Graph:
 
         Parameters
         ----------
-        kernel : array (h, w, channels of a group, filters)
+        kernel : float64 array (h, w, channels of a group, filters)
         padding : "valid", "same" with Keras's placement, or ((top, bottom), (left, right)); negative numbers crop
         dilation : distances between the rows and between the columns that a window reads
         """
         self._need_image(x)
-        kernel = np.asarray(kernel, np.float64)
         wide = dilated(kernel, dilation)
         windows = windows_of(x, wide.shape, strides, padding)
         if not x.only_image:
@@ -101,8 +100,7 @@ class Graph:
         return x.convolved(wide, groups, windows).passed(self.layer)
 
     def dense(self, x, matrix):
-        """Multiplies a vector, or an image at each position, by a matrix (inputs, outputs)."""
-        matrix = np.asarray(matrix, np.float64)
+        """Multiplies a vector, or an image at each position, by a matrix (inputs, outputs) in float64."""
         if len(x.shape) == 3:
             return self.convolve(x, matrix[None, None])
         if len(x.shape) != 1:
