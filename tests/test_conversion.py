@@ -11,6 +11,7 @@ from keras import layers
 
 from spiking.conversion.affine import Term
 from spiking.conversion.assembly import assemble
+from spiking.conversion.composition import Refusal
 from spiking.conversion.converted import convert_graph
 from spiking.conversion.from_keras import fold
 from spiking.notation import parse
@@ -108,6 +109,13 @@ def test_factors_that_differ_by_a_billionth_stay_different():
     both = term.convolved(kernel, 1, range(3), range(3)).matrix()
     alone = Term.identity(1, (4, 4, 2)).convolved(kernel, 1, range(3), range(3)).matrix()
     np.testing.assert_allclose(both, alone * np.tile(factors, 16)[:, None], rtol=1e-14)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 3), (3, 1), (3, 3)])
+def test_several_windows_over_factors_of_positions_are_refused(rows, columns):
+    term = Term.identity(1, (4, 4, 2)).scaled(np.arange(32.0).reshape(4, 4, 2))
+    with pytest.raises(Refusal, match="factors that differ from position to position"):
+        term.convolved(np.ones((2, 2, 2, 3)), 1, range(rows), range(columns))
 
 
 def test_two_convolutions_in_a_row_are_the_product_of_their_matrices():
