@@ -102,6 +102,15 @@ def test_of_a_sum_with_different_gains_each_filters_largest_kernel_stays_as_it_i
     np.testing.assert_allclose(found, [[8, 0.25], [4, 8]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("factors", [2.0, [3.0, 0.5]])
+def test_zeros_around_a_convolution_take_the_offset_and_the_factors_before_the_relu(factors):
+    x = layers.Conv2D(2, 3)(layers.Rescaling(1 / 255)(image := keras.Input((5, 5, 2))))
+    x = layers.Rescaling(1.0, 0.25)(layers.ZeroPadding2D(1)(x))
+    x = layers.ReLU()(layers.Rescaling(factors)(x))
+    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(x)))
+    assert_computes_the_same(model, 3, random_pixels(fold(model), seed=0))
+
+
 def test_factors_that_differ_by_a_billionth_stay_different():
     rng = np.random.default_rng(0)
     factors, kernel = np.array([1, 1 + 1e-9]), rng.normal(size=(2, 2, 2, 3))
