@@ -67,15 +67,15 @@ def train_all(models, threads, jobs=1, dask=None):
     """
     for folder in dict.fromkeys(model.images for model in models):
         images.load_training(folder)  # missing files are fetched once, and bad ones refused before anything begins
-    with _on_cluster(dask) if dask else _here(jobs) as (executor, stop, at_work):
+    with _on_cluster(dask) if dask else _here(jobs) as (executor, stop, has_workers):
         futures = {executor.submit(_train, model, threads, stop): model for model in models}
         try:
-            _watch(futures, at_work)
+            _watch(futures, has_workers)
         except BaseException:
             signal.alarm(0)  # the interruption has arrived: it must not be repeated while the trainings end
             stop.set()
             end = time.monotonic() + ENDING
-            while wait(futures, timeout=POLL).not_done and at_work() and time.monotonic() < end:
+            while wait(futures, timeout=POLL).not_done and has_workers() and time.monotonic() < end:
                 pass
             raise
     failures = [f"{model.name}: {error}" for future, model in futures.items() if (error := _error(future))]
@@ -86,7 +86,7 @@ def train_all(models, threads, jobs=1, dask=None):
 @contextmanager
 def _here(jobs):
     """An executor that trains so many networks at a time, the event that ends its trainings early, and a function
-    that tells whether it is at work.
+    that tells whether it has workers.
     """
     with ThreadPoolExecutor(jobs) as executor:
         yield executor, threading.Event(), lambda: True
@@ -106,31 +106,31 @@ def _on_cluster(address):
     except (OSError, ValueError) as error:
         raise InputError(f"argument --dask: {error}, expected the address of a scheduler") from None
     with client:
-        yield client.get_executor(pure=False), Event(), partial(_has_work, client)
+        yield client.get_executor(pure=False), Event(), partial(_has_workers, client)
 
 
-def _has_work(client):
-    """Whether a Dask worker has a task; True where the scheduler does not answer, of which the futures tell."""
+def _has_workers(client):
+    """Whether any are connected to the scheduler; True where it does not answer, of which the futures tell."""
     try:
-        return any(client.processing().values())
+        return bool(client.nthreads())
     except Exception:  # of many kinds
         return True
 
 
-def _watch(futures, at_work):
+def _watch(futures, has_workers):
     """Shows the progress of all trainings until they are done: as bars in a terminal, otherwise as lines.
 
-    Says so each time when the executor stops working although trainings wait.
+    Says so whenever trainings wait and the executor has lost its last worker, or never had one.
     """
     from tqdm import tqdm
 
     watched = command_line.watched(sys.stderr)
-    bars, finished, waiting, idle = {}, {}, set(futures), False
+    bars, finished, waiting, alone = {}, {}, set(futures), False
     with ExitStack() as closing:
         while waiting:
             waiting = wait(waiting, timeout=POLL).not_done
-            was_idle, idle = idle, bool(waiting) and not at_work()
-            if idle and not was_idle:
+            was_alone, alone = alone, bool(waiting) and not has_workers()
+            if alone and not was_alone:
                 tqdm.write("waiting for a worker: none is connected to the scheduler", file=sys.stderr)
             for model in futures.values():
                 epochs, accuracy = _history(model)
