@@ -1,11 +1,12 @@
 """docs/your-own-network.md: its Keras session runs as it is printed, from the top."""
 
+import random
 import re
 
 import numpy as np
 
 from experiment.trained import read_npz
-from LeNet import Spiking_LeNet_MNIST
+from LeNet import Spiking_LeNet_MNIST, tensorlayer  # noqa: F401, the latter starts TensorFlow as the scripts do
 from spiking_utils import SpikingNetwork
 from tests.helpers import ROOT
 
@@ -21,6 +22,7 @@ def test_session_of_the_page_runs_and_both_ways_agree_with_keras(tmp_path, monke
     with_quantisers, with_calibration, none = re.split(r"(?<=threads=2\)\n)|(?<=pixels\[:1000\]\)\n)", session())
     assert not none
     monkeypatch.chdir(tmp_path)
+    random.seed(0)  # from which Keras draws seeds, whatever tests have drawn before
     exec(with_quantisers, names := {})
     evaluation = names["evaluation"]
     own = names["quantized"].predict(names["test_pixels"], verbose=0).argmax(1)
