@@ -157,9 +157,8 @@ def _find(folder, split, what):
         public_data.fetch(found[0])
     if not found and not folder.is_dir():
         ours = ROOT / "data" / folder.name  # run.py takes the name alone
-        expected = "the folder of four IDX files that --data names" + (
-            f", as {shown(ours)} is" if ours.is_dir() else ""
-        )
+        hint = f", as {shown(ours)} is" if ours.is_dir() else ""
+        expected = f"the folder of four IDX files that --data names{hint}"
         raise InputError(f"{shown(folder)}: no such folder, expected {expected}")
     if len({path.name.removesuffix(".gz") for path in found}) != 1:
         names = ", ".join(path.name for path in found) or "no file"

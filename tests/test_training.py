@@ -123,6 +123,10 @@ def test_other_images_train_other_networks(repository, run_here):
     process = run_here(Quant_LeNet_MNIST.main, "--mode", "inference", "--weights", checkpoint / NPZ_NAME)
     assert f"test images right {right} of 11\n" in process.stdout  # the file says which images
 
+    assert run_here(FP32_LeNet_MNIST.main, *options[2:], "--epochs", 1).returncode == 0
+    other = read_npz(repository / f"LeNet/checkpoints/fp32-{LAYERS}-stripes" / NPZ_NAME)
+    assert (other.model, other.network) == (Model(FULL_PRECISION, LAYERS, "stripes"), trained.network)
+
     process = run_here(Spiking_LeNet_MNIST.main, *options, "--time_steps", 60)
     assert (process.returncode, process.stderr) == (0, "")
     run = json.loads((repository / f"figs/logs/k1-{LAYERS}-stripes/run.json").read_text())
