@@ -9,6 +9,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from experiment import ROOT
+
+PAGE = (ROOT / "figs/live.html").as_uri()
 OPTIONS = (
     "headless",
     "no-sandbox",  # which Chromium needs as root
@@ -56,6 +59,12 @@ def show_as(driver, width, height, scale, touch, scheme):
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
 
+def apart(one, other):
+    """Whether two boxes have no point in common but those of their borders."""
+    beside = one["right"] <= other["left"] or other["right"] <= one["left"]
+    return beside or one["bottom"] <= other["top"] or other["bottom"] <= one["top"]
+
+
 def screenshot(driver):
     """The whole page as the bytes of a PNG file."""
     size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
@@ -81,6 +90,12 @@ class Page:
     def __init__(self, driver):
         self.driver = driver
 
+    def open(self, fragment=""):
+        """Opens the page anew, playing fast, with an address that ends in # and the fragment, if there is one."""
+        self.driver.get("about:blank")  # else another fragment would open nothing
+        self.driver.get(f"{PAGE}#{fragment}" if fragment else PAGE)
+        self.play_with(pause=5)
+
     def find(self, selector):
         return self.driver.find_element("css selector", selector)
 
@@ -92,8 +107,11 @@ class Page:
 
     def texts(self, selector):
         """Of all elements that fit, read at once: the page may draw them anew between two looks."""
-        script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText ?? one.textContent)"
-        return self.driver.execute_script(script, selector)
+        return self._of_each(selector, "one.innerText ?? one.textContent")
+
+    def boxes(self, selector):
+        """Where all elements that fit lie on the screen: left, top, right, bottom, width and height in CSS pixels."""
+        return self._of_each(selector, "one.getBoundingClientRect().toJSON()")
 
     def press(self, selector):
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.find(selector))
@@ -101,8 +119,12 @@ class Page:
 
     def table(self, selector):
         """The texts of a table's rows below its header."""
-        rows = self.find_all(f"{selector} tbody tr")
-        return [[cell.text for cell in row.find_elements("css selector", "th, td")] for row in rows]
+        return self._of_each(f"{selector} tbody tr", "[...one.cells].map((cell) => cell.innerText)")
+
+    def _of_each(self, selector, value):
+        """The value of a JavaScript expression of `one` for each element that fits, all in one request."""
+        script = f"return [...document.querySelectorAll(arguments[0])].map((one) => {value})"
+        return self.driver.execute_script(script, selector)
 
     def play_with(self, pause):
         """Sets how long playing stays at a step, in ms."""

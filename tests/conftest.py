@@ -19,7 +19,6 @@ from experiment import command_line, model, runs
 from experiment.images import load_split
 from LeNet import Quant_LeNet_MNIST
 from tests.browser import Page, chromium, show_as
-from tests.helpers import ROOT
 
 # ignored where pytest was started in the background, and then by every script that it starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -126,10 +125,14 @@ def driver(tmp_path_factory):
 
 
 @pytest.fixture
-def shown(driver):
-    """figs/live.html as it opens, but playing fast."""
+def page(driver):
+    """figs/live.html before it is opened, on a usual screen."""
     show_as(driver, 1280, 900, scale=1, touch=False, scheme="light")
-    driver.get((ROOT / "figs/live.html").as_uri())
-    shown = Page(driver)
-    shown.play_with(pause=5)
-    return shown
+    return Page(driver)
+
+
+@pytest.fixture
+def shown(page):
+    """figs/live.html as it opens, but playing fast."""
+    page.open()
+    return page

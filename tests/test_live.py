@@ -11,12 +11,12 @@ from experiment.digit import prepare_digit
 from experiment.images import load_split
 from figs import live
 from spiking_utils import SpikingNetwork
-from tests.browser import chromium, classify
+from tests.browser import PAGE, chromium, classify
 from tests.live_reference import LENET, Simulation, simulate, weights_of
 
 LEVELS = (0, 1, 2)
 TIME_STEPS = 20
-IMAGES = 100
+IMAGES = 40
 MAX_PAGE = 4_000_000  # bytes
 EMPTY = "new Array(784).fill(0)"  # an image in JavaScript
 
@@ -31,7 +31,7 @@ def pixels():
 def driver(driver):
     """The browser, which shows the page."""
     driver.set_script_timeout(120)
-    driver.get((ROOT / "figs/live.html").as_uri())
+    driver.get(PAGE)
     return driver
 
 

@@ -3,18 +3,10 @@
 import numpy as np
 import pytest
 
-from experiment import ROOT
-from tests.browser import classify
+from tests.browser import PAGE, classify, show_as
 from tests.live_reference import FIRST
 
-PAGE = (ROOT / "figs/live.html").as_uri()
 GALLERY = (121, 232, 242, 321, 445, 3, 18, 0, 11)  # in the order of the page
-
-
-def open_at(shown, address):
-    shown.driver.get("about:blank")
-    shown.driver.get(f"{PAGE}#{address}")
-    shown.play_with(pause=5)
 
 
 def settings(shown):
@@ -23,22 +15,22 @@ def settings(shown):
     )
 
 
-def test_address_of_the_issue_shows_its_step(shown, mnist):
-    open_at(shown, "k=1&image=121&step=4")
-    guesses = classify(shown.driver, mnist[0][[121]], "{k: 1}")["predictions"][0]
-    assert settings(shown) == [1, "1", True]
-    assert (shown.step()[0], shown.text("#guess")) == (4, str(guesses[3]))
-    assert (shown.text("#play"), shown.text("#notice")) == ("Play", "")
+def test_address_of_the_issue_shows_its_step(page, mnist):
+    page.open("k=1&image=121&step=4")
+    guesses = classify(page.driver, mnist[0][[121]], "{k: 1}")["predictions"][0]
+    assert settings(page) == [1, "1", True]
+    assert (page.step()[0], page.text("#guess")) == (4, str(guesses[3]))
+    assert (page.text("#play"), page.text("#notice")) == ("Play", "")
 
 
 @pytest.mark.parametrize(
     "address",
     ["k=0&image=121&step=0", "k=2&spikes=any&image=445&step=2", "k=1&spikes=4&negative=off&image=3&step=3"],
 )
-def test_page_writes_the_address_that_it_was_opened_with(shown, address):
-    open_at(shown, address)
-    shown.driver.execute_script("history.replaceState(null, '', '#k=0')")
-    shown.wait_for(lambda: shown.driver.current_url == f"{PAGE}#{address}")
+def test_page_writes_the_address_that_it_was_opened_with(page, address):
+    page.open(address)
+    page.driver.execute_script("history.replaceState(null, '', '#k=0')")
+    page.wait_for(lambda: page.driver.current_url == f"{PAGE}#{address}")
 
 
 def test_address_follows_steps_settings_and_images(shown):
@@ -52,11 +44,11 @@ def test_address_follows_steps_settings_and_images(shown):
     shown.wait_for(lambda: shown.driver.current_url == f"{PAGE}#")
 
 
-def test_link_to_another_step_is_followed(shown):
-    open_at(shown, "k=0&image=121&step=2")
-    shown.driver.execute_script("location.hash = '#k=2&image=232&step=5'")
-    shown.wait_for(lambda: shown.step()[0] == 5)
-    assert settings(shown)[0] == 2
+def test_link_to_another_step_is_followed(page):
+    page.open("k=0&image=121&step=2")
+    page.driver.execute_script("location.hash = '#k=2&image=232&step=5'")
+    page.wait_for(lambda: page.step()[0] == 5)
+    assert settings(page)[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -77,12 +69,12 @@ def test_link_to_another_step_is_followed(shown):
         ("k=1&image=x&step=y", "image=x, step=y"),
     ],
 )
-def test_what_an_address_asks_for_in_vain_is_named(shown, address, wrong):
-    open_at(shown, address)
-    assert shown.text("#notice") == f"This page does not have what the address asks for: {wrong}."
-    assert shown.text("#guess")  # and the rest is shown
-    shown.press("#back")
-    assert shown.text("#notice") == ""
+def test_what_an_address_asks_for_in_vain_is_named(page, address, wrong):
+    page.open(address)
+    assert page.text("#notice") == f"This page does not have what the address asks for: {wrong}."
+    assert page.text("#guess")  # and the rest is shown
+    page.press("#back")
+    assert page.text("#notice") == ""
 
 
 def press(shown, *keys):
@@ -186,10 +178,8 @@ def test_nothing_has_no_sign(shown, value, digits, text):
 
 
 @pytest.mark.parametrize(("address", "scrolls"), [("k=0&image=121&step=3", True), ("k=0&image=121", False)])
-def test_link_to_a_step_opens_at_the_step_on_phones(shown, address, scrolls):
-    from tests.browser import show_as
-
-    show_as(shown.driver, 390, 844, scale=1, touch=True, scheme="light")
-    open_at(shown, address)
-    top = shown.driver.execute_script("return find('sentence').getBoundingClientRect().bottom")
+def test_link_to_a_step_opens_at_the_step_on_phones(page, address, scrolls):
+    show_as(page.driver, 390, 844, scale=1, touch=True, scheme="light")
+    page.open(address)
+    top = page.driver.execute_script("return find('sentence').getBoundingClientRect().bottom")
     assert (top < 844) == scrolls

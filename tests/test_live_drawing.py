@@ -200,12 +200,12 @@ def draw(shown, strokes, width, height):
     from selenium.webdriver import ActionChains
 
     shown.press("#clear")
-    actions = ActionChains(shown.driver, duration=0)
+    pad, actions = shown.find("#pad"), ActionChains(shown.driver, duration=0)
     for stroke in strokes:
         places = [(round((x - 0.5) * width), round((y - 0.5) * height)) for x, y in stroke]
-        actions.move_to_element_with_offset(shown.find("#pad"), *places[0]).click_and_hold()
+        actions.move_to_element_with_offset(pad, *places[0]).click_and_hold()
         for place in places:
-            actions.move_to_element_with_offset(shown.find("#pad"), *place)
+            actions.move_to_element_with_offset(pad, *place)
         actions.release()
     actions.perform()
     shown.wait_for_the_end()

@@ -7,7 +7,7 @@ import pytest
 
 from spiking.weight_grid import layer_on_grid
 from tests import reference
-from tests.browser import show_as
+from tests.browser import apart, show_as
 from tests.live_reference import FIRST, LENET, simulate, weights_of
 
 
@@ -84,10 +84,8 @@ def test_neuron_that_is_tapped_is_explained_on_the_screen(shown):
         shown.wait_for(lambda canvas=canvas, before=before: place_of(canvas).expected == before)  # under the finger
         if pinned:
             assert min(place_of(shown.find("#brief")).expected) >= 0
-        below = shown.find("#brief").rect
-        for one in (other.rect for other in shown.find_all(".map canvas")):  # it covers none
-            beside = one["x"] + one["width"] <= below["x"] or below["x"] + below["width"] <= one["x"]
-            assert beside or one["y"] + one["height"] <= below["y"] or below["y"] + below["height"] <= one["y"]
+        [brief] = shown.boxes("#brief")
+        assert all(apart(brief, other) for other in shown.boxes(".map canvas"))  # it covers none
 
 
 @pytest.mark.parametrize("sign", [1, -1])

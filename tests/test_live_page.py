@@ -112,9 +112,7 @@ def test_gallery_shows_what_becomes_of_each_image(shown, mnist, k):
     for button in shown.find_all("#gallery .image")[:: 1 if k == 0 else 3]:
         button.click()
         assert (shown.step()[0], shown.text("#play")) == (1, "Play")  # one predicts first
-        chosen = [image.get_attribute("aria-pressed") for image in shown.find_all("#gallery .image")]
-        assert chosen.count("true") == 1
-        assert button.get_attribute("aria-pressed") == "true"
+        assert shown.find_all("#gallery .image[aria-pressed=true]") == [button]
         assert shown.text("#says-when") == "After step 1 it says:"
         shown.play_to_the_end()
         assert shown.text("#says-when") == "In the end:"
@@ -203,8 +201,9 @@ def test_page_fits_desktop_and_phone_in_light_and_dark(shown, scheme, width, hei
     assert (np.median(picture) > 128) == (scheme == "light")
     for colour in (POSITIVE, NEGATIVE, CHOSEN_CLASS[scheme]):
         assert np.any(np.all(picture == colour, axis=2))
-    for canvas in shown.find_all(".map canvas"):  # a neuron is a whole number of the screen's pixels
-        magnified = canvas.rect["width"] * scale / int(canvas.get_attribute("width"))
+    for canvas, box in zip(shown.find_all(".map canvas"), shown.boxes(".map canvas"), strict=True):
+        # a neuron is a whole number of the screen's pixels
+        magnified = box["width"] * scale / int(canvas.get_attribute("width"))
         assert magnified == pytest.approx(round(magnified), abs=0.02)
         assert round(magnified) >= 2
 
@@ -212,7 +211,7 @@ def test_page_fits_desktop_and_phone_in_light_and_dark(shown, scheme, width, hei
 def test_maps_keep_their_size_beside_a_scrollbar(shown):
     def widths(of_window):
         show_as(shown.driver, of_window, 900, scale=1, touch=False, scheme="light")
-        return [canvas.rect["width"] for canvas in shown.find_all(".map canvas")]
+        return [canvas["width"] for canvas in shown.boxes(".map canvas")]
 
     gutter = shown.driver.execute_script("return getComputedStyle(document.documentElement).scrollbarGutter")
     assert gutter == "stable"

@@ -42,7 +42,7 @@ def test_signs_differ_in_brightness_as_well():
 def test_labels_below_the_potentials_do_not_overlap(steps, extremes):
     spikes = np.ones((steps, 4, 4, 6), np.int8)
     figure = raster.draw("", np.zeros((8, 8, 1), np.uint8), "", [spikes], np.tile(extremes, (steps, 1)), range(steps))
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     labels = [label for axis in figure.axes[-steps:] for label in axis.get_xticklabels() if label.get_visible()]
     boxes = [label.get_window_extent() for label in labels]
     assert {"0"} <= {label.get_text() for label in labels}
