@@ -21,6 +21,7 @@ from spiking.conversion.nodes import Pooled
 from tests import reference
 from tests.exactness import assert_blocks_compute, assert_spikes_are_exact
 from tests.onnx_graphs import Net, nets
+from tests.onnx_operators import OPERATORS, ints
 
 EXPORTED = Path(__file__).parent / "data" / "onnx"
 LEVEL = 6
@@ -102,68 +103,6 @@ def test_every_neuron_equals_the_quantized_network_on_the_rounded_weights(path, 
     converted = convert_graph(graph, level, pixels if calibrated else None)
     assert_spikes_are_exact(converted, pixels)
     assert_spikes_are_exact(converted, pixels, max_spikes=1)
-
-
-def ints(net, *numbers):
-    return net.constant(numbers, integers=True)
-
-
-OPERATORS = {  # beside those of nets(): an opset, and what a net makes of the activations (4, 6, 5) of a convolution
-    "Add, for each channel": (13, lambda net, x: net.add("Add", net.weights(4, 1, 1), x)),
-    "AveragePool, auto_pad": (13, lambda net, x: net.add("AveragePool", x, kernel_shape=(2, 2), auto_pad="VALID")),
-    "AveragePool, ceil_mode": (
-        13,
-        lambda net, x: net.add("AveragePool", x, kernel_shape=(2, 2), strides=(2, 3), ceil_mode=1),
-    ),
-    "AveragePool, padding that counts": (
-        11,
-        lambda net, x: net.add("AveragePool", x, kernel_shape=(3, 3), pads=[1, 1, 1, 1], count_include_pad=1),
-    ),
-    "AveragePool, ceil_mode that drops a window": (
-        13,
-        lambda net, x: net.add("AveragePool", x, kernel_shape=(2, 2), strides=(6, 5), ceil_mode=1),
-    ),
-    "BatchNormalization, opset 7": (7, lambda net, x: net.normalize(x)),
-    "Clip, attributes": (7, lambda net, x: net.add("Clip", x, min=0.0, max=0.75)),
-    "Constant": (
-        13,
-        lambda net, x: net.add("Reshape", x, net.add("Constant", value_ints=[-1, 5, 24, 1])),
-    ),
-    "Conv, dilated and in groups": (
-        13,
-        lambda net, x: net.convolve(x, 6, (3, 2), 2, dilations=(2, 3), pads=[0, 2, 1, 3], strides=(2, 1)),
-    ),
-    "Dropout, ratio": (10, lambda net, x: net.add("Dropout", x, ratio=0.5)),
-    "MaxPool, auto_pad": (
-        13,
-        lambda net, x: net.add("MaxPool", x, kernel_shape=(3, 2), strides=(2, 2), auto_pad="SAME_UPPER"),
-    ),
-    "MaxPool, auto_pad below": (13, lambda net, x: net.add("MaxPool", x, kernel_shape=(2, 2), auto_pad="SAME_LOWER")),
-    "Max with 0": (13, lambda net, x: net.add("Max", net.convolve(x, 4, (1, 1)), net.constant(0.0))),
-    "Mul, by position": (13, lambda net, x: net.product(net.add("Flatten", net.add("Mul", x, net.weights(6, 5))), 3)),
-    "Pad, attributes": (10, lambda net, x: net.add("Pad", x, pads=[0, 0, 1, 0, 0, 0, 2, 1], mode="constant")),
-    "Pad, axes": (18, lambda net, x: net.add("Pad", x, ints(net, 1, 2, 0, 1), net.constant(0.0), ints(net, -1, 2))),
-    "Pad, computed": (
-        13,  # as PyTorch writes F.pad
-        lambda net, x: net.add(
-            "Pad",
-            x,
-            net.add(
-                "Cast",
-                net.add("Concat", net.add("ConstantOfShape", ints(net, 7)), ints(net, 2), axis=0),
-                to=7,
-            ),
-        ),
-    ),
-    "Pad, columns, opset 18": (18, lambda net, x: net.add("Pad", x, ints(net, 2, 1), "", ints(net, 3))),
-    "Pad, rows, opset 18": (18, lambda net, x: net.add("Pad", x, ints(net, 1, 2), "", ints(net, -2))),
-    "ReduceMean": (13, lambda net, x: net.add("ReduceMean", x, axes=[2, -1])),
-    "ReduceMean, opset 18": (18, lambda net, x: net.add("ReduceMean", x, ints(net, 3, 2), keepdims=1)),
-    "Reshape to an image": (13, lambda net, x: net.add("Reshape", x, ints(net, 0, 4, 5, -1))),
-    "Shape": (13, lambda net, x: net.add("Reshape", x, net.add("Shape", x))),
-    "Sub from numbers": (13, lambda net, x: net.add("Sub", net.constant(1.0), x)),
-    "Sum": (13, lambda net, x: net.add("Sum", x, net.convolve(x, 4, (1, 1)), net.weights(4, 1, 1), x)),
-}
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -255,9 +194,14 @@ def test_the_scores_of_a_file_that_takes_a_fixed_number_of_images(path):
     assert_allclose(*results, rtol=1e-12)
 
 
-def test_onnxruntime_gives_the_scores_where_it_is_installed(path, monkeypatch):
+@pytest.mark.parametrize(
+    ("kind", "dtype", "offset"), [(TensorProto.DOUBLE, np.float64, -0.5), (TensorProto.FLOAT, np.float32, 0)]
+)
+def test_onnxruntime_gives_the_scores_where_it_is_installed(path, monkeypatch, kind, dtype, offset):
     net = Net((1, 4, 3))
-    path.write_bytes(net.classified(net.rectified(), batch=2).SerializeToString())
+    model = net.classified(net.rectified(), batch=2)
+    model.graph.input[0].type.tensor_type.elem_type = kind
+    path.write_bytes(model.SerializeToString())
     calls = []
 
     class InferenceSession:
@@ -272,15 +216,17 @@ def test_onnxruntime_gives_the_scores_where_it_is_installed(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
     monkeypatch.setattr(onnx_prediction, "IMAGES_OF_REFERENCE", 1)  # of which it computes more
     pixels = np.random.default_rng(0).integers(0, 256, (3, 4, 3, 1))
-    found = onnx_prediction.scores(path, pixels, 1 / 255, -0.5)
+    found = onnx_prediction.scores(path, pixels, 1 / 255, *[offset] * (offset != 0))
     assert_array_equal(found, [[1] * 3, [1] * 3, [2] * 3])
-    padded = np.concatenate([pixels / 255 - 0.5, np.zeros((1, 4, 3, 1))]).transpose(0, 3, 1, 2)
+    padded = np.concatenate([pixels / 255 + offset, np.zeros((1, 4, 3, 1))]).transpose(0, 3, 1, 2)
     for (outputs, (name, images)), expected in zip(calls, (padded[:2], padded[2:]), strict=True):
-        assert (outputs, name, images.dtype, images.flags.c_contiguous) == (None, "image", np.float64, True)
-        assert_allclose(images, expected, rtol=1e-15)
+        assert (outputs, name, images.dtype, images.flags.c_contiguous) == (None, "image", dtype, True)
+        assert_array_equal(images, expected.astype(dtype))
 
 
-@pytest.mark.parametrize(("text", "shown"), [("bad node\nat line 7", "bad node"), ("", "RuntimeError")])
+@pytest.mark.parametrize(
+    ("text", "shown"), [("bad node\nat line 7", "bad node"), ("", "RuntimeError"), (300 * "x", 200 * "x")]
+)
 def test_a_model_that_cannot_be_run_itself_is_an_error_that_says_why(path, monkeypatch, text, shown):
     def run(outputs, inputs):
         raise RuntimeError(text)

@@ -104,47 +104,64 @@ def test_numbers_that_are_written_one_by_one_are_read(tmp_path, model):
     assert f"found {numbers.size - 1} numbers, expected {numbers.size} numbers" in message(tmp_path, model)
 
 
-def test_numbers_in_a_file_beside_are_read(tmp_path, model):
+@pytest.mark.parametrize(
+    ("before", "settings"), [(b"12345678", {"offset": 8, "length": 64}), (b"", {"offset": 0}), (b"", {})]
+)
+def test_numbers_in_a_file_beside_are_read(tmp_path, model, before, settings):
     path, array = tmp_path / "my.onnx", model.graph.initializer[0]
     path.write_bytes(model.SerializeToString())
     expected = convert(path, 3, scale=1 / 255).weights
     (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "my.data").write_bytes(b"12345678" + array.raw_data)
-    outside(array, location="more/my.data", offset=8, length=len(array.raw_data))
-    array.external_data[2].value = "64"
+    (tmp_path / "more" / "my.data").write_bytes(before + array.raw_data)
+    outside(array, location="more/my.data", **settings)
     path.write_bytes(model.SerializeToString())
     found = convert(path, 3, scale=1 / 255).weights
     assert all(np.array_equal(found[key], expected[key]) for key in expected)
 
 
-@pytest.mark.parametrize("location", ["../secret", "{}/secret", "linked", "", "folder/../../secret", "a\0b"])
+@pytest.mark.parametrize("location", ["../secret", "{}/secret", "linked", "folder/../../secret", "a\0b"])
 def test_numbers_outside_the_folder_are_refused_before_they_are_read(tmp_path, model, location):
     secret = tmp_path / "secret"
     secret.write_bytes(b"\x00" * 64)
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "linked").symlink_to(secret)
-    outside(model.graph.initializer[0], location=location.format(tmp_path))
-    found = message(folder, model)
-    assert "expected a file in the folder of the ONNX file" in found or "found no file" in found
+    location = location.format(tmp_path)
+    outside(model.graph.initializer[0], location=location)
+    found = f"array array0: found its numbers in '{location}'".replace("\0", r"\\x00")
+    assert message(folder, model) == f"{found}, expected a file in the folder of the ONNX file"
 
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"location": "absent"}, "found no file absent"),
-        ({"location": "short"}, "expected 64 bytes inside it"),
-        ({"location": "long", "offset": 64}, "expected 64 bytes inside it"),
-        ({"location": "long", "offset": -1}, "expected 64 bytes inside it"),
-        ({"location": "long", "length": 10}, "expected 64 bytes inside it"),
-        ({"location": "long", "offset": "many"}, "expected 64 bytes inside it"),
+        ({"location": "absent"}, "found no file 'absent' in the folder of the ONNX file, expected it"),
+        ({"location": ""}, "found no file '' in the folder of the ONNX file, expected it"),
+        ({}, "found no file '' in the folder of the ONNX file, expected it"),
+        ({"location": "short"}, "found 64 bytes at offset 0 in short, which has 63, expected 64 bytes inside it"),
+        (
+            {"location": "long", "offset": 64},
+            "found 64 bytes at offset 64 in long, which has 100, expected 64 bytes inside it",
+        ),
+        (
+            {"location": "long", "offset": -1},
+            "found 64 bytes at offset -1 in long, which has 100, expected 64 bytes inside it",
+        ),
+        (
+            {"location": "long", "length": 10},
+            "found 10 bytes at offset 0 in long, which has 100, expected 64 bytes inside it",
+        ),
+        (
+            {"location": "long", "offset": "many"},
+            "found 64 bytes at offset many in long, which has 100, expected 64 bytes inside it",
+        ),
     ],
 )
 def test_a_file_beside_that_does_not_hold_the_numbers_is_refused(tmp_path, model, settings, expected):
     (tmp_path / "short").write_bytes(b"\x00" * 63)
     (tmp_path / "long").write_bytes(b"\x00" * 100)
     outside(model.graph.initializer[0], **settings)
-    assert expected in message(tmp_path, model)
+    assert message(tmp_path, model) == f"array array0: {expected}"
 
 
 @pytest.mark.parametrize(
@@ -175,6 +192,7 @@ def test_a_file_beside_that_does_not_hold_the_numbers_is_refused(tmp_path, model
             "input image: found the shape (?, 6, 6), expected (n",
         ),
         (lambda model: shape_of(model, [1, 1, 6, 6], TensorProto.UINT8), "found UINT8, expected floats"),
+        (lambda model: shape_of(model, [1, 1, 6, 6], 99), "found kind 99, expected floats"),
     ],
 )
 def test_a_network_that_is_not_of_one_image_and_one_vector_is_refused(tmp_path, model, change, expected):

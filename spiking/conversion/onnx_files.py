@@ -170,12 +170,16 @@ class OnnxFile:
             found = f"found its numbers in {legible(location)!r}"
             raise ValueError(f"{name}: {found}, expected a file in the folder of the ONNX file")
         if not path.is_file():
-            raise ValueError(f"{name}: found no file {legible(location)} in the folder of the ONNX file, expected it")
+            raise ValueError(
+                f"{name}: found no file {legible(location)!r} in the folder of the ONNX file, expected it"
+            )
+        texts = settings.get("offset", "0"), settings.get("length", str(size))
         try:
-            offset, length = int(settings.get("offset", 0)), int(settings.get("length", size))
+            offset, length = map(int, texts)
         except ValueError:
             offset, length = -1, size
         if offset < 0 or length != size or offset + length > path.stat().st_size:
+            offset, length = map(legible, texts)
             found = f"found {length} bytes at offset {offset} in {legible(location)}, which has {path.stat().st_size}"
             raise ValueError(f"{name}: {found}, expected {size} bytes inside it")
 

@@ -219,7 +219,7 @@ def shape(graph, node, x):
 
 
 def dropout(graph, node, x, ratio=None, training=None):
-    if training is not None and number(training, "training_mode", 0):
+    if number(training, "training_mode", 0):
         raise Refusal("training_mode=1", "0, as in model.eval()")
     return x
 
