@@ -215,5 +215,12 @@ REFUSED = [  # operator, what else it reads, attributes, and the message
     ("Max", [], {}, "found a maximum with something other than 0, expected Relu"),
     ("Max", [lambda net: "relu1", floats(0.0)], {}, "found a maximum with something other than 0, expected Relu"),
     ("Max", [floats(np.nan)], {}, "found NaN or infinite numbers, expected finite ones"),
+    (
+        "Slice",
+        [ints(1), ints(3), ints(1)],
+        {},
+        "found an operator that blocks cannot compute, "
+        "expected a Conv for each part, or Pad with negative numbers, which crops rows and columns",
+    ),
     ("Transpose", [], {}, "found perm=[3, 2, 1, 0], expected the batch first"),
 ]

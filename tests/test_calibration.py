@@ -7,6 +7,7 @@ from keras import layers
 from numpy.testing import assert_allclose, assert_array_equal
 
 from spiking.conversion import calibration, convert
+from spiking.conversion.assembly import assemble
 from spiking.conversion.from_keras import fold
 from spiking_utils import SpikingNetwork
 from tests.keras_graphs import set_random_weights
@@ -70,6 +71,13 @@ def test_rescaled_network_gives_what_the_original_gives():
     assert_array_equal(rescaled.trains[0].counts(), original.trains[0].counts())
     assert_array_equal(rescaled.predictions(), original.predictions())
     assert 7 <= original.trains[0].counts().max() <= 16  # about 2^3
+
+
+def test_rounding_is_the_largest_change_of_a_weight():
+    converted = convert(model := dense_network(1), 3, PIXELS)
+    _, exact = assemble(fold(model), converted.scales)
+    changes = [np.abs(converted.weights[key] - np.float32(array)).max() for key, array in exact.items()]
+    assert converted.rounding == max(changes) > 0
 
 
 def test_without_images_a_network_of_small_activations_never_fires_and_says_why():

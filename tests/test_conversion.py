@@ -76,6 +76,22 @@ def test_operators_scale_pixels_with_the_sign_that_they_have(scaled):
     assert_computes_the_same(model, 2, random_pixels(fold(model), seed=0))
 
 
+@pytest.mark.parametrize("combined", [lambda x, y: x - y, lambda x, y: x + y, lambda x, y: -x + 2.0 * y])
+def test_operators_combine_activations_with_the_sign_that_they_have(combined):
+    pixels = layers.Rescaling(1 / 255)(image := keras.Input((5, 5, 1)))
+    x, y = (layers.ReLU()(layers.Conv2D(2, 2)(pixels)) for _ in range(2))
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(layers.ReLU()(combined(x, y)))))
+    assert_computes_the_same(model, 2, random_pixels(fold(model), seed=0))
+
+
+def test_sum_of_concatenations_that_are_divided_at_different_channels():
+    x = layers.ReLU()(layers.Conv2D(3, 2)(layers.Rescaling(1 / 255)(image := keras.Input((5, 5, 1)))))
+    halves = [[layers.Conv2D(filters, 2)(x) for filters in sizes] for sizes in ((1, 4), (3, 2))]
+    total = layers.Add()([layers.Concatenate()(parts) for parts in halves])
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(layers.ReLU()(total))))
+    assert_computes_the_same(model, 2, random_pixels(fold(model), seed=0))
+
+
 def test_scores_may_read_a_source_through_several_windows():
     x = layers.ReLU()(layers.Conv2D(3, 3)(layers.Rescaling(1 / 256)(image := keras.Input((6, 6, 2)))))
     centre = layers.Flatten()(layers.Cropping2D(((1, 2), (2, 1)))(x))

@@ -43,6 +43,16 @@ def test_what_blocks_do_not_compute_is_refused_by_its_name(tmp_path, operator, i
     assert name + expected in lines
 
 
+def test_a_size_of_0_stands_for_the_old_one_only_where_the_file_does_not_say_otherwise(tmp_path):
+    def model(**settings):
+        return model_around(lambda net, x: net.put("Reshape", x, ints(-1, 0, 30)(net), **settings), opset=14)
+
+    expected = "found the shape (-1, 0, 30) for (4, 6, 5), expected the batch first, then sizes that hold one image"
+    assert refusals(tmp_path, model(allowzero=1)) == [f"layer reshape2 (Reshape, node 3): {expected}"]
+    (tmp_path / "my.onnx").write_bytes(model().SerializeToString())
+    assert convert(tmp_path / "my.onnx", 3, scale=1).network.blocks
+
+
 def test_tensors_have_at_most_so_many_numbers_that_their_arrays_fit_into_memory():
     assert limited((4, 1 << 22)) == (4, 1 << 22)
     with pytest.raises(Refusal, match=re.escape("a tensor of the shape (1, 16777217), expected at most 16,777,216")):
