@@ -16,7 +16,8 @@ from spiking.conversion.converted import convert_graph
 from spiking.conversion.from_keras import fold
 from spiking.notation import parse
 from tests.exactness import assert_blocks_compute, assert_spikes_are_exact
-from tests.keras_graphs import graphs, quantized_counts
+from tests.keras_graphs import graphs, quantized_counts, set_random_weights
+from tests.keras_operators import OPERATORS
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -60,6 +61,15 @@ def test_every_neuron_equals_the_quantized_network_on_the_rounded_weights(model,
     assert_spikes_are_exact(converted, pixels, max_spikes=1)
     network = converted.network
     assert parse(network.notation) == network
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_operator_is_what_keras_says(name):
+    x = layers.Rescaling(1 / 255)(image := keras.Input((5, 7, 2)))
+    x = OPERATORS[name](layers.Conv2D(4, 2, activation="relu")(x))
+    model = keras.Model(image, layers.Dense(3)(layers.Dense(5, "relu")(layers.Flatten()(x))))
+    set_random_weights(model, seed=0)
+    assert_computes_the_same(model, 2, random_pixels(fold(model), seed=0))
 
 
 def test_sum_of_two_convolutions_of_one_source_keeps_the_factors_of_each():
