@@ -16,10 +16,12 @@ OPERATORS = {  # what a model makes of activations (4, 6, 4)
     "DepthwiseConv2D, strides": layers.DepthwiseConv2D((2, 3), 2, depth_multiplier=2),
     "DepthwiseConv2D, dilation": layers.DepthwiseConv2D(2, padding="same", dilation_rate=(2, 1)),
     "divided by numbers": lambda x: x / OF_EACH_CHANNEL,
-    "GlobalAveragePooling2D, keepdims": layers.GlobalAveragePooling2D(keepdims=True),
-    "GlobalMaxPooling2D, keepdims": layers.GlobalMaxPooling2D(keepdims=True),
+    "GlobalAveragePooling2D, keepdims": lambda x: layers.Conv2D(3, 1)(
+        layers.GlobalAveragePooling2D(keepdims=True)(x)
+    ),
+    "GlobalMaxPooling2D, keepdims": lambda x: layers.Conv2D(3, 1)(layers.GlobalMaxPooling2D(keepdims=True)(x)),
     "mean": lambda x: ops.mean(x, axis=(-2, 1)),
-    "mean, keepdims": lambda x: ops.mean(x, axis=(1, 2), keepdims=True),
+    "mean, keepdims": lambda x: layers.Conv2D(3, 1)(ops.mean(x, axis=(1, 2), keepdims=True)),
     "negative": lambda x: -x,
     "Normalization, inverse": lambda x: layers.Normalization(mean=[1, 2, 3, 4], variance=[4, 0, 1, 9], invert=True)(
         x
