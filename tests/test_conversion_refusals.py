@@ -154,6 +154,17 @@ def test_model_without_input_shape_is_refused():
     assert line == "found a Sequential, expected a Sequential or functional Keras model, built with its input shape"
 
 
+def test_image_of_any_size_is_refused():
+    model = keras.Sequential([keras.Input((None, 6, 2)), convolution(), layers.GlobalMaxPooling2D()], name="any")
+    assert refusals(model) == ["any: found the input shape (None, 6, 2), expected (h, w, channels)"]
+
+
+def test_quantised_weights_are_refused():
+    model = model_around(layers.Dense(2, "relu", name="small"))
+    model.get_layer("small").quantize("int8")
+    assert refusals(model)[0] == "layer small: found weights quantised to int8, expected weights in floating point"
+
+
 def test_second_output_is_refused():
     image = keras.Input(IMAGE)
     model = keras.Model(image, [layers.Flatten()(image), layers.Flatten()(image)], name="both")
