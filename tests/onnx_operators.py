@@ -27,6 +27,12 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
     ),
     "BatchNormalization, opset 7": (7, lambda net, x: net.normalize(x)),
     "Clip, attributes": (7, lambda net, x: net.add("Clip", x, min=0.0, max=0.75)),
+    "Concat of vectors": (
+        13,
+        lambda net, x: net.add(
+            "Concat", net.add("Flatten", x), net.add("Flatten", net.convolve(x, 2, (2, 2))), axis=1
+        ),
+    ),
     "Constant": (
         13,
         lambda net, x: net.add("Reshape", x, net.add("Constant", value_ints=[-1, 5, 24, 1])),

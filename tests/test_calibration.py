@@ -102,6 +102,15 @@ def test_images_that_do_not_fit_are_refused(pixels):
         convert(dense_network(1), 2, pixels)
 
 
+def test_images_without_channels_are_taken_where_there_is_one():
+    model = keras.Sequential([keras.Input((4, 3, 1)), layers.Rescaling(1.0), layers.Flatten()])
+    for units, activation in ((5, "relu"), (2, None)):
+        model.add(layers.Dense(units, activation))
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 4, 3, 1))
+    found, expected = (convert(model, 2, images).scales for images in (pixels[..., 0], pixels))
+    assert found == expected
+
+
 def test_block_that_loses_filters_to_the_grid_is_a_warning():
     model = dense_network(1)
     kernel, bias = model.layers[2].get_weights()

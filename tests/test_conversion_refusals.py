@@ -75,6 +75,8 @@ def test_attention_and_a_division_by_a_tensor_are_refused():
         (lambda x: ops.clip(x, -1.0, 6.0), "found a clip to [-1.0, 6.0], expected a clip with 0 as the lower bound"),
         (lambda x: ops.clip(x, [0.0, 0.0], 6.0), "found a clip to [[0.0, 0.0], 6.0], expected a clip with"),
         (lambda x: ops.clip(x, 0.0, [1.0, 2.0]), "found a clip to [0.0, [1.0, 2.0]], expected a clip with"),
+        (lambda x: ops.softmax(x, axis=0), "found axis=0, expected another axis than the batch"),
+        (lambda x: ops.split(x, 2, axis=3)[1], "found a Split operator, expected a layer listed in"),
         (lambda x: ops.maximum(x, 0.5), "found a maximum with numbers other than 0, expected a ReLU"),
         (lambda x: ops.mean(x, axis=3), "found a mean over the axes [3], expected the rows and columns, (1, 2)"),
         (lambda x: ops.mean(x, axis=(1, 3)), "found a mean over the axes (1, 3), expected the rows and columns"),

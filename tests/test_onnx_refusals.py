@@ -4,12 +4,14 @@ import re
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 from spiking.conversion import convert
 from spiking.conversion.composition import Refusal
 from spiking.conversion.onnx_arguments import limited
 from tests.onnx_graphs import Net
 from tests.onnx_refused import REFUSED, floats, ints
+from tests.onnx_refused_nets import NETS
 
 pytestmark = pytest.mark.filterwarnings("ignore:no quantiser was trained")
 
@@ -41,6 +43,12 @@ def test_what_blocks_do_not_compute_is_refused_by_its_name(tmp_path, operator, i
     name = f"layer {operator.lower()}2 ({operator}, node 3): "
     lines = refusals(tmp_path, model)
     assert name + expected in lines
+
+
+@pytest.mark.parametrize(("opset", "build", "expected"), NETS, ids=[row[2][:60] for row in NETS])
+def test_what_operators_cannot_take_from_another_one_is_refused(tmp_path, opset, build, expected):
+    lines = refusals(tmp_path, model_around(build, opset))
+    assert expected in [line.partition(": ")[2] for line in lines], lines
 
 
 def test_a_size_of_0_stands_for_the_old_one_only_where_the_file_does_not_say_otherwise(tmp_path):
@@ -91,6 +99,17 @@ def test_a_refusal_behind_another_one_is_found_by_the_shape_that_onnx_infers(tmp
     assert [line.partition(": ")[2] for line in others] == ([expected] if shape else [])
 
 
+def test_constants_that_an_operator_cannot_take_are_refused(tmp_path):
+    line, *_ = refusals(
+        tmp_path,
+        model_around(lambda net, x: net.put("Add", x, net.put("Transpose", floats(1.0)(net), perm=[1, 0]))),
+    )
+    expected = (
+        r"layer transpose2 \(Transpose, node 3\): found constants that it cannot take \(.+\), expected valid ones"
+    )
+    assert re.fullmatch(expected, line)  # with what onnx says
+
+
 def test_a_layer_of_constants_alone_is_refused(tmp_path):
     model = model_around(lambda net, x: net.add("Add", x, net.add("Relu", net.constant(1.0))))
     expected = "layer relu2 (Relu, node 3): found only constant inputs, expected one that depends on the image"
@@ -113,6 +132,26 @@ def test_a_second_output_that_something_reads_is_refused(tmp_path):
     net.values["indices"] = net.values[x]
     lines = refusals(tmp_path, net.model(net.put("Flatten", "indices")))
     assert lines[0].startswith("layer maxpool2 (MaxPool, node 3): found a use of its output indices")
+
+
+def test_a_second_output_that_nothing_reads_changes_nothing(tmp_path):
+    net = Net((1, 6, 6))
+    x = net.add("Dropout", net.rectified())
+    net.nodes[-1].output.append("mask")
+    path = tmp_path / "my.onnx"
+    path.write_bytes(net.classified(x).SerializeToString())
+    assert len(convert(path, 3, scale=1 / 255).network.blocks) == 1
+
+
+def test_scores_that_are_no_scores_of_the_image_are_refused(tmp_path):
+    net = Net((1, 6, 6))
+    pooled = net.add("GlobalMaxPool", net.convolve(net.rectified(), 3, (2, 2)))
+    expected = "found scores that end with a max pooling or padding, expected a Dense layer at the end"
+    assert refusals(tmp_path, net.model(pooled)) == [expected]
+    shape = net.add("Cast", net.add("Shape", pooled), to=TensorProto.DOUBLE)
+    assert refusals(tmp_path, net.model(shape))[0] == (
+        "found scores that do not depend on the image, expected a network that reads its input"
+    )
 
 
 def test_a_relu_that_nothing_reads_is_named(tmp_path):
