@@ -31,6 +31,8 @@ class Recipe:
     rotation: float = 0.0  # degrees
     zoom: float = 0.0  # fraction by which the frame grows or shrinks, in width and in height
     flip: bool = False  # mirrors each image left to right with probability 1/2
+    cutout: int = 0  # pixels, the side of a square that becomes 0, around any pixel (DeVries and Taylor, 2017)
+    weight_decay: float = 0.0  # Adam's, decoupled (Loshchilov and Hutter, 2019): of the kernels only
     sop_penalty: float = 0.0  # added to the loss per million synaptic operations of an image
     special_epochs: dict = field(default_factory=dict, hash=False)  # by (data, layers of the network)
 
@@ -42,8 +44,8 @@ class Recipe:
         """The settings, by name, that the next epoch depends on in a training of `epochs` epochs."""
         numbers = asdict(self) | {"decay_epochs": epochs if self.cosine_decay else 0}
         unused = {"name", "epochs", "special_epochs", "cosine_decay"}
-        if not self.flip:  # checkpoints from before there were flips do not have it
-            unused.add("flip")
+        # checkpoints from before there were these do not have them
+        unused |= {name for name in ("flip", "cutout", "weight_decay") if not numbers[name]}
         return {name: number for name, number in numbers.items() if name not in unused}
 
 
@@ -66,5 +68,14 @@ AUGMENTED = Recipe(
     sop_penalty=0.003,
 )
 # ours for clothes, which may be mirrored, and for networks deeper than the LeNet
-FLIPPED = Recipe("flipped", epochs=50, learning_rate=2e-3, cosine_decay=True, shift=2, flip=True)
+FLIPPED = Recipe(
+    "flipped",
+    epochs=70,
+    learning_rate=2e-3,
+    cosine_decay=True,
+    shift=2,
+    flip=True,
+    cutout=8,
+    weight_decay=0.1,
+)
 RECIPES = {recipe.name: recipe for recipe in (PAPER, AUGMENTED, FLIPPED)}

@@ -50,9 +50,10 @@ def batches_per_epoch(images, batch_size):
 
 
 def augment(images, recipe, rng):
-    """Changes each image at random as a recipe says: flips, rotates, zooms and then shifts it.
+    """Changes each image at random as a recipe says: flips, rotates, zooms and shifts it, then cuts a square out.
 
-    Values between pixels are interpolated once; what leaves the frame is lost, and what enters it is 0.
+    Values between pixels are interpolated once; what leaves the frame is lost, and what enters it is 0. So is the
+    square, of which a part may lie outside the frame.
 
     Parameters
     ----------
@@ -64,10 +65,12 @@ def augment(images, recipe, rng):
     -------
     float32 array of the same shape
     """
-    if not (recipe.rotation or recipe.zoom or recipe.shift or recipe.flip):
-        return images
-    transforms = _random_transforms(len(images), images.shape[1:3], recipe, rng)
-    return keras.ops.convert_to_numpy(keras.ops.image.affine_transform(images, transforms))
+    if recipe.rotation or recipe.zoom or recipe.shift or recipe.flip:
+        transforms = _random_transforms(len(images), images.shape[1:3], recipe, rng)
+        images = keras.ops.convert_to_numpy(keras.ops.image.affine_transform(images, transforms))
+    if recipe.cutout:
+        images = np.where(_random_squares(len(images), images.shape[1:3], recipe.cutout, rng), 0, images)
+    return images
 
 
 def _random_transforms(number, size, recipe, rng):
@@ -87,3 +90,12 @@ def _random_transforms(number, size, recipe, rng):
     zero = np.zeros(number)
     rows = a0, a1, middle_x - a0 * x - a1 * y, b0, b1, middle_y - b0 * x - b1 * y, zero, zero
     return np.stack(rows, axis=1).astype(np.float32)
+
+
+def _random_squares(number, size, side, rng):
+    """For each image a square of this side around a random pixel, as bool (number, h, w, 1)."""
+    rows, columns = (np.arange(length) for length in size)
+    first_row, first_column = (rng.integers(length, size=(number, 1)) - side // 2 for length in size)
+    in_rows = (first_row <= rows) & (rows < first_row + side)
+    in_columns = (first_column <= columns) & (columns < first_column + side)
+    return (in_rows[:, :, None] & in_columns[:, None, :])[..., None]

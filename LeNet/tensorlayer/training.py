@@ -47,8 +47,15 @@ class Training:
             steps = epochs * batches_per_epoch(images, BATCH_SIZE)
             learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
         self.keras_model = models.build(network, model.k, sop_penalty=recipe.sop_penalty)
-        self.optimizer = keras.optimizers.Adam(learning_rate, epsilon=ADAM_EPSILON, name="adam")  # names its state
-        self.optimizer.build(self.keras_model.trainable_variables)
+        self.optimizer = keras.optimizers.Adam(
+            learning_rate,
+            epsilon=ADAM_EPSILON,
+            weight_decay=recipe.weight_decay or None,
+            name="adam",  # names its state
+        )
+        variables = self.keras_model.trainable_variables
+        self.optimizer.exclude_from_weight_decay([variable for variable in variables if variable.name != "kernel"])
+        self.optimizer.build(variables)
         self.keras_model.compile(
             self.optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
