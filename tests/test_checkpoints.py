@@ -171,6 +171,8 @@ SMALLER = parse("28x28x1-20C5-P2-10")
         ({"recipe": replace(PAPER, rotation=1.5)}, "rotation=0.0, expected 1.5 by --recipe and --epochs"),
         ({"recipe": replace(PAPER, zoom=0.1)}, "zoom=0.0, expected 0.1 by --recipe and --epochs"),
         ({"recipe": replace(PAPER, flip=True)}, "flip is nothing, expected .*"),
+        ({"recipe": replace(PAPER, cutout=8)}, "cutout is nothing, expected .*"),
+        ({"recipe": replace(PAPER, weight_decay=0.1)}, "weight_decay is nothing, expected .*"),
         ({"recipe": replace(PAPER, sop_penalty=0.1)}, "sop_penalty=0.0, expected 0.1 by --recipe and --epochs"),
     ],
 )

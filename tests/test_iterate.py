@@ -1,4 +1,4 @@
-"""The batches of an epoch: all images once, reshuffled, and shifted, rotated and zoomed as the recipe says."""
+"""The batches of an epoch: all images once, reshuffled, and changed at random as the recipe says."""
 
 from dataclasses import replace
 
@@ -75,12 +75,40 @@ def test_every_second_image_is_flipped_as_it_is():
     assert np.mean(flipped) == pytest.approx(0.5, abs=0.05)
 
 
+def test_squares_leave_the_other_random_numbers_as_they_are():
+    plain, cut = (augmented(spot(6, 2), replace(AUGMENTED, cutout=cutout), seed=3) for cutout in (0, 8))
+    assert_array_equal(cut[cut != 0], plain[cut != 0])
+    assert np.all(np.any(plain != cut, axis=(1, 2)))
+
+
 def test_flips_leave_the_other_random_numbers_as_they_are():
     image = spot(6, 2)
     image[:, SIZE // 2 :] = 0  # so that left is not right
     plain, flipped = (augmented(image, replace(AUGMENTED, flip=flip), seed=3) for flip in (False, True))
     same = np.all(plain == flipped, axis=(1, 2))
     assert np.mean(same) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("side", [3, 4])
+def test_a_square_around_a_pixel_becomes_0_and_all_pixels_are_as_likely(side):
+    image = np.random.default_rng(2).random((5, 8)).astype(np.float32) + 1
+    expected = {}
+    for y, x in np.ndindex(image.shape):
+        cut = image.copy()
+        cut[max(y - side // 2, 0) : y - side // 2 + side, max(x - side // 2, 0) : x - side // 2 + side] = 0
+        expected[cut.tobytes()] = 0
+    for found in augmented(image, replace(NOTHING, cutout=side)):
+        expected[found.tobytes()] += 1  # a KeyError tells of anything else
+    assert len(expected) == image.size
+    assert_allclose(list(expected.values()), NUMBER / image.size, atol=0.6 * NUMBER / image.size)  # 4 deviations
+
+
+def test_square_is_cut_out_after_all_other_changes():
+    """So its border stays sharp."""
+    image = np.ones((SIZE, SIZE))
+    images = augmented(image, replace(NOTHING, rotation=10.0, cutout=8))[:, 9:19, 9:19]
+    assert set(np.unique(np.round(images, 5))) == {0, 1}
+    assert np.any(images == 0)
 
 
 def test_kinds_of_changes_do_not_depend_on_one_another():

@@ -226,6 +226,20 @@ def test_first_step_is_that_of_adam():
     assert np.mean(moves != 0) > 0.3
 
 
+def test_weight_decay_shrinks_kernels_and_nothing_else():
+    """By learning rate x decay in a step without gradients."""
+    training = train_small(replace(PAPER, weight_decay=2.5), epochs=1, images=20)
+    variables = training.keras_model.trainable_variables
+    for number, variable in enumerate(variables, start=1):
+        variable.assign(np.full(variable.shape, number, np.float32))
+    training.optimizer.apply([np.zeros(variable.shape, np.float32) for variable in variables])
+    kernels = [variable.path in ("conv1/kernel", "fc/kernel") for variable in variables]
+    assert sum(kernels) == 2
+    for number, (variable, kernel) in enumerate(zip(variables, kernels, strict=True), start=1):
+        expected = number * (1 - 2.5 * PAPER.learning_rate) if kernel else number
+        np.testing.assert_allclose(variable, expected, rtol=1e-6)
+
+
 # resuming
 
 

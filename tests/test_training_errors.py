@@ -134,7 +134,7 @@ def test_inference_takes_one_place_only(tmp_path, run_here):
 def test_help_gives_defaults(run_here):
     output = " ".join(run_here(Quant_LeNet_MNIST.main, "--help").stdout.split())
     defaults = {"mode": "training", "resume": "False", "recipe": "paper", "seed": "0", "k": "1"}
-    for option, default in (defaults | {"epochs": "paper 150, augmented 100, flipped 50"}).items():
+    for option, default in (defaults | {"epochs": "paper 150, augmented 100, flipped 70"}).items():
         assert re.search(rf" --{option} [^(]*\(default: {default}\)", output), option
 
 
