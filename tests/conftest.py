@@ -32,6 +32,14 @@ settings.load_profile("repeatable")
 LIMIT = 400  # images of the shared trainings: two steps an epoch
 
 
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Closes the figures that a test has left open, each of which takes memory."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
+
+
 @pytest.fixture(scope="session")
 def run_here():
     """Runs a script's main in this process, where TensorFlow is imported already; returns as run_script does."""

@@ -121,6 +121,7 @@ def test_a_skip_connection_has_no_weights():
     assert [key for key in weights if key.endswith("/W")] == ["conv1/W", "conv2from1/W", "fc/W"]
 
 
+@pytest.mark.filterwarnings("ignore:.* never fires")  # for a black image
 def test_multiply_accumulates_are_those_of_the_models_own_layers():
     model = model_around(
         convolution(activation="relu"),  # reads the image: 4 x 4 x 4 numbers come out

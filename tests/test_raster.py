@@ -237,7 +237,7 @@ def test_page_is_no_wider_than_its_columns():
 def test_names_of_the_classes_do_not_overlap(classes):
     spikes, potentials = np.ones((2, 4, 4, 6), np.int8), np.ones((2, classes))
     figure = raster.draw("", np.zeros((8, 8, 1), np.uint8), "", [spikes], potentials, range(2))
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in figure.axes[-2].get_yticklabels()]
     assert len(boxes) == classes
     lower_edges, upper_edges = [box.y0 for box in boxes[:-1]], [box.y1 for box in boxes[1:]]  # from top to bottom

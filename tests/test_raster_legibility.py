@@ -47,4 +47,3 @@ def test_labels_below_the_potentials_do_not_overlap(steps, extremes):
     boxes = [label.get_window_extent() for label in labels]
     assert {"0"} <= {label.get_text() for label in labels}
     assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
-    raster.plotting.pyplot().close(figure)
