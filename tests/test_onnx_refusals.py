@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, shape_inference
 
 from spiking.conversion import convert
 from spiking.conversion.composition import Refusal
@@ -97,6 +97,16 @@ def test_a_refusal_behind_another_one_is_found_by_the_shape_that_onnx_infers(tmp
     array = "(1, 3, 1)" if shape and len(shape) == 3 else "(3,)"
     expected = f"found numbers of the shape {array} for {shape}, expected one, or one for each channel"
     assert [line.partition(": ")[2] for line in others] == ([expected] if shape else [])
+
+
+@pytest.mark.parametrize("error", [ValueError, shape_inference.InferenceError])
+def test_behind_a_refusal_nothing_is_looked_at_where_onnx_cannot_infer_shapes(tmp_path, monkeypatch, error):
+    def infer_shapes(model, data_prop):
+        raise error
+
+    monkeypatch.setattr(shape_inference, "infer_shapes", infer_shapes)
+    model = model_around(lambda net, x: net.put("Add", net.put("Sigmoid", x), floats(np.ones(3))(net)))
+    assert len(refusals(tmp_path, model)) == 1
 
 
 def test_constants_that_an_operator_cannot_take_are_refused(tmp_path):
