@@ -32,7 +32,7 @@ class Recipe:
     zoom: float = 0.0  # fraction by which the frame grows or shrinks, in width and in height
     flip: bool = False  # mirrors each image left to right with probability 1/2
     cutout: int = 0  # pixels, the side of a square that becomes 0, around any pixel (DeVries and Taylor, 2017)
-    weight_decay: float = 0.0  # Adam's, decoupled (Loshchilov and Hutter, 2019): of the kernels only
+    weight_decay: float = 0.0  # each step shrinks the kernels, and only these, by this times the learning rate
     sop_penalty: float = 0.0  # added to the loss per million synaptic operations of an image
     special_epochs: dict = field(default_factory=dict, hash=False)  # by (data, layers of the network)
 
@@ -44,7 +44,7 @@ class Recipe:
         """The settings, by name, that the next epoch depends on in a training of `epochs` epochs."""
         numbers = asdict(self) | {"decay_epochs": epochs if self.cosine_decay else 0}
         unused = {"name", "epochs", "special_epochs", "cosine_decay"}
-        # checkpoints from before there were these do not have them
+        # older checkpoints lack these
         unused |= {name for name in ("flip", "cutout", "weight_decay") if not numbers[name]}
         return {name: number for name, number in numbers.items() if name not in unused}
 

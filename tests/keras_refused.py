@@ -1,4 +1,4 @@
-"""A table of what blocks do not compute of Keras's layers, and the messages that say so."""
+"""Keras layers that blocks cannot compute, each with the message that refuses it."""
 
 import keras
 import numpy as np
@@ -11,14 +11,12 @@ def negative():
     return layers.BatchNormalization(gamma_initializer=keras.initializers.Constant(-1), name="negative")
 
 
-REFUSED = [  # layers, of which the first with this message is refused
+REFUSED = [  # layers, and the message of the first refusal
     ([layers.LeakyReLU(name="leaky")], "layer leaky: found a LeakyReLU layer, expected ReLU"),
     (
         [layers.UpSampling2D(name="up")],
-        (
-            "layer up: found a UpSampling2D layer, expected a network without "
-            "it: no convolution of the smaller image computes it"
-        ),
+        "layer up: found a UpSampling2D layer, expected a network without "
+        "it: no convolution of the smaller image computes it",
     ),
     ([layers.Conv2DTranspose(3, 3, name="t")], "layer t: found a Conv2DTranspose layer, expected Conv2D"),
     (
@@ -64,17 +62,13 @@ REFUSED = [  # layers, of which the first with this message is refused
     ),
     (
         [layers.AveragePooling2D(4, padding="same", name="pool")],
-        (
-            "layer pool: found padding='same' that pads 6 x 6 positions, where "
-            "it averages fewer numbers, expected padding='valid', or a size that needs no padding"
-        ),
+        "layer pool: found padding='same' that pads 6 x 6 positions, where "
+        "it averages fewer numbers, expected padding='valid', or a size that needs no padding",
     ),
     (
         [convolution(padding="same"), layers.Conv2D(2, 3, padding="same", name="second", activation="relu")],
-        (
-            "layer second: found padding with no ReLU between it and earlier "
-            "padding, expected padding='valid', or a ReLU between the two layers that pad"
-        ),
+        "layer second: found padding with no ReLU between it and earlier "
+        "padding, expected padding='valid', or a ReLU between the two layers that pad",
     ),
     (
         [convolution(), layers.ZeroPadding2D(1), layers.Conv2D(2, 3, name="second", activation="relu")],
@@ -82,17 +76,13 @@ REFUSED = [  # layers, of which the first with this message is refused
     ),
     (
         [convolution(), layers.MaxPooling2D(2), layers.Dense(3, "relu", name="second")],
-        (
-            "layer second: found an earlier max pooling with no ReLU right "
-            "before or right after it, expected a ReLU in one of these places"
-        ),
+        "layer second: found an earlier max pooling with no ReLU right "
+        "before or right after it, expected a ReLU in one of these places",
     ),
     (
         [convolution(), layers.MaxPooling2D(2), negative(), layers.ReLU()],
-        (
-            "layer negative: found negative factors (-0.9995) between a max "
-            "pooling and its ReLU, expected positive ones, or the ReLU before the pooling"
-        ),
+        "layer negative: found negative factors (-0.9995) between a max "
+        "pooling and its ReLU, expected positive ones, or the ReLU before the pooling",
     ),
     (
         [layers.MaxPooling2D(2, name="max")],
@@ -109,10 +99,8 @@ REFUSED = [  # layers, of which the first with this message is refused
     ([layers.Rescaling(np.nan, name="r")], "layer r: found NaN or infinite numbers, expected finite ones"),
     (
         [layers.Reshape((4, 9, 2)), convolution()],
-        (
-            "layer conv: found a tensor of the shape (4, 9, 2) that is no longer "
-            "an image, expected an image (h, w, channels) whose axes earlier layers have not reordered"
-        ),
+        "layer conv: found a tensor of the shape (4, 9, 2) that is no longer "
+        "an image, expected an image (h, w, channels) whose axes earlier layers have not reordered",
     ),
     (
         [convolution(), layers.ReLU(max_value=0.0, name="zero")],

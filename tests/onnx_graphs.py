@@ -35,6 +35,10 @@ class Net:
         self.values[name] = array
         return name
 
+    def integers(self, *numbers):
+        """The name of one with these integers."""
+        return self.constant(numbers, integers=True)
+
     def weights(self, *shape):
         """The name of one with random numbers that keep activations of the size of their inputs."""
         return self.constant(self.rng.normal(0, 1.5 / np.sqrt(np.prod(shape[1:])), shape))
@@ -155,7 +159,7 @@ def linear(draw, net, x, filters, strides=None):
     top, left, bottom, right = draw(PADS)
     pads, axes = (0, 0, top, left, 0, 0, bottom, right), []
     if net.opset >= 18 and draw(st.booleans()):  # the columns alone
-        top, bottom, pads, axes = 0, 0, (left, right), ["", net.constant([-1], integers=True)]
+        top, bottom, pads, axes = 0, 0, (left, right), ["", net.integers(-1)]
     x = net.add("Pad", x, net.constant(pads, integers=True), *axes)
     return net.convolve(x, filters, (1 + top + bottom, 1 + left + right), bias=bias, strides=draw(PAIRS))
 
@@ -244,14 +248,14 @@ def flat(draw, net, x):
     if kind == "Reshape":
         return net.add("Reshape", x, net.constant(draw(st.sampled_from([(0, -1), (1, -1)])), integers=True))
     if kind == "size":  # x.view(x.size(0), -1)
-        batch = net.add("Gather", net.add("Shape", x), net.constant([0], integers=True), axis=0)
-        return net.add("Reshape", x, net.add("Concat", batch, net.constant([-1], integers=True), axis=0))
+        batch = net.add("Gather", net.add("Shape", x), net.integers(0), axis=0)
+        return net.add("Reshape", x, net.add("Concat", batch, net.integers(-1), axis=0))
     if kind == "Transpose":
         return net.add("Flatten", net.add("Transpose", x, perm=[0, *draw(st.permutations([1, 2, 3]))]))
     if kind == "mean":
-        inputs, axes = ([], {"axes": [3, 2]}) if net.opset < 18 else ([net.constant([-2, -1], integers=True)], {})
+        inputs, axes = ([], {"axes": [3, 2]}) if net.opset < 18 else ([net.integers(-2, -1)], {})
         return net.add("ReduceMean", x, *inputs, **axes, keepdims=0)
     x = net.add("GlobalAveragePool" if kind == "average" else "GlobalMaxPool", x)
     if net.opset < 13:
         return net.add("Flatten", x, axis=-3)
-    return net.add("Squeeze", x, net.constant([-1, 2], integers=True))
+    return net.add("Squeeze", x, net.integers(-1, 2))

@@ -1,10 +1,6 @@
 """A table of operators of ONNX in spellings that nets() does not draw."""
 
 
-def ints(net, *numbers):
-    return net.constant(numbers, integers=True)
-
-
 def ceiled(size, strides, pads):
     settings = {"kernel_shape": size, "strides": strides, "pads": pads, "ceil_mode": 1}
     return lambda net, x: net.add("MaxPool", x, **settings)
@@ -50,7 +46,7 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
     "Max with 0": (13, lambda net, x: net.add("Max", net.convolve(x, 4, (1, 1)), net.constant(0.0))),
     "Dropout, not training": (
         13,
-        lambda net, x: net.add("Dropout", x, net.constant(0.5), net.add("Cast", ints(net, 0), to=9)),
+        lambda net, x: net.add("Dropout", x, net.constant(0.5), net.add("Cast", net.integers(0), to=9)),
     ),
     "Gemm, without attributes": (
         13,
@@ -61,7 +57,10 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
     "MaxPool, ceil_mode and padding around": (13, ceiled((3, 2), (4, 3), (1, 1, 2, 1))),
     "Mul, by position": (13, lambda net, x: net.product(net.add("Flatten", net.add("Mul", x, net.weights(6, 5))), 3)),
     "Pad, attributes": (10, lambda net, x: net.add("Pad", x, pads=[0, 0, 1, 0, 0, 0, 2, 1], mode="constant")),
-    "Pad, axes": (18, lambda net, x: net.add("Pad", x, ints(net, 1, 2, 0, 1), net.constant(0.0), ints(net, -1, 2))),
+    "Pad, axes": (
+        18,
+        lambda net, x: net.add("Pad", x, net.integers(1, 2, 0, 1), net.constant(0.0), net.integers(-1, 2)),
+    ),
     "Pad, computed": (
         13,  # as PyTorch writes F.pad
         lambda net, x: net.add(
@@ -69,16 +68,16 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
             x,
             net.add(
                 "Cast",
-                net.add("Concat", net.add("ConstantOfShape", ints(net, 7)), ints(net, 2), axis=0),
+                net.add("Concat", net.add("ConstantOfShape", net.integers(7)), net.integers(2), axis=0),
                 to=7,
             ),
         ),
     ),
-    "Pad, columns, opset 18": (18, lambda net, x: net.add("Pad", x, ints(net, 2, 1), "", ints(net, 3))),
-    "Pad, rows, opset 18": (18, lambda net, x: net.add("Pad", x, ints(net, 1, 2), "", ints(net, -2))),
+    "Pad, columns, opset 18": (18, lambda net, x: net.add("Pad", x, net.integers(2, 1), "", net.integers(3))),
+    "Pad, rows, opset 18": (18, lambda net, x: net.add("Pad", x, net.integers(1, 2), "", net.integers(-2))),
     "ReduceMean": (13, lambda net, x: net.add("ReduceMean", x, axes=[2, -1])),
-    "ReduceMean, opset 18": (18, lambda net, x: net.add("ReduceMean", x, ints(net, 3, 2), keepdims=1)),
-    "Reshape to an image": (13, lambda net, x: net.add("Reshape", x, ints(net, 0, 4, 5, -1))),
+    "ReduceMean, opset 18": (18, lambda net, x: net.add("ReduceMean", x, net.integers(3, 2), keepdims=1)),
+    "Reshape to an image": (13, lambda net, x: net.add("Reshape", x, net.integers(0, 4, 5, -1))),
     "Shape": (13, lambda net, x: net.add("Reshape", x, net.add("Shape", x))),
     "Sub from numbers": (13, lambda net, x: net.add("Sub", net.constant(1.0), x)),
     "Sum": (13, lambda net, x: net.add("Sum", x, net.convolve(x, 4, (1, 1)), net.weights(4, 1, 1), x)),

@@ -83,6 +83,7 @@ def test_sum_of_two_convolutions_of_one_source_keeps_the_factors_of_each():
 def test_operators_scale_pixels_with_the_sign_that_they_have(scaled):
     image = keras.Input((5, 5, 1))
     model = keras.Model(image, layers.Dense(3)(layers.Flatten()(layers.ReLU()(layers.Conv2D(2, 2)(scaled(image))))))
+    set_random_weights(model, seed=0)
     assert_computes_the_same(model, 2, random_pixels(fold(model), seed=0))
 
 
@@ -91,6 +92,7 @@ def test_operators_combine_activations_with_the_sign_that_they_have(combined):
     pixels = layers.Rescaling(1 / 255)(image := keras.Input((5, 5, 1)))
     x, y = (layers.ReLU()(layers.Conv2D(2, 2)(pixels)) for _ in range(2))
     model = keras.Model(image, layers.Dense(3)(layers.Flatten()(layers.ReLU()(combined(x, y)))))
+    set_random_weights(model, seed=0)
     assert_computes_the_same(model, 2, random_pixels(fold(model), seed=0))
 
 
@@ -99,6 +101,7 @@ def test_sum_of_concatenations_that_are_divided_at_different_channels():
     halves = [[layers.Conv2D(filters, 2)(x) for filters in sizes] for sizes in ((1, 4), (3, 2))]
     total = layers.Add()([layers.Concatenate()(parts) for parts in halves])
     model = keras.Model(image, layers.Dense(3)(layers.Flatten()(layers.ReLU()(total))))
+    set_random_weights(model, seed=0)
     assert_computes_the_same(model, 2, random_pixels(fold(model), seed=0))
 
 

@@ -21,7 +21,7 @@ from spiking.conversion.nodes import Pooled
 from tests import reference
 from tests.exactness import assert_blocks_compute, assert_spikes_are_exact
 from tests.onnx_graphs import Net, nets
-from tests.onnx_operators import OPERATORS, ints
+from tests.onnx_operators import OPERATORS
 
 EXPORTED = Path(__file__).parent / "data" / "onnx"
 LEVEL = 6
@@ -135,7 +135,7 @@ def test_before_opset_13_a_softmax_is_over_all_numbers(path):
 
 def test_negative_padding_crops(path):
     net = Net((1, 6, 7))
-    x = net.add("Slice", net.rectified(), ints(net, 1, 0), ints(net, 9, -2), ints(net, 2, 3))
+    x = net.add("Slice", net.rectified(), net.integers(1, 0), net.integers(9, -2), net.integers(2, 3))
     sliced = net.classified(net.rectified(x, size=(1, 1)))
     padded = type(sliced).FromString(sliced.SerializeToString())
     crop = [0, 0, -1, 0, 0, 0, 0, -2]  # onnx.reference cannot pad so
@@ -195,7 +195,8 @@ def test_the_scores_of_a_file_that_takes_a_fixed_number_of_images(path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "dtype", "offset"), [(TensorProto.DOUBLE, np.float64, -0.5), (TensorProto.FLOAT, np.float32, 0)]
+    ("kind", "dtype", "offset"),
+    [(TensorProto.DOUBLE, np.float64, {"offset": -0.5}), (TensorProto.FLOAT, np.float32, {})],
 )
 def test_onnxruntime_gives_the_scores_where_it_is_installed(path, monkeypatch, kind, dtype, offset):
     net = Net((1, 4, 3))
@@ -216,9 +217,11 @@ def test_onnxruntime_gives_the_scores_where_it_is_installed(path, monkeypatch, k
     monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
     monkeypatch.setattr(onnx_prediction, "IMAGES_OF_REFERENCE", 1)  # of which it computes more
     pixels = np.random.default_rng(0).integers(0, 256, (3, 4, 3, 1))
-    found = onnx_prediction.scores(path, pixels, 1 / 255, *[offset] * (offset != 0))
+    found = onnx_prediction.scores(path, pixels, 1 / 255, **offset)
     assert_array_equal(found, [[1] * 3, [1] * 3, [2] * 3])
-    padded = np.concatenate([pixels / 255 + offset, np.zeros((1, 4, 3, 1))]).transpose(0, 3, 1, 2)
+    padded = np.concatenate([1 / 255 * pixels + offset.get("offset", 0), np.zeros((1, 4, 3, 1))]).transpose(
+        0, 3, 1, 2
+    )
     for (outputs, (name, images)), expected in zip(calls, (padded[:2], padded[2:]), strict=True):
         assert (outputs, name, images.dtype, images.flags.c_contiguous) == (None, "image", dtype, True)
         assert_array_equal(images, expected.astype(dtype))

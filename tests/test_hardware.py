@@ -71,7 +71,7 @@ def test_golden_file_is_what_the_exported_network_does_spike_for_spike(case, run
     assert (spikes.min() < 0) == bool(arrays["negative_spikes"])
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     small_chains() | graphs(),
     st.integers(0, 3),

@@ -128,7 +128,7 @@ def test_numbers_outside_the_folder_are_refused_before_they_are_read(tmp_path, m
     (folder / "linked").symlink_to(secret)
     location = location.format(tmp_path)
     outside(model.graph.initializer[0], location=location)
-    found = f"array array0: found its numbers in '{location}'".replace("\0", r"\\x00")
+    found = f"array array0: found its numbers in '{location}'".replace("\0", r"\x00")
     assert message(folder, model) == f"{found}, expected a file in the folder of the ONNX file"
 
 
@@ -138,22 +138,22 @@ def test_numbers_outside_the_folder_are_refused_before_they_are_read(tmp_path, m
         ({"location": "absent"}, "found no file 'absent' in the folder of the ONNX file, expected it"),
         ({"location": ""}, "found no file '' in the folder of the ONNX file, expected it"),
         ({}, "found no file '' in the folder of the ONNX file, expected it"),
-        ({"location": "short"}, "found 64 bytes at offset 0 in short, which has 63, expected 64 bytes inside it"),
+        ({"location": "short"}, "found 64 bytes at offset 0 in 'short', which has 63, expected 64 bytes inside it"),
         (
             {"location": "long", "offset": 64},
-            "found 64 bytes at offset 64 in long, which has 100, expected 64 bytes inside it",
+            "found 64 bytes at offset 64 in 'long', which has 100, expected 64 bytes inside it",
         ),
         (
             {"location": "long", "offset": -1},
-            "found 64 bytes at offset -1 in long, which has 100, expected 64 bytes inside it",
+            "found 64 bytes at offset -1 in 'long', which has 100, expected 64 bytes inside it",
         ),
         (
             {"location": "long", "length": 10},
-            "found 10 bytes at offset 0 in long, which has 100, expected 64 bytes inside it",
+            "found 10 bytes at offset 0 in 'long', which has 100, expected 64 bytes inside it",
         ),
         (
             {"location": "long", "offset": "many"},
-            "found 64 bytes at offset many in long, which has 100, expected 64 bytes inside it",
+            "found 64 bytes at offset many in 'long', which has 100, expected 64 bytes inside it",
         ),
     ],
 )

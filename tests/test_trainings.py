@@ -54,7 +54,7 @@ folder.mkdir(parents=True)
 (folder / "new").replace(folder / HISTORY_NAME)
 time.sleep(1000)
 """
-MODELS = [Model(0, "2C3-P2", "tiny", seed=seed) for seed in (1, 2, 3)]
+MODELS = [Model(0, "2C3-P2", "tiny", seed=seed) for seed in (1, 2, 3)]  # no command line names seed 0
 # as run.py does, so many networks that take seconds
 TRAIN = f"""
 import sys
@@ -167,7 +167,7 @@ def trainings_in(folder):
     return found
 
 
-def test_interruption_ends_the_trainings_of_which_so_many_run_at_a_time(project_without_tensorflow, start):
+def test_interruption_ends_the_running_trainings_and_starts_no_others(project_without_tensorflow, start):
     project = project_without_tensorflow
     here = start("-c", TRAIN, 2, 3, folder=project)
     progress = {here.stdout.readline() for _ in range(2)}

@@ -14,7 +14,7 @@ from tests.helpers import PUBLISHED_SPIKING, assert_refused, run_script, save_mo
 from tests.networks import LENET, random_weights, with_gammas
 from tests.script_helpers import write_images
 
-IMAGES = 60
+IMAGES = 40
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def setting(node, name, value=None, default=None):
     if value is None:
         return node.settings.get(name, default)
     if isinstance(value, Tensor) or not np.issubdtype(value.dtype, np.integer):
-        raise Refusal(f"{name} that are not constant integers", "constant integers")
+        raise Refusal(f"{name} that is not a list of constant integers", "one")
     return value.reshape(-1).tolist()
 
 

@@ -160,28 +160,24 @@ class OnnxFile:
         """Raises ValueError unless its bytes are in a file in or below the model's folder."""
         settings = {entry.key: entry.value for entry in array.external_data}
         location, name = settings.get("location", ""), f"array {legible(array.name)}"
-        folder = self.folder.resolve()
+        folder, quoted = self.folder.resolve(), f"'{legible(location)}'"
         try:
             path = (folder / location).resolve()
             inside = not Path(location).is_absolute() and path.is_relative_to(folder)
         except (OSError, ValueError, RuntimeError):  # an impossible name, or a loop of links
             inside = False
         if not inside:
-            found = f"found its numbers in {legible(location)!r}"
-            raise ValueError(f"{name}: {found}, expected a file in the folder of the ONNX file")
+            raise ValueError(f"{name}: found its numbers in {quoted}, expected a file in the folder of the ONNX file")
         if not path.is_file():
-            raise ValueError(
-                f"{name}: found no file {legible(location)!r} in the folder of the ONNX file, expected it"
-            )
-        texts = settings.get("offset", "0"), settings.get("length", str(size))
+            raise ValueError(f"{name}: found no file {quoted} in the folder of the ONNX file, expected it")
+        begin, length = settings.get("offset", "0"), settings.get("length", str(size))
         try:
-            offset, length = map(int, texts)
+            fits = int(begin) >= 0 and int(length) == size and int(begin) + size <= path.stat().st_size
         except ValueError:
-            offset, length = -1, size
-        if offset < 0 or length != size or offset + length > path.stat().st_size:
-            offset, length = map(legible, texts)
-            found = f"found {length} bytes at offset {offset} in {legible(location)}, which has {path.stat().st_size}"
-            raise ValueError(f"{name}: {found}, expected {size} bytes inside it")
+            fits = False
+        if not fits:
+            found = f"found {legible(length)} bytes at offset {legible(begin)} in {quoted}"
+            raise ValueError(f"{name}: {found}, which has {path.stat().st_size}, expected {size} bytes inside it")
 
     def _image(self):
         """Returns the name, shape (h, w, channels), dtype and batch size of the only input."""
