@@ -92,7 +92,8 @@ class Page:
 
     def open(self, fragment=""):
         """Opens the page anew, playing fast, with an address that ends in # and the fragment, if there is one."""
-        self.driver.get("about:blank")  # else another fragment would open nothing
+        if fragment:
+            self.driver.get("about:blank")  # else another fragment would open nothing
         self.driver.get(f"{PAGE}#{fragment}" if fragment else PAGE)
         self.play_with(pause=5)
 

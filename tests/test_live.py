@@ -16,7 +16,7 @@ from tests.live_reference import LENET, Simulation, simulate, weights_of
 
 LEVELS = (0, 1, 2)
 TIME_STEPS = 20
-IMAGES = 40
+IMAGES = 40  # which take a second at each level
 MAX_PAGE = 4_000_000  # bytes
 EMPTY = "new Array(784).fill(0)"  # an image in JavaScript
 
