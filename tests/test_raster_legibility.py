@@ -14,7 +14,7 @@ def test_class_that_is_chosen_while_neurons_fire_is_not_settled(tmp_path, run_he
     """Test image 321 is a 7 after 20 steps of k=2, and a 2 after 40, when all is silent."""
     options = ["--k", 2, "--image", 321, "--output", tmp_path]
     firing = run_here(raster.main, *options)
-    settled = run_here(raster.main, *options, "--time_steps", 40)
+    settled = run_here(raster.main, *options, "--time_steps", 40, "--steps", 39, 40)
     assert "chosen     class 7, not settled: neurons still fire in step 20\n" in firing.stdout
     assert re.search(r"chosen     class 2, from step \d+ on\n", settled.stdout)
     svg = (tmp_path / "scnn_raster_mnist-k2-image321.svg").read_text()
