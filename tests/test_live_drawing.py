@@ -15,7 +15,7 @@ UNREADABLE = "This browser does not let the page read the drawing. Choose a test
 
 def arc(x, y, width, height, start, end):
     """A stroke along an ellipse around (x, y), from one angle in degrees to another, in a square of side 1."""
-    angles = np.radians(np.linspace(start, end, 17))
+    angles = np.radians(np.linspace(start, end, 11))
     return [(x + width / 2 * math.cos(angle), y + height / 2 * math.sin(angle)) for angle in angles]
 
 
