@@ -8,7 +8,7 @@ OF_EACH_CHANNEL = np.array([0.5, -1.0, 2.0, 0.25])
 # what a model makes of activations (4, 6, 4); functions, so that layers are made once the test has set float64
 OPERATORS = {
     "activation that is a layer": lambda x: layers.Conv2D(3, 2, activation=layers.ReLU(0.5))(x),
-    "activation relu6": lambda x: layers.Conv2D(3, 2, activation="relu6")(x),
+    "activation relu6": lambda x: layers.Conv2D(3, 2, activation="relu6")(20.0 * x),
     "Add of three": lambda x: layers.Add()([x, layers.Conv2D(4, 1)(x), layers.Conv2D(4, 1)(x)]),
     "Average of three": lambda x: layers.Average()([x, layers.Conv2D(4, 1)(x), layers.Conv2D(4, 1)(x)]),
     "AveragePooling2D, same without padding": lambda x: layers.AveragePooling2D((2, 3), padding="same")(x),

@@ -37,24 +37,24 @@ OPERATORS = {  # an opset, and what a net makes of the activations (4, 6, 5) of 
         13,
         lambda net, x: net.convolve(x, 6, (3, 2), 2, dilations=(2, 3), pads=[0, 2, 1, 3], strides=(2, 1)),
     ),
+    "Dropout, not training": (
+        13,
+        lambda net, x: net.add("Dropout", x, net.constant(0.5), net.add("Cast", net.integers(0), to=9)),
+    ),
     "Dropout, ratio": (10, lambda net, x: net.add("Dropout", x, ratio=0.5)),
+    "Gemm, without attributes": (
+        13,
+        lambda net, x: net.add("Gemm", net.add("Flatten", x), net.weights(120, 7), net.biases(7)),
+    ),
     "MaxPool, auto_pad": (
         13,
         lambda net, x: net.add("MaxPool", x, kernel_shape=(3, 2), strides=(2, 2), auto_pad="SAME_UPPER"),
     ),
     "MaxPool, auto_pad below": (13, lambda net, x: net.add("MaxPool", x, kernel_shape=(2, 2), auto_pad="SAME_LOWER")),
-    "Max with 0": (13, lambda net, x: net.add("Max", net.convolve(x, 4, (1, 1)), net.constant(0.0))),
-    "Dropout, not training": (
-        13,
-        lambda net, x: net.add("Dropout", x, net.constant(0.5), net.add("Cast", net.integers(0), to=9)),
-    ),
-    "Gemm, without attributes": (
-        13,
-        lambda net, x: net.add("Gemm", net.add("Flatten", x), net.weights(120, 7), net.biases(7)),
-    ),
     "MaxPool, ceil_mode and padding before": (13, ceiled((3, 3), (2, 3), (2, 1, 0, 0))),
     "MaxPool, ceil_mode and padding after": (13, ceiled((3, 3), (2, 3), (0, 0, 1, 2))),
     "MaxPool, ceil_mode and padding around": (13, ceiled((3, 2), (4, 3), (1, 1, 2, 1))),
+    "Max with 0": (13, lambda net, x: net.add("Max", net.convolve(x, 4, (1, 1)), net.constant(0.0))),
     "Mul, by position": (13, lambda net, x: net.product(net.add("Flatten", net.add("Mul", x, net.weights(6, 5))), 3)),
     "Pad, attributes": (10, lambda net, x: net.add("Pad", x, pads=[0, 0, 1, 0, 0, 0, 2, 1], mode="constant")),
     "Pad, axes": (

@@ -10,7 +10,7 @@ from spiking.conversion import convert
 from spiking.conversion.composition import Refusal
 from spiking.conversion.onnx_arguments import limited
 from tests.onnx_graphs import Net
-from tests.onnx_refused import REFUSED, floats
+from tests.onnx_refused import REFUSED
 from tests.onnx_refused_nets import NETS
 
 pytestmark = pytest.mark.filterwarnings("ignore:no quantiser was trained")
@@ -104,7 +104,7 @@ BEHIND = {  # what blocks cannot compute, and the message of an addition behind 
 @pytest.mark.parametrize("what", BEHIND)
 def test_a_refusal_behind_another_one_is_found_by_the_shape_that_onnx_infers(tmp_path, what):
     build, expected = BEHIND[what]
-    model = model_around(lambda net, x: net.put("Add", build(net, x), floats(np.ones(3))(net)))
+    model = model_around(lambda net, x: net.put("Add", build(net, x), net.constant(np.ones(3))))
     first, second = refusals(tmp_path, model)
     assert "found an operator that blocks cannot compute" in first
     assert second == expected
@@ -114,7 +114,7 @@ def test_behind_a_result_of_unknown_shape_nothing_is_looked_at(tmp_path):
     def some_channels(net, x):
         return net.put("Compress", x, net.integers(0, 1, 1, 0), axis=1)
 
-    model = model_around(lambda net, x: net.put("Add", some_channels(net, x), floats(np.ones(3))(net)))
+    model = model_around(lambda net, x: net.put("Add", some_channels(net, x), net.constant(np.ones(3))))
     (line,) = refusals(tmp_path, model)
     assert line.startswith("layer compress2 (Compress, node 3): found an operator that blocks cannot compute")
 
@@ -125,14 +125,14 @@ def test_behind_a_refusal_nothing_is_looked_at_where_onnx_cannot_infer_shapes(tm
         raise error
 
     monkeypatch.setattr(shape_inference, "infer_shapes", infer_shapes)
-    model = model_around(lambda net, x: net.put("Add", net.put("Sigmoid", x), floats(np.ones(3))(net)))
+    model = model_around(lambda net, x: net.put("Add", net.put("Sigmoid", x), net.constant(np.ones(3))))
     assert len(refusals(tmp_path, model)) == 1
 
 
 def test_constants_that_an_operator_cannot_take_are_refused(tmp_path):
     line, *_ = refusals(
         tmp_path,
-        model_around(lambda net, x: net.put("Add", x, net.put("Transpose", floats(1.0)(net), perm=[1, 0]))),
+        model_around(lambda net, x: net.put("Add", x, net.put("Transpose", net.constant(1.0), perm=[1, 0]))),
     )
     expected = (
         r"layer transpose2 \(Transpose, node 3\): found constants that it cannot take \(.+\), expected valid ones"
